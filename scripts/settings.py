@@ -1,0 +1,126 @@
+"""Where things are in a checkout, and the variables that a user sets: `.env`, then the environment over it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parent.parent
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One checkout: its folders and its variables. Nothing here touches the disk but the properties that say so."""
+
+    root: Path = ROOT
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @property
+    def compose_file(self) -> Path:
+        """The root Compose file, the only description of the stack."""
+        return self.root / "docker-compose.yml"
+
+    @property
+    def env_file(self) -> Path:
+        """The user's variables; made from `env_example` by the first `up`."""
+        return self.root / ".env"
+
+    @property
+    def env_example(self) -> Path:
+        """Every variable with its default and what it is for."""
+        return self.root / ".env.example"
+
+    @property
+    def state_dir(self) -> Path:
+        """What the tasks keep between runs (process identities, logs, generated configuration). Not the data."""
+        return self.root / ".stack"
+
+    @property
+    def results_dir(self) -> Path:
+        """Reports and measured figures, a folder a run."""
+        return self.root / "results"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Downloads and start-up caches, shared by all checkouts of a user (XDG_CACHE_HOME)."""
+        if base := self.environ.get("XDG_CACHE_HOME"):
+            return Path(base) / "messaging-backbone"
+        return platformdirs.user_cache_path("messaging-backbone", appauthor=False)
+
+    def variables(self) -> dict[str, str]:
+        """Return what Compose would interpolate: `.env` (or `.env.example` without one), the environment over it."""
+        source = self.env_file if self.env_file.exists() else self.env_example
+        return {**read_env(source), **self.environ}
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """Return the assignments of an env file: comments and one pair of quotes taken off, nothing interpolated.
+
+    Raises StackError("env-syntax") at the first line that is none, "env-unreadable" if there is no such text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StackError(
+            "env-unreadable", f"cannot read {path}", context=str(error), exit_code=ExitCode.USAGE
+        ) from error
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _ASSIGNMENT.fullmatch(line)
+        if match is None:
+            raise StackError(
+                "env-syntax",
+                f"line {number} of {path.name} is not NAME=value: {line.strip()!r}",
+                context=f"{path}:{number}",
+                hint="write NAME=value, or put # before it",
+                exit_code=ExitCode.USAGE,
+            )
+        values[match[1]] = _unquote(match[2].strip())
+    return values
+
+
+def _unquote(value: str) -> str:
+    """Take off one pair of quotes, or a trailing ` # comment` of a bare value."""
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return value[1:-1]
+    return re.split(r"\s+#", value, maxsplit=1)[0]
+
+
+def new_cluster_id() -> str:
+    """Return a fresh KRaft cluster id: 16 random bytes in 22 characters of URL-safe base64 (Kafka's Uuid.toString).
+
+    Like Kafka's Uuid.randomUuid it never starts with a dash, which a command line would take for a flag.
+    """
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
+
+
+def ensure_env_file(settings: Settings) -> bool:
+    """Make `.env` from `.env.example` with a CLUSTER_ID of its own, if there is none. True if it was made."""
+    if settings.env_file.exists():
+        return False
+    example = settings.env_example.read_text(encoding="utf-8")
+    text, replaced = re.subn(r"(?m)^CLUSTER_ID=.*$", f"CLUSTER_ID={new_cluster_id()}", example)
+    if replaced != 1:
+        raise StackError("env-example", f"{settings.env_example.name} must set CLUSTER_ID once, it does {replaced} times")
+    partial = settings.env_file.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(settings.env_file)
+    return True
