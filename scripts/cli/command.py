@@ -1,0 +1,114 @@
+"""How a function becomes a task: errors rendered once, exit codes, and actions such as `topics describe NAME`."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from invoke import Exit, Task
+from invoke.parser import Argument
+
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Body = Callable[..., ExitCode | None]
+
+
+class ActionArgument(Argument):
+    """A positional argument that only some actions take: `topics describe NAME`, but `topics list`.
+
+    The parser eats words for positional arguments whose value is None, and misses those that stay so.
+    """
+
+    def __init__(self, plain: Argument, action: Argument, takers: frozenset[str]) -> None:
+        super().__init__(names=plain.names, kind=plain.kind, help=plain.help, positional=True, attr_name=plain.attr_name)
+        self._action = action
+        self._takers = takers
+
+    @property
+    def value(self) -> Any:
+        """What was given; "" when the action does not take this argument."""
+        given = super().value
+        return "" if given is None and self._action.value not in self._takers else given
+
+    @value.setter
+    def value(self, arg: str) -> None:
+        self.set_value(arg, cast=True)
+
+
+class ActionTask(Task):  # type: ignore[type-arg]  # generic over its body only for type checkers
+    """A task whose positional arguments depend on the first one, the action."""
+
+    actions: Mapping[str, Sequence[str]]
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Return Invoke's arguments, those that belong to an action made so."""
+        plain = super().get_arguments(ignore_unknown_help=ignore_unknown_help)
+        action = next(argument for argument in plain if argument.name == "action")
+        takers = {
+            name: frozenset(verb for verb, taken in self.actions.items() if name in taken)
+            for names in self.actions.values()
+            for name in names
+        }
+        return [
+            ActionArgument(argument, action, takers[argument.name]) if argument.name in takers else argument
+            for argument in plain
+        ]
+
+
+def command(*, actions: Mapping[str, Sequence[str]] | None = None, **options: Any) -> Callable[[Body], Task[Any]]:
+    """Make a task of a function that returns an exit code, or None for success.
+
+    actions: for a function `(c, action, …)`, each action with the names of the positional parameters it takes.
+    options: Invoke's own (`help`, `iterable`, `positional`, …).
+    """
+
+    def decorate(body: Body) -> Task[Any]:
+        @functools.wraps(body)
+        def run(*args: Any, **kwargs: Any) -> None:
+            code = _guarded(body, actions, args, kwargs)
+            if code:
+                raise Exit(code=int(code))
+
+        if actions is None:
+            return Task(run, **options)
+        names = dict.fromkeys(name for taken in actions.values() for name in taken)
+        task = ActionTask(run, **{"positional": ["action", *names], **options})
+        task.actions = actions
+        return task
+
+    return decorate
+
+
+def _guarded(
+    body: Body, actions: Mapping[str, Sequence[str]] | None, args: Sequence[Any], kwargs: dict[str, Any]
+) -> ExitCode | None:
+    """Call the body; what we understand becomes words and an exit code, what we don't keeps its traceback."""
+    try:
+        if actions and kwargs.get("action") not in actions:
+            raise StackError(
+                "unknown-action",
+                f"{body.__name__} has no action {kwargs.get('action')!r}",
+                context="actions: " + ", ".join(" ".join((name, *map(str.upper, taken))) for name, taken in actions.items()),
+                hint=f"invoke --help {body.__name__}",
+                exit_code=ExitCode.USAGE,
+            )
+        return body(*args, **kwargs)
+    except StackError as error:
+        from scripts import console
+
+        console.print_error(error)
+        if kwargs.get("json"):
+            console.print_json({"error": error.as_dict()})
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has gone; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return None

@@ -1,0 +1,10 @@
+"""The tasks: `invoke --list`. Each lives in scripts/cli, a module a theme."""
+
+from invoke import Collection
+
+from scripts.cli import stack
+
+ns = Collection()
+for theme in (stack,):
+    for task in Collection.from_module(theme).tasks.values():
+        ns.add_task(task)
