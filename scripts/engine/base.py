@@ -1,0 +1,107 @@
+"""What an engine is: the same verbs over containers and over local processes, and the values they return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from scripts.compose import Model
+    from scripts.settings import Settings
+
+Phase = Literal["stopped", "starting", "running", "paused", "exited", "unavailable"]
+"""unavailable: the service is part of the model, but this engine has no way to run it."""
+
+Progress = Callable[[str], None] if TYPE_CHECKING else object
+"""Told, in words, what is being done now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """One service as its engine sees it. uptime in seconds, memory in bytes; None where it does not apply."""
+
+    name: str
+    phase: Phase
+    identity: str = ""
+    pid: int | None = None
+    ports: tuple[int, ...] = ()
+    uptime: float | None = None
+    memory: int | None = None
+    health: str = ""
+    exit_code: int | None = None
+    detail: str = ""
+
+
+class Engine(Protocol):
+    """Runs the services of one model. Every verb names services as the Compose files do and may raise StackError."""
+
+    name: str
+
+    def preflight(self, services: Sequence[str]) -> None:
+        """Raise at what would make a start fail: ports, disk, memory, another cluster's data."""
+
+    def start(self, services: Sequence[str], progress: Progress) -> None:
+        """Start those that don't run, in dependency order; return when they are started, ready or not."""
+
+    def stop(self, services: Sequence[str], progress: Progress) -> None:
+        """Stop in order (a controlled shutdown within stop_grace_period each), keep the data."""
+
+    def signal(self, service: str, number: signal.Signals) -> None:
+        """Send SIGKILL, SIGSTOP or SIGCONT to the service's main process (kill, pause, unpause)."""
+
+    def states(self) -> list[ServiceState]:
+        """Return the state of every service of the model, in the model's order."""
+
+    def logs(self, service: str, tail: int, *, follow: bool = False) -> Iterator[str]:
+        """Yield the last lines of a service's log, then the new ones as they come if asked to follow."""
+
+    def data_dirs(self) -> list[Path]:
+        """Return the folders that hold the stack's data, which only `nuke` removes."""
+
+    def remove_data(self, progress: Progress) -> None:
+        """Remove data, logs and state of a stopped stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A model on an engine: what everything above the engines works with."""
+
+    settings: Settings
+    model: Model
+    engine: Engine
+
+    @property
+    def brokers(self) -> Mapping[str, str]:
+        """Kafka service → HOST:PORT of the listener for clients on this machine."""
+        return {
+            name: address
+            for name, service in self.model.services.items()
+            if (address := external_address(service.environment))
+        }
+
+    @property
+    def bootstrap(self) -> tuple[str, ...]:
+        """The addresses a client on this machine starts from."""
+        return tuple(self.brokers.values())
+
+
+def listeners(text: str) -> dict[str, tuple[str, int]]:
+    """Return name → (host, port) of a Kafka listener list such as `INTERNAL://kafka-1:19092,EXTERNAL://:9092`."""
+    parsed = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, _, address = item.partition("://")
+        host, _, port = address.rpartition(":")
+        parsed[name] = (host, int(port))
+    return parsed
+
+
+def external_address(environment: Mapping[str, str]) -> str | None:
+    """Return HOST:PORT that a broker advertises on its EXTERNAL listener, None for what is no broker."""
+    if "broker" not in environment.get("KAFKA_PROCESS_ROLES", ""):
+        return None
+    host, port = listeners(environment["KAFKA_ADVERTISED_LISTENERS"])["EXTERNAL"]
+    return f"{host}:{port}"
