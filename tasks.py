@@ -2,9 +2,9 @@
 
 from invoke import Collection
 
-from scripts.cli import properties, stack
+from scripts.cli import lint, properties, stack
 
 ns = Collection()
-for theme in (stack, properties):
+for theme in (stack, lint, properties):
     for task in Collection.from_module(theme).tasks.values():
         ns.add_task(task)

@@ -42,6 +42,7 @@ __all__ = [
     "ScalarNode",
     "SequenceNode",
     "entries",
+    "is_plain",
     "load",
     "walk",
 ]
@@ -142,6 +143,11 @@ def entries(node: Node | None) -> dict[str, tuple[Node, Node]]:
         for name, pair in entries(source).items():
             found.setdefault(name, pair)
     return found
+
+
+def is_plain(node: Node) -> bool:
+    """Say whether a node is a scalar without quotes, whose type YAML guesses."""
+    return isinstance(node, ScalarNode) and not node.style
 
 
 def walk(node: Node | None, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Node]]:

@@ -131,6 +131,11 @@ class SourceMap:
         """Read a project from its files: the main one first, then overrides."""
         return cls(*documents.read(files, scope))
 
+    def node(self, *path: str | int) -> Node | None:
+        """Return the node that is the value at a path, None when none is or it is a piece of a list entry."""
+        written = self._written(path)
+        return written.node if written and written.start < 0 else None
+
     def definitions(self, service: str) -> tuple[Written, ...]:
         """Return where a service is defined, strongest first: each document, then what it extends."""
         if service not in self._definitions:

@@ -137,9 +137,15 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What this repository's policy demands of every project part; a field left empty demands nothing."""
+    """What a policy demands of this one project (policy.toml, [require]); an empty field demands nothing.
 
-    profile: str = ""
+    profiles: folder → the profile that must gate every service written there. brokers: how many brokers there
+    are. network: what every service joins. logging_template: the file every service extends.
+    data_dir_variable: the variable that data folders begin with. ports_from_env: host ports are variables of
+    `.env.example`.
+    """
+
+    profiles: Mapping[str, str] = field(default_factory=dict)
     brokers: int = 0
     network: str = ""
     logging_template: str = ""
@@ -198,6 +204,16 @@ class Project:
     def where(self, *path: str | int, part: str = "") -> Span:
         """Return where the value at a path of the model is written, or the nearest parent that is."""
         return self.sources.where(*path, part=part)
+
+    def text(self, path: Path) -> str:
+        """Return the text of a file that a finding points at, "" for one that is gone or none."""
+        for file in self.sources.files:
+            if file.path == path:
+                return file.text
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return ""
 
     @property
     def interpolations(self) -> tuple[Interpolation, ...]:

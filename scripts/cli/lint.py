@@ -1,0 +1,197 @@
+"""Lint: judge a Compose project, explain a rule, write the page of all rules."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.cli.command import command
+from scripts.errors import ExitCode, StackError
+from scripts.settings import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from invoke import Context
+
+    from scripts.lint.excerpt import Line
+    from scripts.lintrun import Outcome
+
+_FORMATS = ("auto", "text", "json", "sarif", "github", "junit")
+_RULES_PAGE = ROOT / "docs" / "rules.md"
+
+
+@command(
+    iterable=["profile", "select", "skip"],
+    help={
+        "project": "a folder or a Compose file; this repository when not given",
+        "env_file": "variables to interpolate with, instead of the project's .env",
+        "profile": "judge these profiles together; all of them when not given (repeatable)",
+        "format": "|".join(_FORMATS),
+        "select": "only these rules: code, beginning of a code, or name (repeatable)",
+        "skip": "not these rules (repeatable)",
+        "policy": "a policy file, instead of the project's policy.toml",
+        "fix": "show the certain fixes as a diff",
+        "write": "with --fix: write them",
+        "no_ignores": "show what the policy ignores",
+        "fail_on": "info|warning|error: what exits with 1",
+        "output": "write the report to a file; the verdict is still printed",
+        "json": "the same as --format json",
+    },
+)
+def lint(
+    c: Context,  # noqa: ARG001 - Invoke passes it
+    project: str = "",
+    env_file: str = "",
+    *,
+    profile: list[str] | None = None,
+    format: str = "auto",  # noqa: A002 - the flag's name
+    select: list[str] | None = None,
+    skip: list[str] | None = None,
+    policy: str = "",
+    fix: bool = False,
+    write: bool = False,
+    no_ignores: bool = False,
+    fail_on: str = "warning",
+    output: str = "",
+    json: bool = False,
+) -> ExitCode:
+    """Judge a Compose project: can it be read, does it keep the schema, will Kafka work."""
+    from scripts import lintrun
+    from scripts.lint.model import Severity
+
+    kind = _choice("format", "json" if json else format, _FORMATS)
+    threshold = Severity[_choice("fail-on", fail_on, [each.word for each in Severity]).upper()]
+    outcome = lintrun.run(
+        lintrun.Request(
+            project=Path(project) if project else ROOT,
+            env_file=Path(env_file) if env_file else None,
+            profiles=tuple(profile or ()),
+            policy=Path(policy) if policy else None,
+            select=tuple(select or ()),
+            skip=tuple(skip or ()),
+            ignores=not no_ignores,
+        )
+    )
+    if fix:
+        _fix(outcome, write=write)
+    else:
+        _report(outcome, kind, Path(output) if output else None)
+    return _exit_code(outcome, threshold)
+
+
+@command(positional=["rule"], help={"rule": "code or name; all rules when not given", "json": "as JSON"})
+def explain(c: Context, rule: str = "", *, json: bool = False) -> None:  # noqa: ARG001
+    """Say what a rule flags, why, and show an example that fails and one that passes."""
+    from scripts import console
+    from scripts.lint import engine, manual, policy
+
+    rules = engine.load_rules()
+    chosen = [
+        each
+        for each in rules.values()
+        if each.code.startswith(tuple(policy.codes([rule], rules)) if rule else "KC")
+    ]
+    if json:
+        console.print_json([manual.as_dict(each) for each in chosen])
+    elif rule and len(chosen) == 1:
+        sys.stdout.write(manual.page(chosen[0]) + "\n")
+    else:
+        console.print_table(
+            ["code", "name", "severity", "what"],
+            [(each.code, each.name, each.severity.word, each.doc.summary) for each in chosen],
+        )
+
+
+@command(help={"check": "only say whether the page is up to date"})
+def rules(c: Context, *, check: bool = False) -> ExitCode:  # noqa: ARG001
+    """Write docs/rules.md from the rules themselves."""
+    from scripts.lint import engine, manual
+
+    page = manual.book(engine.load_rules().values())
+    if check:
+        current = _RULES_PAGE.read_text(encoding="utf-8") if _RULES_PAGE.exists() else ""
+        if current != page:
+            raise StackError("stale-page", "docs/rules.md is not what the rules say", hint="invoke rules")
+        return ExitCode.OK
+    _RULES_PAGE.parent.mkdir(parents=True, exist_ok=True)
+    _RULES_PAGE.write_text(page, encoding="utf-8")
+    sys.stderr.write(f"wrote {_RULES_PAGE.relative_to(ROOT)}\n")
+    return ExitCode.OK
+
+
+def _choice(flag: str, given: str, known: Iterable[str]) -> str:
+    if given not in known:
+        raise StackError(
+            "unknown-choice", f"--{flag} is {'|'.join(known)}, not {given!r}", exit_code=ExitCode.USAGE
+        )
+    return given
+
+
+def _shown(path: Path) -> str:
+    """Return a path as a person would open it from here."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def _report(outcome: Outcome, kind: str, output: Path | None) -> None:
+    from scripts.lint import report
+
+    if kind == "auto":
+        kind = "github" if os.environ.get("GITHUB_ACTIONS") == "true" and output is None else "text"
+    if kind != "text":
+        from scripts.lint.formats import FORMATS
+
+        document = FORMATS[kind](outcome.result, outcome.project, _shown, outcome.rules)
+        _write(document + "\n" if document else "", output)
+    elif output is None and (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
+        _print_styled(report.text(outcome.result, outcome.project, _shown))
+    else:
+        lines = report.text(outcome.result, outcome.project, _shown)
+        _write("".join("".join(text for text, _ in line) + "\n" for line in lines), output)
+    sys.stdout.flush()
+    sys.stderr.write(report.verdict(outcome.result, outcome.project) + "\n")
+    if outcome.stopped:
+        sys.stderr.write(f"Compose was not heard: {outcome.stopped}\n")
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+
+
+def _print_styled(lines: Iterable[Line]) -> None:
+    """Print through rich, which knows the terminal; plain output does without its import."""
+    from rich.text import Text
+
+    from scripts.console import data
+
+    for line in lines:
+        data.print(Text.assemble(*line))
+
+
+def _fix(outcome: Outcome, *, write: bool) -> None:
+    """Print the certain fixes as a diff, or write them."""
+    from scripts.lint import fix
+
+    changes = fix.plan(outcome.result, outcome.project)
+    for change in changes:
+        sys.stdout.write(fix.diff(change, _shown(change.path)))
+        if write:
+            change.path.write_bytes(change.after.encode())
+    sys.stdout.flush()
+    done = "written" if write else "to write (--write)"
+    sys.stderr.write(f"{sum(change.fixes for change in changes)} fixes in {len(changes)} files {done}\n")
+
+
+def _exit_code(outcome: Outcome, threshold: int) -> ExitCode:
+    """Say 3 when something could not be judged, else 1 for findings at or over the threshold."""
+    if outcome.result.crashes or outcome.stopped:
+        return ExitCode.NOTHING
+    worst = max((judged.severity for judged in outcome.result.findings), default=0)
+    return ExitCode.FINDINGS if worst >= threshold else ExitCode.OK
