@@ -1,7 +1,7 @@
 """The Compose specification's JSON Schema over one file's nodes: every departure, in words, with its path.
 
-The schema is the one that the pinned check-jsonschema package carries; it is draft 7, whatever its misspelt
-`$schema` makes other tools think.
+The schema is the one that the pinned check-jsonschema package carries. Its dialect is named here, because
+older editions spell their `$schema` so that tools take draft 7 for 2020-12.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scripts.composefile import ScalarNode, SequenceNode, entries, is_plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from jsonschema_rs import Draft7Validator, ValidationError
+    from jsonschema_rs import Draft7Validator, Draft202012Validator, ValidationError
 
     from scripts.composefile import Node
 
@@ -73,11 +73,12 @@ def schema() -> Mapping[str, Any]:
 
 
 @functools.cache
-def _validator() -> Draft7Validator:
+def _validator() -> Draft7Validator | Draft202012Validator:
     # A tenth of the whole run, which `explain` and `--help` need not pay.
-    from jsonschema_rs import Draft7Validator  # noqa: PLC0415
+    from jsonschema_rs import Draft7Validator, Draft202012Validator  # noqa: PLC0415
 
-    return Draft7Validator(dict(schema()))
+    dialect = Draft7Validator if "draft-07" in schema()["$schema"] else Draft202012Validator
+    return dialect(dict(schema()))
 
 
 def _instance(node: Node, known: dict[int, object]) -> object:
@@ -128,9 +129,14 @@ def _explain(error: ValidationError) -> Iterator[Departure]:
     if branches:
         yield from _alternatives(error, branches, where)
     elif unexpected := getattr(error.kind, "unexpected", None):
-        for key in unexpected:
-            yield _unknown(error, path, where, str(key))
-    elif not _is_interpolated(error.instance):
+        known = _properties(tuple(error.schema_path))
+        # A key whose value departs counts as unevaluated too; its own departure is told already.
+        yield from (_unknown(path, where, key, known) for key in map(str, unexpected) if key not in known)
+    elif _is_interpolated(error.instance):
+        return
+    elif types := _expected(error):
+        yield _mistyped(error, where, types)
+    else:
         yield Departure(path, f"{where}: {_plain(error)}", label=_label(error))
 
 
@@ -148,13 +154,16 @@ def _alternatives(
             yield from _explain(each)
     elif not _is_interpolated(error.instance):
         types = [name for errors in branches for each in errors for name in _expected(each)]
-        wanted = " or ".join(dict.fromkeys(_TYPES.get(name, name) for name in types))
-        message = f"{where} must be {wanted}, not {_shown(error.instance)}"
-        yield Departure(path, message, label=f"must be {wanted}")
+        yield _mistyped(error, where, types)
 
 
-def _unknown(error: ValidationError, path: tuple[str | int, ...], where: str, key: str) -> Departure:
-    known = _properties(tuple(error.schema_path))
+def _mistyped(error: ValidationError, where: str, types: list[str]) -> Departure:
+    wanted = " or ".join(dict.fromkeys(_TYPES.get(name, name) for name in types))
+    message = f"{where} must be {wanted}, not {_shown(error.instance)}"
+    return Departure(tuple(error.instance_path), message, label=f"must be {wanted}")
+
+
+def _unknown(path: tuple[str | int, ...], where: str, key: str, known: list[str]) -> Departure:
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     return Departure(
         path,
@@ -170,7 +179,15 @@ def _properties(schema_path: tuple[str | int, ...]) -> list[str]:
     node = dict(schema())
     for step in schema_path[:-1]:
         node = _dereferenced(node)[step]  # type: ignore[index]  # a list of alternatives takes its number
-    return list(_dereferenced(node).get("properties", ()))
+    return list(_keys(node))
+
+
+def _keys(node: dict[str, Any]) -> Iterator[str]:
+    """Yield the keys a schema names, itself or through `allOf`."""
+    node = _dereferenced(node)
+    yield from node.get("properties", ())
+    for part in node.get("allOf", ()):
+        yield from _keys(part)
 
 
 def _dereferenced(node: dict[str, Any]) -> dict[str, Any]:

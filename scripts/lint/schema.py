@@ -148,7 +148,8 @@ def changed_scalar(project: Project) -> Iterator[Finding]:
     """Flag an unquoted value that the container receives differently from how it is written.
 
     Environment variables, labels, build arguments and driver options are text, but YAML first takes an
-    unquoted `0755` for an octal number, `1.10` for 1.1, and a date for a point in time.
+    unquoted `0755` for an octal number, `1.10` for 1.1, and a date for a point in time. A number that stays
+    the same number is only worth knowing, unless its key speaks of a version.
 
     Why:
         Compose hands over what YAML made of it: `0755` arrives as 493, `1.10` as 1.1, `2026-01-02` as
@@ -208,7 +209,7 @@ def _changed(node: Node, value: str) -> bool:
 
 
 def _same_number(written: str, value: str, key: str) -> bool:
-    """Say whether the change matters to nobody who reads a number: 0.50 for 0.5, but not version 1.10 for 1.1."""
+    """Say whether a reader of numbers sees no change: 0.50 for 0.5, but not version 1.10 for 1.1."""
     try:
         return float(written) == float(value) and not re.search("version|tag|release", key, re.IGNORECASE)
     except ValueError:
