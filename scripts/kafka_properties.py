@@ -1,7 +1,7 @@
-"""Every property that a Kafka broker, a Connect worker and their clients know, as Kafka's own classes print it.
+"""Every property that a Kafka broker, a Connect worker and their clients know, from Kafka itself.
 
-The classes' `main` methods print their ConfigDef as HTML (the source of Kafka's documentation), so no compiler
-is needed. The answer is kept in schemas/kafka-properties.json, which the linter reads.
+The classes' `main` methods print their ConfigDef as HTML (the source of Kafka's documentation), so no
+compiler is needed. The answer is kept in schemas/kafka-properties.json, which the linter reads.
 """
 
 from __future__ import annotations
@@ -118,7 +118,9 @@ def write(path: Path, version: str, families: Mapping[str, Mapping[str, Property
     """Write the data file: the version, then a line for each property (`[type, default]`)."""
     blocks = []
     for family, properties in families.items():
-        lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps([p.kind, p.default])}" for name, p in properties.items())
+        lines = ",\n".join(
+            f"    {json.dumps(name)}: {json.dumps([p.kind, p.default])}" for name, p in properties.items()
+        )
         blocks.append(f"  {json.dumps(family)}: {{\n{lines}\n  }}")
     text = f'{{\n  "kafka_version": {json.dumps(version)},\n' + ",\n".join(blocks) + "\n}\n"
     partial = path.with_suffix(".partial")

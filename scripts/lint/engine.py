@@ -17,7 +17,26 @@ if TYPE_CHECKING:
     from scripts.lint.project import Project
     from scripts.span import Span
 
-FAMILIES = ("schema", "requirements")
+FAMILIES = (
+    "schema",
+    "requirements",
+    "configuration",
+    "identity",
+    "quorum",
+    "listeners",
+    "advertised",
+    "reach",
+    "replication",
+    "storage",
+    "variables",
+    "envfiles",
+    "health",
+    "oneshots",
+    "lifecycle",
+    "exposure",
+    "credentials",
+    "artefacts",
+)
 """The modules that hold rules, in the order of their codes."""
 
 UNUSED_IGNORE = "KC007"

@@ -1,0 +1,191 @@
+"""The services around a cluster: what they bootstrap to, and the copies they ask for.
+
+Connect, Schema Registry (Confluent, Apicurio), REST proxies, user interfaces, exporters, stream processors
+and init scripts name their brokers in environment variables, in arguments or in text that holds
+configuration.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from scripts.lint import cluster, endpoints, network
+from scripts.lint.images import parse_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scripts.lint.cluster import Cluster, Node
+    from scripts.lint.endpoints import Endpoint, Listener
+    from scripts.lint.project import Project, Service
+    from scripts.span import Span
+
+    Path = tuple[str | int, ...]
+
+_BOOTSTRAP_VARIABLE = re.compile(
+    # BOOTSTRAP_SERVERS of Connect, registries, REST proxies; kafbat's KAFKA_CLUSTERS_0_BOOTSTRAPSERVERS;
+    # Kafdrop's KAFKA_BROKERCONNECT; KAFKA_BROKERS of consoles and applications.
+    r"(.*_)?(BOOTSTRAP_?SERVERS?|BROKER_?CONNECT|KAFKA_BROKERS?|BROKER_LIST|KAFKA_BROKER_LIST"
+    r"|KAFKA_(URL|SERVERS?|HOSTS|ADDR(ESS(ES)?)?))",
+    re.IGNORECASE,
+)
+_LIST = r"(?P<list>[A-Za-z0-9_.\-\[\]:/]+:\d+(?:\s*,\s*[A-Za-z0-9_.\-\[\]:/]+:\d+)*)"
+_BOOTSTRAP_TEXT = re.compile(
+    r"(?:--bootstrap-servers?|--broker-list|--kafka\.(?:server|brokers)|--brokers?"
+    r"|bootstrap[._-]?servers?[\"']?)\s*[=:\s]\s*[\"'\[]*" + _LIST
+)
+_SHORT_FLAG_TEXT = re.compile(r"\b(?:kcat|kafkacat|cub\s+kafka-ready)\b[^\n;|&]*?\s-b\s*[\"']?" + _LIST)
+_REPLICATION_VARIABLE = re.compile(
+    r".*(REPLICATION_FACTOR|_TOPIC_REPLICAS|INTERNAL_TOPICS_REPLICATION|TOPICS?_REPLICATION)", re.IGNORECASE
+)
+_CREATE = re.compile(r"kafka-topics(?:\.sh)?\b(?P<rest>(?:[^\n;|&]|\\\n)*)")
+_REPLICATION_FLAG = re.compile(r"--replication-factor[\s=]+[\"']?(?P<factor>\d+)")
+_MIN_ISR_FLAG = re.compile(r"min\.insync\.replicas=[\"']?(?P<isr>\d+)")
+_CONNECT_MARKERS = frozenset(
+    {"CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID", "CONNECT_CONFIG_STORAGE_TOPIC"}
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """One address that a service connects to first."""
+
+    service: Service
+    path: Path
+    endpoint: Endpoint
+
+    @property
+    def where(self) -> Span:
+        """The address in its text."""
+        return self.service.where(*self.path, part=self.endpoint.text)
+
+
+@dataclass(frozen=True, eq=False)
+class Replication:
+    """A replication factor that a service, or a topic command of it, asks for; min_isr where it says one."""
+
+    service: Service
+    path: Path
+    text: str
+    factor: int
+    min_isr: int | None = None
+
+    @property
+    def where(self) -> Span:
+        """The number, or the flag with its number."""
+        return self.service.where(*self.path, part=self.text)
+
+    @property
+    def name(self) -> str:
+        """What asks: the variable, or the topic command."""
+        return str(self.path[1]) if self.path[0] == "environment" else "kafka-topics --create"
+
+
+def texts(service: Service) -> Iterator[tuple[Path, str]]:
+    """Yield every piece of text in which a service may name brokers, with its path."""
+    for variable, value in service.environment.items():
+        yield ("environment", variable), value
+    yield from scripts_of(service)
+
+
+def scripts_of(service: Service) -> Iterator[tuple[Path, str]]:
+    """Yield the words of entrypoint and command, each with its path."""
+    for key, words in (("entrypoint", service.entrypoint), ("command", service.command)):
+        for index, word in enumerate(words):
+            yield (key, index), word
+
+
+def is_connect(service: Service) -> bool:
+    """Whether a service is a Kafka Connect worker that is configured by CONNECT_ variables."""
+    return parse_image(service.image).is_connect or bool(_CONNECT_MARKERS & service.environment.keys())
+
+
+@lru_cache(maxsize=8)
+def bootstraps(project: Project) -> tuple[Bootstrap, ...]:
+    """Return every bootstrap address of every service that is no Kafka node."""
+    nodes = {node.name for node in cluster.nodes(project)}
+    found: list[Bootstrap] = []
+    for service in project.services.values():
+        if service.name not in nodes:
+            found.extend(_bootstraps(service))
+    return tuple(found)
+
+
+def _bootstraps(service: Service) -> Iterator[Bootstrap]:
+    for variable, value in service.environment.items():
+        if _BOOTSTRAP_VARIABLE.fullmatch(variable):
+            for endpoint in endpoints.parse_endpoints(value.strip("[]\"' ")):
+                yield Bootstrap(service, ("environment", variable), endpoint)
+        elif "\n" in value:
+            yield from _in_text(service, ("environment", variable), value)
+    for path, text in scripts_of(service):
+        yield from _in_text(service, path, text)
+    yield from _flag_and_value(service)
+
+
+def _in_text(service: Service, path: Path, text: str) -> Iterator[Bootstrap]:
+    for pattern in (_BOOTSTRAP_TEXT, _SHORT_FLAG_TEXT):
+        for match in pattern.finditer(text):
+            for endpoint in endpoints.parse_endpoints(match["list"]):
+                yield Bootstrap(service, path, endpoint)
+
+
+def _flag_and_value(service: Service) -> Iterator[Bootstrap]:
+    """Yield addresses given as a word of their own after their flag."""
+    pieces = list(scripts_of(service))
+    for (_, flag), (path, value) in itertools.pairwise(pieces):
+        if re.fullmatch(r"--bootstrap-servers?|--broker-list|--kafka\.server|--brokers?", flag):
+            for endpoint in endpoints.parse_endpoints(value):
+                yield Bootstrap(service, path, endpoint)
+
+
+def replications(project: Project) -> Iterator[Replication]:
+    """Yield every replication factor that a service which is no Kafka node asks for."""
+    nodes = {node.name for node in cluster.nodes(project)}
+    for service in project.services.values():
+        if service.name not in nodes:
+            for variable, value in service.environment.items():
+                if _REPLICATION_VARIABLE.fullmatch(variable) and re.fullmatch(r"\d+", value.strip()):
+                    yield Replication(service, ("environment", variable), value.strip(), int(value))
+        yield from _topic_commands(service)
+
+
+def _topic_commands(service: Service) -> Iterator[Replication]:
+    for path, text in scripts_of(service):
+        for match in _CREATE.finditer(text):
+            factor = _REPLICATION_FLAG.search(match["rest"])
+            if factor and "--create" in match["rest"]:
+                isr = _MIN_ISR_FLAG.search(match["rest"])
+                yield Replication(
+                    service, path, factor[0], int(factor["factor"]), int(isr["isr"]) if isr else None
+                )
+
+
+def cluster_of(service: Service, project: Project) -> Cluster | None:
+    """Return the cluster that a service uses: the one it bootstraps to, or the only one there is."""
+    every = cluster.clusters(project)
+    names = network.of(project)
+    for bootstrap in bootstraps(project):
+        if bootstrap.service is service:
+            hosts = {found.name for found in names.resolve(service, bootstrap.endpoint.host)}
+            match = next((one for one in every if hosts & {node.name for node in one.nodes}), None)
+            if match:
+                return match
+    return every[0] if len(every) == 1 else None
+
+
+def served_by(bootstrap: Bootstrap, project: Project) -> Iterator[tuple[Node, Listener]]:
+    """Yield each broker's listener that answers at a bootstrap address inside the project's networks."""
+    found = {
+        service.name for service in network.of(project).resolve(bootstrap.service, bootstrap.endpoint.host)
+    }
+    for node in cluster.brokers(project):
+        if node.name in found:
+            for listener in node.client_listeners:
+                local = bootstrap.endpoint.host in endpoints.LOOPBACK
+                if listener.port == bootstrap.endpoint.port and (local or not listener.is_loopback):
+                    yield node, listener
