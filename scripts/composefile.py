@@ -220,7 +220,7 @@ def _measure(root: Node) -> Problem | None:
         return Problem(f"values are nested {depth} levels deep, more than {MAX_DEPTH}")
     if size > max(MAX_NODES, len(sizes)):
         return Problem(
-            f"its aliases expand {len(sizes)} values to {min(size, 10**15):.3g}, more than {MAX_NODES}"
+            f"its aliases expand {len(sizes)} values to {min(size, 10**15):,}, more than {MAX_NODES}"
         )
     return None
 

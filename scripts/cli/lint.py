@@ -82,44 +82,46 @@ def lint(
     return _exit_code(outcome, threshold)
 
 
-@command(positional=["rule"], help={"rule": "code or name; all rules when not given", "json": "as JSON"})
-def explain(c: Context, rule: str = "", *, json: bool = False) -> None:  # noqa: ARG001
-    """Say what a rule flags, why, and show an example that fails and one that passes."""
+@command(positional=["rule"], help={"rule": "code or name", "json": "as JSON"})
+def explain(c: Context, rule: str, *, json: bool = False) -> None:  # noqa: ARG001
+    """Say what a rule flags and why, with an example that fails and one that passes."""
     from scripts import console
     from scripts.lint import engine, manual, policy
 
-    rules = engine.load_rules()
-    chosen = [
-        each
-        for each in rules.values()
-        if each.code.startswith(tuple(policy.codes([rule], rules)) if rule else "KC")
-    ]
+    known = engine.load_rules()
+    chosen = [each for each in known.values() if each.code.startswith(tuple(policy.codes([rule], known)))]
     if json:
         console.print_json([manual.as_dict(each) for each in chosen])
-    elif rule and len(chosen) == 1:
-        sys.stdout.write(manual.page(chosen[0]) + "\n")
     else:
-        console.print_table(
-            ["code", "name", "severity", "what"],
-            [(each.code, each.name, each.severity.word, each.doc.summary) for each in chosen],
-        )
+        sys.stdout.write("\n\n\n".join(manual.page(each) for each in chosen) + "\n")
 
 
-@command(help={"check": "only say whether the page is up to date"})
-def rules(c: Context, *, check: bool = False) -> ExitCode:  # noqa: ARG001
-    """Write docs/rules.md from the rules themselves."""
+@command(
+    help={
+        "json": "as JSON",
+        "write": "write docs/rules.md",
+        "check": "only say whether docs/rules.md is up to date",
+    }
+)
+def rules(c: Context, *, json: bool = False, write: bool = False, check: bool = False) -> None:  # noqa: ARG001
+    """List every rule of the linter, or write them all as a page of the docs."""
+    from scripts import console
     from scripts.lint import engine, manual
 
-    page = manual.book(engine.load_rules().values())
-    if check:
-        current = _RULES_PAGE.read_text(encoding="utf-8") if _RULES_PAGE.exists() else ""
-        if current != page:
-            raise StackError("stale-page", "docs/rules.md is not what the rules say", hint="invoke rules")
-        return ExitCode.OK
-    _RULES_PAGE.parent.mkdir(parents=True, exist_ok=True)
-    _RULES_PAGE.write_text(page, encoding="utf-8")
-    sys.stderr.write(f"wrote {_RULES_PAGE.relative_to(ROOT)}\n")
-    return ExitCode.OK
+    known = engine.load_rules().values()
+    page = manual.book(known)
+    if check and (not _RULES_PAGE.exists() or _RULES_PAGE.read_text(encoding="utf-8") != page):
+        raise StackError("stale-page", "docs/rules.md is not what the rules say", hint="invoke rules --write")
+    if write:
+        _RULES_PAGE.parent.mkdir(parents=True, exist_ok=True)
+        _RULES_PAGE.write_text(page, encoding="utf-8")
+    elif json:
+        console.print_json([manual.as_dict(each) for each in known])
+    elif not check:
+        console.print_table(
+            ["code", "name", "severity", "what"],
+            [(each.code, each.name, each.severity.word, each.doc.summary) for each in known],
+        )
 
 
 def _choice(flag: str, given: str, known: Iterable[str]) -> str:

@@ -31,11 +31,11 @@ def write(tmp_path: Path) -> Write:
 
 @pytest.fixture
 def lint(write: Write) -> Lint:
-    """Lint a project given as one Compose file's text, or as files; with an empty environment unless given."""
+    """Lint a project given as one Compose file's text, or as files; the environment is empty unless given."""
 
-    def run(files: str | Mapping[str, str], **request: Any) -> Outcome:
+    def run(files: str | Mapping[str, str], **request: object) -> Outcome:
         given = {"docker-compose.yml": files} if isinstance(files, str) else files
-        options = {"environ": {}, "project": write(given), **request}
+        options: dict[str, Any] = {"environ": {}, "project": write(given), **request}
         return lintrun.run(lintrun.Request(**options))
 
     return run
