@@ -51,7 +51,7 @@ def advertises_any_address(project: Project) -> Iterator[Finding]:
                 written = node.advertised_property == "advertised.listeners"
                 yield Finding(
                     at=node.where(node.advertised_property, part=advertised.text),
-                    message=f"{node.name} advertises {advertised.name} at {advertised.host}, which is nowhere",
+                    message=f"{node.name} advertises {advertised.name} at {advertised.host}, nowhere",
                     service=node.name,
                     evidence=advertised.name,
                     label="advertised here" if written else "advertised too, as nothing else is said",
@@ -199,7 +199,7 @@ def external_address_shared(project: Project) -> Iterator[Finding]:
                 if other is not node:
                     yield Finding(
                         at=node.where(node.advertised_property, part=advertised.text),
-                        message=f"{node.name} advertises {advertised.host}:{advertised.port} like {other.name}",
+                        message=f"{node.name} and {other.name} advertise {advertised.host}:{advertised.port}",
                         service=node.name,
                         evidence=advertised.text,
                         label="the same address again",

@@ -42,7 +42,7 @@ _SHORT_FLAG_TEXT = re.compile(r"\b(?:kcat|kafkacat|cub\s+kafka-ready)\b[^\n;|&]*
 _REPLICATION_VARIABLE = re.compile(
     r".*(REPLICATION_FACTOR|_TOPIC_REPLICAS|INTERNAL_TOPICS_REPLICATION|TOPICS?_REPLICATION)", re.IGNORECASE
 )
-_CREATE = re.compile(r"kafka-topics(?:\.sh)?\b(?P<rest>(?:[^\n;|&]|\\\n)*)")
+_CREATE = re.compile(r"kafka-topics(?:\.sh)?\b(?P<rest>(?:\\\n|[^\n;|&])*)")
 _REPLICATION_FLAG = re.compile(r"--replication-factor[\s=]+[\"']?(?P<factor>\d+)")
 _MIN_ISR_FLAG = re.compile(r"min\.insync\.replicas=[\"']?(?P<isr>\d+)")
 _CONNECT_MARKERS = frozenset(

@@ -43,13 +43,13 @@ def secret_in_example(project: Project) -> Iterator[Finding]:
 
     Fails:
         services:
-          db: {image: "postgres:17.2", environment: {POSTGRES_PASSWORD: "${POSTGRES_PASSWORD:?}"}}
+          db: {image: "postgres:17.2", environment: {POSTGRES_PASSWORD: "${POSTGRES_PASSWORD-}"}}
         --- .env.example
         POSTGRES_PASSWORD=s3cr3t-of-the-team
 
     Passes:
         services:
-          db: {image: "postgres:17.2", environment: {POSTGRES_PASSWORD: "${POSTGRES_PASSWORD:?}"}}
+          db: {image: "postgres:17.2", environment: {POSTGRES_PASSWORD: "${POSTGRES_PASSWORD-}"}}
         --- .env.example
         POSTGRES_PASSWORD=
 

@@ -71,15 +71,15 @@ def port_invalid(project: Project) -> Iterator[Finding]:
 
     Fails:
         services:
-          kafka: {image: "apache/kafka:4.3.1", ports: ["${KAFKA_PORT}:9092"]}
+          kafka: {image: "apache/kafka:4.3.1", environment: {JMX_PORT: "${JMX_PORT}"}}
         --- .env
-        KAFKA_PORT=90920
+        JMX_PORT=99990
 
     Passes:
         services:
-          kafka: {image: "apache/kafka:4.3.1", ports: ["${KAFKA_PORT}:9092"]}
+          kafka: {image: "apache/kafka:4.3.1", environment: {JMX_PORT: "${JMX_PORT}"}}
         --- .env
-        KAFKA_PORT=9092
+        JMX_PORT=9999
 
     Source:
         Compose specification, ports

@@ -28,6 +28,8 @@ _STAYS = re.compile(
 )
 _SHELL = re.compile(r"(.*/)?(ba|da|a|z|k)?sh")
 _STOPS_ON_ERROR = re.compile(r"(^|[\n;&]|\s)set\s+(-\w*e\w*|-o\s+errexit|-\w+\s+-\w*e)")
+_FLAG = re.compile(r"-[a-z]+")
+_COMMAND_FLAG = re.compile(r"-[a-z]*c[a-z]*")
 _ALWAYS = frozenset({"always", "unless-stopped"})
 
 
@@ -225,9 +227,14 @@ def one_shot_ignores_failure(project: Project) -> Iterator[Finding]:
         POSIX, shell command language: set -e
     """
     for name, service in one_shots(project).items():
-        flags = [word for word in (*service.entrypoint, *service.command) if re.fullmatch(r"-[a-z]+", word)]
-        text = script(service)
-        if not is_shell(service) or any("e" in flag for flag in flags) or _STOPS_ON_ERROR.search(text):
+        if not is_shell(service):
+            continue
+        words = [*service.entrypoint, *service.command]
+        flag = next(index for index, word in enumerate(words) if _COMMAND_FLAG.fullmatch(word))
+        text = "\n".join(words[flag + 1 : flag + 2])
+        if any("e" in word for word in words[: flag + 1] if _FLAG.fullmatch(word)) or _STOPS_ON_ERROR.search(
+            text
+        ):
             continue
         if len(_commands(text)) > 1:
             yield Finding(
@@ -245,5 +252,5 @@ def _commands(text: str) -> list[str]:
     joined = re.sub(r"\\\n\s*", " ", text)
     joined = re.sub(r"(&&|\|\|)\s*\n", r"\1 ", joined)
     lines = [line.strip() for line in re.split(r"\n|;(?!;)", joined)]
-    skipped = re.compile(r"(#|(then|do|done|fi|else|esac)\b|-|\w*sh$|/)")
-    return [line for line in lines if line and not skipped.match(line)]
+    structure = re.compile(r"#|(then|do|done|fi|else|esac)\b")
+    return [line for line in lines if line and not structure.match(line)]

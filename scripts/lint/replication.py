@@ -194,7 +194,7 @@ def min_isr_exceeds_replication(project: Project) -> Iterator[Finding]:
         if asked.min_isr is not None and asked.min_isr > asked.factor:
             yield Finding(
                 at=asked.where,
-                message=f"{asked.service.name} creates a topic of {asked.factor} copies but wants {asked.min_isr}",
+                message=f"{asked.service.name} creates a topic with fewer copies than it waits for",
                 service=asked.service.name,
                 evidence=asked.text,
                 label="fewer copies than min.insync.replicas",
@@ -254,8 +254,8 @@ def min_isr_one(project: Project) -> Iterator[Finding]:
     """Flag three or more copies of which one is enough for a write.
 
     Why:
-        acks=all then waits for the leader alone when the others lag; if that broker dies, acknowledged messages
-        are lost. min.insync.replicas is 1 when nothing is set.
+        acks=all then waits for the leader alone when the others lag; if that broker dies, acknowledged
+        messages are lost. min.insync.replicas is 1 when nothing is set.
 
     Fails:
         services:

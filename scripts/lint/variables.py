@@ -81,7 +81,7 @@ def variable_without_default(project: Project) -> Iterator[Finding]:
 
     Passes:
         services:
-          kafka: {image: "apache/kafka:${KAFKA_VERSION:?set it in .env}"}
+          kafka: {image: "apache/kafka:${KAFKA_VERSION:-4.3.1}"}
 
     Source:
         Compose specification, interpolation
