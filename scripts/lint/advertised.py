@@ -184,15 +184,14 @@ def external_address_shared(project: Project) -> Iterator[Finding]:
     Source:
         Kafka protocol, Metadata response
     """
+    names = network.of(project)
+    nodes = {node.name for node in cluster.nodes(project)}
     for one in cluster.clusters(project):
         first: dict[tuple[str, int], tuple[Node, Listener]] = {}
         for node in one.brokers:
             for advertised in node.advertised:
-                if (
-                    not advertised.host
-                    or advertised.host in _UNROUTABLE
-                    or advertised.name in node.controller_names
-                ):
+                elsewhere = advertised.host and advertised.host not in _UNROUTABLE
+                if not elsewhere or _is_a_node(advertised, nodes, names):
                     continue
                 host = "localhost" if advertised.host in LOOPBACK else advertised.host.lower()
                 other, earlier = first.setdefault((host, advertised.port), (node, advertised))
@@ -208,6 +207,11 @@ def external_address_shared(project: Project) -> Iterator[Finding]:
                             Related(other.where(other.advertised_property, part=earlier.text), other.name),
                         ),
                     )
+
+
+def _is_a_node(advertised: Listener, nodes: set[str], names: network.Names) -> bool:
+    """Whether an address is a node's own name: KC129 says when it is the wrong one."""
+    return any(service.name in nodes for service in names.called(advertised.host))
 
 
 @rule("KC129", "internal-host-foreign", Severity.ERROR)

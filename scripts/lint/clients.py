@@ -7,7 +7,6 @@ configuration.
 
 from __future__ import annotations
 
-import itertools
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,6 +44,7 @@ _REPLICATION_VARIABLE = re.compile(
 _CREATE = re.compile(r"kafka-topics(?:\.sh)?\b(?P<rest>(?:\\\n|[^\n;|&])*)")
 _REPLICATION_FLAG = re.compile(r"--replication-factor[\s=]+[\"']?(?P<factor>\d+)")
 _MIN_ISR_FLAG = re.compile(r"min\.insync\.replicas=[\"']?(?P<isr>\d+)")
+_COMMAND_FLAG = re.compile(r"-[a-z]*c[a-z]*")
 _CONNECT_MARKERS = frozenset(
     {"CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID", "CONNECT_CONFIG_STORAGE_TOPIC"}
 )
@@ -93,10 +93,14 @@ def texts(service: Service) -> Iterator[tuple[Path, str]]:
 
 
 def scripts_of(service: Service) -> Iterator[tuple[Path, str]]:
-    """Yield the words of entrypoint and command, each with its path."""
+    """Yield the scripts that a shell runs, word by word, or else the whole command line, with their paths."""
+    shell = any(_COMMAND_FLAG.fullmatch(word) for word in (*service.entrypoint, *service.command))
     for key, words in (("entrypoint", service.entrypoint), ("command", service.command)):
-        for index, word in enumerate(words):
-            yield (key, index), word
+        if shell or any("\n" in word for word in words):
+            for index, word in enumerate(words):
+                yield (key, index), word
+        elif words:
+            yield (key,), " ".join(words)
 
 
 def is_connect(service: Service) -> bool:
@@ -124,23 +128,19 @@ def _bootstraps(service: Service) -> Iterator[Bootstrap]:
             yield from _in_text(service, ("environment", variable), value)
     for path, text in scripts_of(service):
         yield from _in_text(service, path, text)
-    yield from _flag_and_value(service)
 
 
 def _in_text(service: Service, path: Path, text: str) -> Iterator[Bootstrap]:
     for pattern in (_BOOTSTRAP_TEXT, _SHORT_FLAG_TEXT):
         for match in pattern.finditer(text):
             for endpoint in endpoints.parse_endpoints(match["list"]):
-                yield Bootstrap(service, path, endpoint)
+                yield Bootstrap(service, _place(service, path, endpoint.text), endpoint)
 
 
-def _flag_and_value(service: Service) -> Iterator[Bootstrap]:
-    """Yield addresses given as a word of their own after their flag."""
-    pieces = list(scripts_of(service))
-    for (_, flag), (path, value) in itertools.pairwise(pieces):
-        if re.fullmatch(r"--bootstrap-servers?|--broker-list|--kafka\.server|--brokers?", flag):
-            for endpoint in endpoints.parse_endpoints(value):
-                yield Bootstrap(service, path, endpoint)
+def _place(service: Service, path: Path, text: str) -> Path:
+    """Return the path of the one word of a command line that holds a text, the whole line's if none does."""
+    words = service.entrypoint if path == ("entrypoint",) else service.command if path == ("command",) else ()
+    return next(((*path, index) for index, word in enumerate(words) if text in word), path)
 
 
 def replications(project: Project) -> Iterator[Replication]:

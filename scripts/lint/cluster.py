@@ -54,7 +54,8 @@ _SERVER_START = re.compile(
     r"kafka-server-start|docker/run\b|kafka\.Kafka\b|docker/launch|start-kafka|kafka-run\b"
 )
 _TOOLS = re.compile(
-    r"kafka-(topics|configs|acls|console|leader|metadata|features|storage|broker-api)|\bcub\b|\bkcat\b"
+    r"kafka-(topics|configs|acls|console|leader|metadata|features|storage|broker-api)|\b(cub|kcat)\b"
+    r"|connect-(mirror-maker|distributed|standalone)"
 )
 
 
@@ -68,7 +69,7 @@ class Node:
     prefix: str
     settings: Mapping[str, Setting]
     complete: bool
-    """False when a mounted file may hold more settings, so that nothing can be said of what is absent."""
+    """False when a mounted file or an unknown image may hold more: nothing is said of what is absent."""
 
     @property
     def name(self) -> str:
@@ -257,7 +258,9 @@ def node_of(service: Service) -> Node | None:
         found = {name: Setting(name, value) for name, value in _IMAGE_DEFAULTS.items()}
     elif not _MARKERS & found.keys() and not mounted:
         return None
-    return Node(service, image, vendor, prefix, found, complete=not mounted)
+    # An image nobody knows may have defaults of its own, unless it is told everything a node needs.
+    complete = not mounted and bool(vendor or "process.roles" in found)
+    return Node(service, image, vendor, prefix, found, complete)
 
 
 def _runs_server(service: Service) -> bool:

@@ -11,10 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scripts.lint.project import Project
-    from scripts.span import Span
 
-_SECRET_KEY = re.compile(
-    r"(\w+_)?(PASSWORD|PASSWD|PASSPHRASE|SECRET|SECRET_?KEY|ACCESS_?KEY|API_?KEY|PRIVATE_?KEY|TOKEN|CREDENTIALS?)",
+SECRET_KEY = re.compile(
+    r"(?!\w*_SSL_\w*CREDENTIALS$)(\w+_)?(PASSWORD|PASSWD|PASSPHRASE|SECRET|SECRET_?KEY|ACCESS_?KEY|API_?KEY|PRIVATE_?KEY|TOKEN|CREDENTIALS?)",
     re.IGNORECASE,
 )
 _HARMLESS = re.compile(
@@ -29,7 +28,7 @@ _INLINE = re.compile(
 
 
 def _is_secret(name: str, value: str) -> bool:
-    return bool(_SECRET_KEY.fullmatch(name)) and not _HARMLESS.fullmatch(value.strip())
+    return bool(SECRET_KEY.fullmatch(name)) and not _HARMLESS.fullmatch(value.strip())
 
 
 @rule("KC307", "secret-in-example", Severity.WARNING, needs_model=False)
@@ -96,13 +95,16 @@ def literal_credential(project: Project) -> Iterator[Finding]:
     """
     for service in project.services.values():
         for variable, value in service.environment.items():
-            at = service.where("environment", variable)
             inline = _INLINE.search(value)
             found = value if _is_secret(variable, value) else inline and (inline["jaas"] or inline["url"])
-            if not found or _HARMLESS.fullmatch(found) or _comes_from_outside(project, at, found):
+            if (
+                not found
+                or _HARMLESS.fullmatch(found)
+                or _comes_from_outside(project, service.name, variable, found)
+            ):
                 continue
             yield Finding(
-                at=at,
+                at=service.where("environment", variable),
                 message=f"{service.name} has a credential written out in {variable}",
                 service=service.name,
                 evidence=variable,
@@ -111,16 +113,11 @@ def literal_credential(project: Project) -> Iterator[Finding]:
             )
 
 
-def _comes_from_outside(project: Project, at: Span, found: str) -> bool:
+def _comes_from_outside(project: Project, service: str, variable: str, found: str) -> bool:
     """Whether a value is filled in from a variable that has no such default."""
-    inside = [
-        one
-        for one in project.interpolations
-        if one.span.path == at.path and at.start <= one.span.start and one.span.end <= at.end
-    ]
-    return bool(inside) and not any(
-        one.argument and one.argument in found for one in inside if one.operator in (":-", "-")
-    )
+    inside = project.sources.used("services", service, "environment", variable)
+    defaults = [one.argument for one in inside if one.operator.endswith("-") and one.argument]
+    return bool(inside) and not any(default in found for default in defaults)
 
 
 @rule("KC505", "secret-file-missing", Severity.ERROR)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from scripts.lint.cluster import Node
     from scripts.lint.project import Mount, Project, Service
-    from scripts.span import Span
 
 _HEAP = "KAFKA_HEAP_OPTS"
 _DEFAULT_HEAP = 1 << 30  # bin/kafka-server-start.sh: -Xmx1G when KAFKA_HEAP_OPTS is not set
@@ -149,7 +148,7 @@ def data_shared(project: Project) -> Iterator[Finding]:
                 continue
             yield Finding(
                 at=node.service.where("volumes", data.mount.index),
-                message=f"{node.name} and {other.node.name} both keep their data in {data.place}",
+                message=f"{node.name} and {other.node.name} share {_shown(data.place, project)}",
                 service=node.name,
                 evidence=data.path,
                 label="the same place again",
@@ -198,11 +197,12 @@ def data_outside_folder(project: Project) -> Iterator[Finding]:
         for data in data_dirs(node):
             if data.mount is None:
                 continue
-            at = _source_span(project, node.service, data.mount)
-            if not _interpolates(project, variable, at):
+            paths = _source_paths(project, node.service, data.mount)
+            used = {one.name for path in paths for one in project.sources.used(*path)}
+            if variable not in used:
                 yield Finding(
-                    at=at,
-                    message=f"{node.name} keeps its data in {data.mount.source}, not under ${{{variable}}}",
+                    at=project.where(*paths[0]),
+                    message=f"{node.name} keeps its data outside ${{{variable}}}",
                     service=node.name,
                     evidence=data.path,
                     label=f"without ${{{variable}}}",
@@ -281,22 +281,19 @@ def memory_limit(service: Service) -> tuple[int, tuple[str, ...]]:
     return int(limits.get("memory") or 0), ("deploy", "resources", "limits", "memory")
 
 
-def _source_span(project: Project, service: Service, mount: Mount) -> Span:
-    """Return where a mount's source is written: in the service, or in the volume's driver options."""
+def _source_paths(project: Project, service: Service, mount: Mount) -> list[tuple[str | int, ...]]:
+    """Return the paths that may write a mount's source: of the volume's device, or of the service's entry."""
     options = (project.section("volumes").get(mount.source) or {}).get("driver_opts") or {}
     if mount.kind == "volume" and options.get("device"):
-        return project.where("volumes", mount.source, "driver_opts", "device")
-    return service.where("volumes", mount.index)
+        return [("volumes", mount.source, "driver_opts", "device")]
+    entry = ("services", service.name, "volumes", mount.index)
+    return [entry, (*entry, "source")]
 
 
-def _interpolates(project: Project, variable: str, at: Span) -> bool:
-    return any(
-        one.name == variable
-        and one.span.path == at.path
-        and at.start <= one.span.start
-        and one.span.end <= at.end
-        for one in project.interpolations
-    )
+def _shown(place: str, project: Project) -> str:
+    """Return a place as a reader of the project knows it: relative to its folder."""
+    inside = posixpath.relpath(place, project.directory.as_posix()) if place.startswith("/") else place
+    return place if inside.startswith("..") else inside
 
 
 def _list(value: object) -> list[object]:

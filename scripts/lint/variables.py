@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from scripts.lint.credentials import SECRET_KEY
 from scripts.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def variable_without_default(project: Project) -> Iterator[Finding]:
     env = project.env.assignments if project.env else {}
     example = project.example.assignments if project.example else {}
     for one in project.interpolations:
-        if one.operator or one.name in env or FROM_THE_MACHINE.fullmatch(one.name):
+        if one.operator or one.value or one.name in env or FROM_THE_MACHINE.fullmatch(one.name):
             continue
         documented = one.name in example
         value = example[one.name].value if documented else ""
@@ -133,39 +134,28 @@ def interpolation_self_shadowed(project: Project) -> Iterator[Finding]:
     Source:
         Compose specification, interpolation
     """
-    by_file: dict[object, list[Interpolation]] = {}
-    for one in project.interpolations:
-        by_file.setdefault(one.span.path, []).append(one)
     for service in project.services.values():
         for variable in service.environment:
-            at = service.where("environment", variable)
-            for one in by_file.get(at.path, ()):
-                inside = at.start <= one.span.start and one.span.end <= at.end
-                if inside and one.name != variable and _shadows(project, service, one):
-                    yield Finding(
-                        at=one.span,
-                        message=f"{variable} of {service.name} reads ${{{one.name}}} from outside: "
-                        f"{_outside(project, one)!r}, not the service's own "
-                        f"{service.environment[one.name]!r}",
-                        service=service.name,
-                        evidence=f"{variable}:{one.name}",
-                        label="the shell's or the env file's",
-                        help=f"write the value, or $${one.name} where a shell in the container reads it",
-                        related=(Related(service.where("environment", one.name), "the service's own"),),
-                    )
+            for one in project.sources.used("services", service.name, "environment", variable):
+                if one.name == variable or not _shadows(service, one):
+                    continue
+                told = "" if SECRET_KEY.fullmatch(one.name) else f": {one.value!r}"
+                yield Finding(
+                    at=one.span,
+                    message=f"{variable} of {service.name} reads ${{{one.name}}} from outside{told}, "
+                    f"not the {one.name} that the service sets",
+                    service=service.name,
+                    evidence=f"{variable}:{one.name}",
+                    label="the shell's or the env file's",
+                    help=f"write the value, or $${one.name} where a shell in the container reads it",
+                    related=(Related(service.where("environment", one.name), "the service's own"),),
+                )
 
 
-def _shadows(project: Project, service: Service, one: Interpolation) -> bool:
+def _shadows(service: Service, one: Interpolation) -> bool:
+    """Whether a service sets the variable that is read here, to something else."""
     own = service.environment.get(one.name)
-    return own is not None and one.operator not in (":+", "+") and own != _outside(project, one)
-
-
-def _outside(project: Project, one: Interpolation) -> str:
-    """Return what Compose puts there: the env file's value, else the default."""
-    assignment = project.env.assignments.get(one.name) if project.env else None
-    if assignment is not None and (assignment.value or not one.operator.startswith(":")):
-        return assignment.value
-    return one.argument if one.operator in DEFAULT_OPERATORS else ""
+    return own is not None and not one.operator.endswith("+") and own != one.value
 
 
 @rule("KC308", "defaults-differ", Severity.WARNING, needs_model=False)
