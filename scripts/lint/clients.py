@@ -48,6 +48,16 @@ _COMMAND_FLAG = re.compile(r"-[a-z]*c[a-z]*")
 _CONNECT_MARKERS = frozenset(
     {"CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID", "CONNECT_CONFIG_STORAGE_TOPIC"}
 )
+_HTTP_SERVERS = (
+    # The variables that only this server has, the one that says where it listens, and its own port.
+    (_CONNECT_MARKERS, "CONNECT_LISTENERS", 8083),
+    (
+        frozenset({"SCHEMA_REGISTRY_HOST_NAME", "SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS"}),
+        "SCHEMA_REGISTRY_LISTENERS",
+        8081,
+    ),
+    (frozenset({"KAFKA_REST_HOST_NAME", "KAFKA_REST_BOOTSTRAP_SERVERS"}), "KAFKA_REST_LISTENERS", 8082),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +66,13 @@ class Bootstrap:
 
     service: Service
     path: Path
+    """From the top of the model: a service may read its addresses from a top-level config."""
     endpoint: Endpoint
 
     @property
     def where(self) -> Span:
         """The address in its text."""
-        return self.service.where(*self.path, part=self.endpoint.text)
+        return self.service.sources.where(*self.path, part=self.endpoint.text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +96,6 @@ class Replication:
         return str(self.path[1]) if self.path[0] == "environment" else "kafka-topics --create"
 
 
-def texts(service: Service) -> Iterator[tuple[Path, str]]:
-    """Yield every piece of text in which a service may name brokers, with its path."""
-    for variable, value in service.environment.items():
-        yield ("environment", variable), value
-    yield from scripts_of(service)
-
-
 def scripts_of(service: Service) -> Iterator[tuple[Path, str]]:
     """Yield the scripts that a shell runs, word by word, or else the whole command line, with their paths."""
     shell = any(_COMMAND_FLAG.fullmatch(word) for word in (*service.entrypoint, *service.command))
@@ -101,6 +105,15 @@ def scripts_of(service: Service) -> Iterator[tuple[Path, str]]:
                 yield (key, index), word
         elif words:
             yield (key,), " ".join(words)
+
+
+def http_port(service: Service) -> int | None:
+    """Return the port a known HTTP server of Kafka's surroundings listens on, None for any other service."""
+    for markers, variable, default in _HTTP_SERVERS:
+        if markers & service.environment.keys():
+            ports = re.findall(r":(\d+)", service.environment.get(variable, ""))
+            return int(ports[0]) if ports else default
+    return None
 
 
 def is_connect(service: Service) -> bool:
@@ -115,26 +128,39 @@ def bootstraps(project: Project) -> tuple[Bootstrap, ...]:
     found: list[Bootstrap] = []
     for service in project.services.values():
         if service.name not in nodes:
-            found.extend(_bootstraps(service))
+            own = ("services", service.name)
+            found += [Bootstrap(service, (*own, *path), endpoint) for path, endpoint in _endpoints(service)]
+            found += _in_configs(service, project)
     return tuple(found)
 
 
-def _bootstraps(service: Service) -> Iterator[Bootstrap]:
+def _endpoints(service: Service) -> Iterator[tuple[Path, Endpoint]]:
+    """Yield each bootstrap address in the variables and commands of a service, with its path there."""
     for variable, value in service.environment.items():
         if _BOOTSTRAP_VARIABLE.fullmatch(variable):
             for endpoint in endpoints.parse_endpoints(value.strip("[]\"' ")):
-                yield Bootstrap(service, ("environment", variable), endpoint)
+                yield ("environment", variable), endpoint
         elif "\n" in value:
-            yield from _in_text(service, ("environment", variable), value)
+            for endpoint in _in_text(value):
+                yield ("environment", variable), endpoint
     for path, text in scripts_of(service):
-        yield from _in_text(service, path, text)
+        for endpoint in _in_text(text):
+            yield _place(service, path, endpoint.text), endpoint
 
 
-def _in_text(service: Service, path: Path, text: str) -> Iterator[Bootstrap]:
+def _in_configs(service: Service, project: Project) -> Iterator[Bootstrap]:
+    """Yield each bootstrap address in the inline configs that a service mounts."""
+    for entry in service.body.get("configs") or ():
+        name = str(entry.get("source") if isinstance(entry, dict) else entry)
+        content = str(project.section("configs").get(name, {}).get("content") or "")
+        for endpoint in _in_text(content):
+            yield Bootstrap(service, ("configs", name, "content"), endpoint)
+
+
+def _in_text(text: str) -> Iterator[Endpoint]:
     for pattern in (_BOOTSTRAP_TEXT, _SHORT_FLAG_TEXT):
         for match in pattern.finditer(text):
-            for endpoint in endpoints.parse_endpoints(match["list"]):
-                yield Bootstrap(service, _place(service, path, endpoint.text), endpoint)
+            yield from endpoints.parse_endpoints(match["list"])
 
 
 def _place(service: Service, path: Path, text: str) -> Path:

@@ -245,7 +245,7 @@ class Cluster:
 def node_of(service: Service) -> Node | None:
     """Return the Kafka node that a service runs, None if it runs something else."""
     image = parse_image(service.image)
-    vendor = image.vendor or CONFLUENT * bool(re.search(r"/cp-(kafka|server)$", image.repository))
+    vendor = image.vendor or _vendor_of_a_copy(service, image)
     prefix = "KAFKA_CFG_" if vendor == BITNAMI else "KAFKA_"
     found = properties.settings(service.environment, prefix)
     if image.is_connect or not _runs_server(service) or not (vendor or _MARKERS & found.keys()):
@@ -261,6 +261,14 @@ def node_of(service: Service) -> Node | None:
     # An image nobody knows may have defaults of its own, unless it is told everything a node needs.
     complete = not mounted and bool(vendor or "process.roles" in found)
     return Node(service, image, vendor, prefix, found, complete)
+
+
+def _vendor_of_a_copy(service: Service, image: Image) -> str:
+    """Return whose start script an image runs that mirrors Confluent's or is built on apache/kafka."""
+    name = image.repository.rpartition("/")[2]
+    if name in ("cp-kafka", "cp-server"):
+        return CONFLUENT
+    return APACHE if name == "kafka" and "KAFKA_PROCESS_ROLES" in service.environment else ""
 
 
 def _runs_server(service: Service) -> bool:

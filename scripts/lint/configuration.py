@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scripts.lint import cluster, properties
 from scripts.lint.clients import is_connect
-from scripts.lint.images import APACHE, CONFLUENT
+from scripts.lint.images import APACHE, CONFLUENT, parse_image
 from scripts.lint.model import Finding, Severity, rule
 
 if TYPE_CHECKING:
@@ -65,8 +65,11 @@ def unknown_property(project: Project) -> Iterator[Finding]:
             yield from _of_node(node)
     for service in project.services.values():
         if is_connect(service):
+            # An image that is no Connect image may hand any variable to its own properties file.
+            certain = parse_image(service.image).is_connect
             for setting in properties.settings(service.environment, "CONNECT_").values():
-                if not properties.is_known(setting.name, "connect"):
+                near = certain or properties.suggestion(setting.name, "connect")
+                if near and not properties.is_known(setting.name, "connect"):
                     yield _unknown(service, setting, "connect", "CONNECT_")
 
 

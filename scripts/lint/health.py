@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scripts.lint import cluster
+from scripts.lint import clients, cluster
 from scripts.lint.model import Finding, Related, Severity, rule
 from scripts.lint.oneshots import one_shots
 
@@ -31,13 +31,6 @@ _PROBES = (
 )
 _AGENT_PORT = re.compile(r"(?:-javaagent:[^\s=]*=(?:[\w.]+:)?|\.port=)(\d+)")
 _HTTP = r"https?://{self}:(?P<port>\d+)"
-_HTTP_PORTS = {
-    # Variable → the product's own port when the variable is not set, for services known by a variable's
-    # prefix.
-    "SCHEMA_REGISTRY_": ("SCHEMA_REGISTRY_LISTENERS", 8081),
-    "CONNECT_": ("CONNECT_LISTENERS", 8083),
-    "KAFKA_REST_": ("KAFKA_REST_LISTENERS", 8082),
-}
 
 
 def seconds(text: object, default: float) -> float:
@@ -217,8 +210,8 @@ def health_port_unknown(project: Project) -> Iterator[Finding]:
                 continue
             ports = {listener.port for listener in node.listeners}
             yield from _wrong_probes(service, _PROBES, ports | _side_ports(service), "listeners")
-        elif ports := _http_ports(service):
-            yield from _wrong_probes(service, (_HTTP,), ports | _side_ports(service), "HTTP port")
+        elif port := clients.http_port(service):
+            yield from _wrong_probes(service, (_HTTP,), {port} | _side_ports(service), "HTTP port")
 
 
 def _wrong_probes(
@@ -249,11 +242,3 @@ def _side_ports(service: Service) -> set[int]:
             found.add(int(value))
         found.update(int(port) for port in _AGENT_PORT.findall(value))
     return found
-
-
-def _http_ports(service: Service) -> set[int]:
-    for prefix, (variable, default) in _HTTP_PORTS.items():
-        if any(name.startswith(prefix) for name in service.environment):
-            text = service.environment.get(variable, "")
-            return {int(port) for port in re.findall(r":(\d+)", text)} or {default}
-    return set()

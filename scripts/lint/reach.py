@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from scripts.lint.cluster import Node
     from scripts.lint.project import Port, Project, Service
 
-_OWN_SERVER = re.compile(r"(SCHEMA_REGISTRY|KAFKA_REST|CONNECT|APICURIO|KSQL|CONTROL_CENTER|AKHQ)_")
 _JMX_FLAG = re.compile(r"-Dcom\.sun\.management\.jmxremote\.port=(?P<port>\d+)")
 _JMX_SAFE = re.compile(r"-Dcom\.sun\.management\.jmxremote\.(authenticate=true|registry\.ssl=true)")
 
@@ -90,7 +89,7 @@ def _why_unreachable(bootstrap: Bootstrap, project: Project) -> tuple[str, tuple
     if nodes:
         return _port_reason(nodes[0])
     if found:
-        known = any(_OWN_SERVER.match(variable) for service in found for variable in service.environment)
+        known = any(clients.http_port(service) for service in found)
         return (f"{found[0].name} is no broker" if known else ""), ()
     called = names.called(host)
     if any(network.on_host(service) for service in (client, *called)):

@@ -28,11 +28,13 @@ def lint(project: Path) -> Result:
 
 def golden(project: Path) -> str:
     """Return one line for each finding: code, severity, place, service and message."""
-    return "".join(
-        f"{found.rule.code} {found.severity.word} "
-        f"{found.path}:{found.finding.at.line}:{found.finding.at.column} {found.finding.service or '-'}: {found.finding.message}\n"
-        for found in lint(project).findings
-    )
+    lines = []
+    for found in lint(project).findings:
+        at = found.finding.at
+        place = f"{found.path}:{at.line}:{at.column}"
+        service = found.finding.service or "-"
+        lines.append(f"{found.rule.code} {found.severity.word} {place} {service}: {found.finding.message}\n")
+    return "".join(lines)
 
 
 if __name__ == "__main__":
