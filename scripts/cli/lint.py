@@ -197,3 +197,41 @@ def _exit_code(outcome: Outcome, threshold: int) -> ExitCode:
         return ExitCode.NOTHING
     worst = max((judged.severity for judged in outcome.result.findings), default=0)
     return ExitCode.FINDINGS if worst >= threshold else ExitCode.OK
+
+
+@command(name="lint-bench", help={"runs": "of each linter on this stack", "json": "as JSON"})
+def lint_bench(c: Context, runs: int = 15, *, json: bool = False) -> None:  # noqa: ARG001
+    """Measure the linter: against dclint, over growing projects, on hostile input."""
+    import tempfile
+    from datetime import UTC, datetime
+
+    from scripts import console, lintbench
+    from scripts.settings import Settings
+
+    with tempfile.TemporaryDirectory(prefix="lint-bench-") as folder:
+        measured = lintbench.measure(Path(folder), runs, console.say)
+    kept = Settings().results_dir / f"lint-bench-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(_dumped(measured.as_dict()), encoding="utf-8")
+    if json:
+        console.print_json(measured.as_dict())
+        return
+    timings = [*measured.stack, *measured.sizes.values()]
+    console.print_table(
+        ["what", "best s", "median s", "runs"],
+        [(each.name, each.best, each.median, each.runs) for each in timings],
+    )
+    console.print_table(
+        ["hostile input", "s", "peak MiB", "exit", "first words"],
+        [
+            (name, run.seconds, run.peak_mib, run.exit_code, run.words)
+            for name, run in measured.hostile.items()
+        ],
+    )
+    console.say(f"cost of a service at twice the size: {measured.linear:.2f} times; kept in {kept}")
+
+
+def _dumped(value: object) -> str:
+    import json
+
+    return json.dumps(value, indent=2) + "\n"
