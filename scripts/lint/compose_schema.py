@@ -37,7 +37,7 @@ _TYPES = {
 }
 _LONGEST = 160
 _INTERPOLATED = "${}"
-"""Stands for text with a variable in it, whose type only Compose knows."""
+"""Begins text with a variable in it, whose type only Compose knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _instance(node: Node, known: dict[int, object]) -> object:
 def _scalar(node: ScalarNode) -> object:
     """Return a scalar as go-yaml types it: `yes` and `22:22` are text, other than in YAML 1.1."""
     if "$" in node.value:
-        return _INTERPOLATED
+        return _INTERPOLATED + node.value  # two entries with different variables are two entries
     if not is_plain(node) or node.tag == "tag:yaml.org,2002:str":
         return node.value
     if node.tag == "tag:yaml.org,2002:null":

@@ -153,10 +153,14 @@ def secret_file_missing(project: Project) -> Iterator[Finding]:
         }
         for name, body in project.section(section).items():
             file = str(body.get("file") or "")
-            if file and name in used and not (project.directory / file).exists():
+            path = project.directory / file
+            if file and name in used and not path.exists():
+                shown = (
+                    path.relative_to(project.directory) if path.is_relative_to(project.directory) else path
+                )
                 yield Finding(
                     at=project.where(section, name, "file"),
-                    message=f"{section.removesuffix('s')} {name} comes from {file}, which does not exist",
+                    message=f"{section.removesuffix('s')} {name} comes from {shown}, which does not exist",
                     evidence=f"{section}:{name}",
                     label="no such file",
                     help="create the file, or name one that exists",
