@@ -28,15 +28,15 @@ def open_stack(settings: Settings, profiles: Sequence[str], engine: str, downloa
 
     Raises StackError("unknown-profile") for a profile that no service has.
     """
-    model = compose.load(settings, profiles)
-    if unknown := sorted(set(profiles) - set(compose.known_profiles(settings)) - set(compose.PROFILES) - {"*"}):
+    everything = compose.load(settings, ["*"])
+    if unknown := sorted(set(profiles) - set(everything.profiles) - {"*"}):
         raise StackError(
             "unknown-profile",
             f"no service has the profile {', '.join(unknown)}",
-            context="profiles: " + ", ".join(dict.fromkeys((*compose.PROFILES, *compose.known_profiles(settings)))),
+            context="profiles: " + ", ".join(everything.profiles),
             exit_code=ExitCode.USAGE,
         )
-    return Stack(settings, model, _engine(settings, model, engine, downloads))
+    return Stack(settings, everything.select(profiles), _engine(settings, everything, engine, downloads))
 
 
 def choose(settings: Settings, asked: str | None) -> tuple[str, str]:

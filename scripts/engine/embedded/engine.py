@@ -19,7 +19,7 @@ from scripts.engine.embedded.probe import answers
 from scripts.engine.embedded.runtimes import RUNTIMES
 from scripts.engine.embedded.site import Site, host_addresses
 from scripts.errors import ExitCode, StackError
-from scripts.wait import CLOCK, wait_until
+from scripts.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,7 +78,9 @@ class EmbeddedEngine:
         self._write_hosts()
         sets = dict.fromkeys(name for site in starting for name in self._runtime(site).sets)
         artifacts.ensure(
-            dict.fromkeys(item for name in sets for item in self._lock[name]), self.settings.cache_dir, self.downloads
+            dict.fromkeys(item for name in sets for item in self._lock[name]),
+            self.settings.cache_dir,
+            self.downloads,
         )
         progress("configuring " + ", ".join(site.service.name for site in starting))
         with ThreadPoolExecutor() as pool:
@@ -108,11 +110,16 @@ class EmbeddedEngine:
             raise StackError("not-running", f"{service} does not run", exit_code=ExitCode.ENVIRONMENT)
         process.send(found, number)
         if number == signal.SIGKILL:
-            wait_until(lambda: self._process(service) is None, what=f"the end of {service}", timeout=_KILL_WAIT_S, interval=0.01)
+            wait_until(
+                lambda: self._process(service) is None,
+                what=f"the end of {service}",
+                timeout=_KILL_WAIT_S,
+                interval=0.01,
+            )
 
-    def states(self) -> list[ServiceState]:
-        """Return the state of each service of the model."""
-        return [self._state(name) for name in self.model.services]
+    def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
+        """Return the state of these services, or of every one."""
+        return [self._state(name) for name in self.model.services if services is None or name in services]
 
     def logs(self, service: str, tail_lines: int, *, follow: bool = False) -> Iterator[str]:
         """Yield the end of the service's log (or of its output, while it has none)."""
@@ -170,7 +177,10 @@ class EmbeddedEngine:
 
     def _await_end(self, name: str, found: psutil.Process, progress: Progress) -> None:
         """Wait until a service has ended; its JVM may go on alone to write the start-up cache it recorded."""
-        recording = next((Path(arg.split("=", 1)[1]) for arg in _cmdline(found) if arg.startswith("-XX:AOTCacheOutput=")), None)
+        recording = next(
+            (Path(arg.split("=", 1)[1]) for arg in _cmdline(found) if arg.startswith("-XX:AOTCacheOutput=")),
+            None,
+        )
 
         def ended() -> bool:
             process.reap(found.pid)
@@ -249,7 +259,9 @@ class EmbeddedEngine:
 
     def _write_hosts(self) -> None:
         self._home.mkdir(parents=True, exist_ok=True)
-        lines = [f"{address} {name}" for name, address in {"localhost": "127.0.0.1", **host_addresses(self.model)}.items()]
+        lines = [
+            f"{address} {name}" for name, address in {"localhost": "127.0.0.1", **host_addresses(self.model)}.items()
+        ]
         (self._home / "hosts").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

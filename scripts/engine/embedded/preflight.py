@@ -55,10 +55,14 @@ def make_folder(folder: Path) -> None:
 
 
 def _check_ports(starting: Sequence[Site]) -> None:
-    taken = [(site, host, port) for site in starting for host, port in wanted_addresses(site) if not _bindable(host, port)]
+    taken = [
+        (site, host, port) for site in starting for host, port in wanted_addresses(site) if not _bindable(host, port)
+    ]
     if not taken:
         return
-    rows = [f"{host}:{port} of {site.service.name} is taken by {process.port_owner(port)}" for site, host, port in taken]
+    rows = [
+        f"{host}:{port} of {site.service.name} is taken by {process.port_owner(port)}" for site, host, port in taken
+    ]
     raise StackError(
         "port-in-use",
         f"{len(taken)} address{'es' if len(taken) > 1 else ''} of the stack can't be bound",

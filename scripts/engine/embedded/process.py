@@ -105,7 +105,9 @@ def send(process: psutil.Process, number: signal.Signals) -> None:
     except psutil.NoSuchProcess:
         return
     except psutil.AccessDenied as error:
-        raise StackError("not-our-process", f"process {process.pid} belongs to another user", context=str(error)) from error
+        raise StackError(
+            "not-our-process", f"process {process.pid} belongs to another user", context=str(error)
+        ) from error
 
 
 def reap(pid: int) -> None:

@@ -17,9 +17,7 @@ _BAD = re.compile(r"\b(FATAL|ERROR)\b|Exception\b|^Error")
 _TELLING_LINES = 12
 
 
-def lines(
-    path: Path, count: int, *, follow: bool, alive: Callable[[], bool], clock: Clock = CLOCK
-) -> Iterator[str]:
+def lines(path: Path, count: int, *, follow: bool, alive: Callable[[], bool], clock: Clock = CLOCK) -> Iterator[str]:
     """Yield the last `count` lines; with `follow` go on until the writer has ended, across a rolled file."""
     if not path.exists():
         return

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def launch(
-    site: Site, *, main: Sequence[str], classpath: Sequence[Path], flags: Sequence[str], env: Mapping[str, str]
+    site: Site,
+    *,
+    main: Sequence[str],
+    classpath: Sequence[Path],
+    flags: Sequence[str],
+    env: Mapping[str, str],
 ) -> Launch:
     """Return the command for a main class (with its arguments) under the packaged runtime."""
     cache = aot.cache_for(
