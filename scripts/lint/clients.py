@@ -45,9 +45,7 @@ _CREATE = re.compile(r"kafka-topics(?:\.sh)?\b(?P<rest>(?:\\\n|[^\n;|&])*)")
 _REPLICATION_FLAG = re.compile(r"--replication-factor[\s=]+[\"']?(?P<factor>\d+)")
 _MIN_ISR_FLAG = re.compile(r"min\.insync\.replicas=[\"']?(?P<isr>\d+)")
 _COMMAND_FLAG = re.compile(r"-[a-z]*c[a-z]*")
-_CONNECT_MARKERS = frozenset(
-    {"CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID", "CONNECT_CONFIG_STORAGE_TOPIC"}
-)
+_CONNECT_MARKERS = frozenset({"CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID", "CONNECT_CONFIG_STORAGE_TOPIC"})
 _HTTP_SERVERS = (
     # The variables that only this server has, the one that says where it listens, and its own port.
     (_CONNECT_MARKERS, "CONNECT_LISTENERS", 8083),
@@ -186,9 +184,7 @@ def _topic_commands(service: Service) -> Iterator[Replication]:
             factor = _REPLICATION_FLAG.search(match["rest"])
             if factor and "--create" in match["rest"]:
                 isr = _MIN_ISR_FLAG.search(match["rest"])
-                yield Replication(
-                    service, path, factor[0], int(factor["factor"]), int(isr["isr"]) if isr else None
-                )
+                yield Replication(service, path, factor[0], int(factor["factor"]), int(isr["isr"]) if isr else None)
 
 
 def cluster_of(service: Service, project: Project) -> Cluster | None:
@@ -206,9 +202,7 @@ def cluster_of(service: Service, project: Project) -> Cluster | None:
 
 def served_by(bootstrap: Bootstrap, project: Project) -> Iterator[tuple[Node, Listener]]:
     """Yield each broker's listener that answers at a bootstrap address inside the project's networks."""
-    found = {
-        service.name for service in network.of(project).resolve(bootstrap.service, bootstrap.endpoint.host)
-    }
+    found = {service.name for service in network.of(project).resolve(bootstrap.service, bootstrap.endpoint.host)}
     for node in cluster.brokers(project):
         if node.name in found:
             for listener in node.client_listeners:

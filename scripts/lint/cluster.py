@@ -50,9 +50,7 @@ _IMAGE_DEFAULTS = {
 }
 _MOUNTED_CONFIG = "/mnt/shared/config"
 _LOG_DIRS = {APACHE: "/tmp/kafka-logs", CONFLUENT: "/var/lib/kafka/data", BITNAMI: "/bitnami/kafka/data"}  # noqa: S108
-_SERVER_START = re.compile(
-    r"kafka-server-start|docker/run\b|kafka\.Kafka\b|docker/launch|start-kafka|kafka-run\b"
-)
+_SERVER_START = re.compile(r"kafka-server-start|docker/run\b|kafka\.Kafka\b|docker/launch|start-kafka|kafka-run\b")
 _TOOLS = re.compile(
     r"kafka-(topics|configs|acls|console|leader|metadata|features|storage|broker-api)|\b(cub|kcat)\b"
     r"|connect-(mirror-maker|distributed|standalone)"
@@ -102,9 +100,7 @@ class Node:
     def variable(self, name: str) -> str:
         """Return the variable that sets a property, or would set it."""
         setting = self.settings.get(name)
-        return (
-            setting.variable if setting and setting.variable else properties.variable_name(name, self.prefix)
-        )
+        return setting.variable if setting and setting.variable else properties.variable_name(name, self.prefix)
 
     @cached_property
     def roles(self) -> frozenset[str]:
@@ -179,9 +175,7 @@ class Node:
     @cached_property
     def inter_broker_name(self) -> str:
         """The listener brokers use among themselves; by default the one named like the security protocol."""
-        name = self.get("inter.broker.listener.name") or self.get(
-            "security.inter.broker.protocol", "PLAINTEXT"
-        )
+        name = self.get("inter.broker.listener.name") or self.get("security.inter.broker.protocol", "PLAINTEXT")
         return name.upper()
 
     @cached_property
@@ -251,8 +245,7 @@ def node_of(service: Service) -> Node | None:
     if image.is_connect or not _runs_server(service) or not (vendor or _MARKERS & found.keys()):
         return None
     mounted = any(
-        mount.target.startswith(_MOUNTED_CONFIG) or mount.target.endswith(".properties")
-        for mount in service.mounts
+        mount.target.startswith(_MOUNTED_CONFIG) or mount.target.endswith(".properties") for mount in service.mounts
     )
     if vendor == APACHE and not found and not mounted:
         found = {name: Setting(name, value) for name, value in _IMAGE_DEFAULTS.items()}
@@ -302,9 +295,7 @@ def _root(leader: dict[str, str], name: str) -> str:
 def _partners(node: Node, found: Mapping[str, Node], names: network.Names) -> Iterator[str]:
     """Yield the nodes that this one names as voters or controllers, or shares a ZooKeeper with."""
     hosts = {voter.host for voter in node.voters}
-    hosts |= {
-        entry.host for entry in endpoints.parse_endpoints(node.get("controller.quorum.bootstrap.servers"))
-    }
+    hosts |= {entry.host for entry in endpoints.parse_endpoints(node.get("controller.quorum.bootstrap.servers"))}
     for host in hosts:
         yield from (service.name for service in names.resolve(node.service, host) if service.name in found)
     if zookeeper := node.get("zookeeper.connect"):

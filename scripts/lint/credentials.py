@@ -97,11 +97,7 @@ def literal_credential(project: Project) -> Iterator[Finding]:
         for variable, value in service.environment.items():
             inline = _INLINE.search(value)
             found = value if _is_secret(variable, value) else inline and (inline["jaas"] or inline["url"])
-            if (
-                not found
-                or _HARMLESS.fullmatch(found)
-                or _comes_from_outside(project, service.name, variable, found)
-            ):
+            if not found or _HARMLESS.fullmatch(found) or _comes_from_outside(project, service.name, variable, found):
                 continue
             yield Finding(
                 at=service.where("environment", variable),
@@ -155,9 +151,7 @@ def secret_file_missing(project: Project) -> Iterator[Finding]:
             file = str(body.get("file") or "")
             path = project.directory / file
             if file and name in used and not path.exists():
-                shown = (
-                    path.relative_to(project.directory) if path.is_relative_to(project.directory) else path
-                )
+                shown = path.relative_to(project.directory) if path.is_relative_to(project.directory) else path
                 yield Finding(
                     at=project.where(section, name, "file"),
                     message=f"{section.removesuffix('s')} {name} comes from {shown}, which does not exist",

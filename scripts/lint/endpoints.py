@@ -12,9 +12,7 @@ from dataclasses import dataclass
 ANY_ADDRESS = frozenset({"", "0.0.0.0", "::", "[::]"})  # noqa: S104 - recognised, never bound
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
-_LISTENER = re.compile(
-    r"(?P<name>[A-Za-z0-9_.-]+)://(?P<host>\[[0-9a-fA-F:]*\]|[^\s,:/\[\]]*):(?P<port>-?\d+)"
-)
+_LISTENER = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)://(?P<host>\[[0-9a-fA-F:]*\]|[^\s,:/\[\]]*):(?P<port>-?\d+)")
 _VOTER = re.compile(r"(?P<id>\d+)@(?P<host>\[[0-9a-fA-F:]+\]|[^\s,:@]+):(?P<port>\d+)")
 _ENDPOINT = re.compile(
     r"(?:(?P<scheme>[A-Za-z0-9_]+)://)?(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9_.-]+):(?P<port>\d+)(?:/.*)?"
@@ -81,9 +79,7 @@ def parse_voters(text: str) -> tuple[Voter, ...]:
 def parse_endpoints(text: str) -> tuple[Endpoint, ...]:
     """Return the addresses of a bootstrap list, without words that hold a shell or template variable."""
     found = ((word, _ENDPOINT.fullmatch(word)) for word in entries(text))
-    return tuple(
-        Endpoint(m["host"], int(m["port"]), word) for word, m in found if m and not _UNRESOLVED.search(word)
-    )
+    return tuple(Endpoint(m["host"], int(m["port"]), word) for word, m in found if m and not _UNRESOLVED.search(word))
 
 
 def parse_protocol_map(text: str) -> dict[str, str]:

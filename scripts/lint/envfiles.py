@@ -160,12 +160,7 @@ def default_differs_from_example(project: Project) -> Iterator[Finding]:
     example = project.example.assignments if project.example else {}
     for one in project.interpolations:
         assignment = example.get(one.name)
-        if (
-            assignment is None
-            or not assignment.value
-            or one.operator not in DEFAULT_OPERATORS
-            or "$" in one.argument
-        ):
+        if assignment is None or not assignment.value or one.operator not in DEFAULT_OPERATORS or "$" in one.argument:
             continue
         if one.argument != assignment.value and "$" not in assignment.value:
             yield Finding(

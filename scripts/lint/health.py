@@ -214,9 +214,7 @@ def health_port_unknown(project: Project) -> Iterator[Finding]:
             yield from _wrong_probes(service, (_HTTP,), {port} | _side_ports(service), "HTTP port")
 
 
-def _wrong_probes(
-    service: Service, patterns: tuple[str, ...], ports: set[int], what: str
-) -> Iterator[Finding]:
+def _wrong_probes(service: Service, patterns: tuple[str, ...], ports: set[int], what: str) -> Iterator[Finding]:
     test = service.body["healthcheck"].get("test") or ()
     own = _SELF % "|".join(re.escape(name) for name in {service.name, service.hostname} - {""})
     for index, word in enumerate([test] if isinstance(test, str) else test):

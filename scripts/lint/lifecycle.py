@@ -177,9 +177,7 @@ def resources_unbounded(project: Project) -> Iterator[Finding]:
     for service in project.services.values():
         memory, _ = memory_limit(service)
         limits = ((service.body.get("deploy") or {}).get("resources") or {}).get("limits") or {}
-        cpu = any(
-            service.body.get(key) for key in ("cpus", "cpu_quota", "cpu_shares", "cpuset")
-        ) or limits.get("cpus")
+        cpu = any(service.body.get(key) for key in ("cpus", "cpu_quota", "cpu_shares", "cpuset")) or limits.get("cpus")
         missing = [word for word, found in (("memory", memory), ("CPU", cpu)) if not found]
         if missing:
             yield Finding(

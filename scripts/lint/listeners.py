@@ -102,11 +102,7 @@ def inter_broker_listener_unknown(project: Project) -> Iterator[Finding]:
         if not names or node.inter_broker_name in names or not node.complete:
             continue
         asked = next(
-            (
-                key
-                for key in ("inter.broker.listener.name", "security.inter.broker.protocol")
-                if node.is_set(key)
-            ),
+            (key for key in ("inter.broker.listener.name", "security.inter.broker.protocol") if node.is_set(key)),
             "",
         )
         yield Finding(

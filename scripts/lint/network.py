@@ -38,9 +38,7 @@ class Names:
 
     @cached_property
     def _external(self) -> frozenset[str]:
-        return frozenset(
-            key for key, body in self.project.section("networks").items() if body.get("external")
-        )
+        return frozenset(key for key, body in self.project.section("networks").items() if body.get("external"))
 
     def called(self, host: str) -> tuple[Service, ...]:
         """Return the services with this name on any network."""
@@ -99,9 +97,7 @@ def networks_of_name(service: Service, host: str) -> frozenset[str]:
     """Return the networks on which a service has this name; an alias and an address belong to one network."""
     general = {service.name, service.hostname, str(service.body.get("container_name") or "")}
     domain = service.body.get("domainname")
-    if host.lower() in {name.lower() for name in general} or (
-        domain and host == f"{service.hostname}.{domain}"
-    ):
+    if host.lower() in {name.lower() for name in general} or (domain and host == f"{service.hostname}.{domain}"):
         return frozenset(service.networks)
     return frozenset(
         name

@@ -77,9 +77,7 @@ def script(service: Service) -> str:
 def is_shell(service: Service) -> bool:
     """Whether a service runs a shell with the script among its words."""
     words = [*service.entrypoint, *service.command]
-    return any(_SHELL.fullmatch(word) for word in words) and any(
-        re.fullmatch(r"-\w*c\w*", word) for word in words
-    )
+    return any(_SHELL.fullmatch(word) for word in words) and any(re.fullmatch(r"-\w*c\w*", word) for word in words)
 
 
 def restart_policy(service: Service) -> str:
@@ -175,9 +173,7 @@ def one_shot_restarts(project: Project) -> Iterator[Finding]:
         if policy in _ALWAYS:
             waiting = adopted.get(name, ())
             yield Finding(
-                at=service.where("restart")
-                if service.has("restart")
-                else service.where("deploy", "restart_policy"),
+                at=service.where("restart") if service.has("restart") else service.where("deploy", "restart_policy"),
                 message=f"{name} runs once, but its restart policy is {policy}",
                 service=name,
                 evidence=policy,
@@ -232,9 +228,7 @@ def one_shot_ignores_failure(project: Project) -> Iterator[Finding]:
         words = [*service.entrypoint, *service.command]
         flag = next(index for index, word in enumerate(words) if _COMMAND_FLAG.fullmatch(word))
         text = "\n".join(words[flag + 1 : flag + 2])
-        if any("e" in word for word in words[: flag + 1] if _FLAG.fullmatch(word)) or _STOPS_ON_ERROR.search(
-            text
-        ):
+        if any("e" in word for word in words[: flag + 1] if _FLAG.fullmatch(word)) or _STOPS_ON_ERROR.search(text):
             continue
         if len(_commands(text)) > 1:
             yield Finding(

@@ -251,11 +251,7 @@ def voter_port_mismatch(project: Project) -> Iterator[Finding]:
         for node, voter in _each_voter(one):
             for service in names.resolve(node.service, voter.host):
                 target = by_name.get(service.name)
-                ports = (
-                    {x.port: x for x in target.listeners if x.name in target.controller_names}
-                    if target
-                    else {}
-                )
+                ports = {x.port: x for x in target.listeners if x.name in target.controller_names} if target else {}
                 if target and ports and voter.port not in ports:
                     own = next(iter(ports.values()))
                     yield Finding(
@@ -266,9 +262,7 @@ def voter_port_mismatch(project: Project) -> Iterator[Finding]:
                         evidence=voter.text,
                         label="not the controller listener",
                         help=f"write {voter.id}@{voter.host}:{own.port}",
-                        related=(
-                            Related(target.where("listeners", part=own.text), "the controller listener"),
-                        ),
+                        related=(Related(target.where("listeners", part=own.text), "the controller listener"),),
                     )
 
 
@@ -343,9 +337,7 @@ def _unreachable(one: Cluster, node: Node, voter: Voter, names: network.Names) -
 
 
 def _names_of(one: Cluster, node_id: int) -> str:
-    names = [
-        name for node in one.nodes if node.id == node_id for name in sorted(network.own_names(node.service))
-    ]
+    names = [name for node in one.nodes if node.id == node_id for name in sorted(network.own_names(node.service))]
     return f": {', '.join(names)}" if names else ""
 
 

@@ -83,9 +83,7 @@ def _why_unreachable(bootstrap: Bootstrap, project: Project) -> tuple[str, tuple
     found = names.resolve(client, host)
     nodes = [node for node in cluster.nodes(project) if node.service in found]
     if host in LOOPBACK and not nodes:
-        return _host_reason(bootstrap, project) if network.on_host(
-            client
-        ) else "that is its own container", ()
+        return _host_reason(bootstrap, project) if network.on_host(client) else "that is its own container", ()
     if nodes:
         return _port_reason(nodes[0])
     if found:
@@ -105,9 +103,7 @@ def _port_reason(node: Node) -> tuple[str, tuple[Related, ...]]:
     if not node.complete and not listeners:
         return "", ()
     words = ", ".join(f"{listener.name} {listener.port}" for listener in listeners)
-    related = Related(
-        node.where("listeners" if node.get("listeners") else "advertised.listeners"), "its listeners"
-    )
+    related = Related(node.where("listeners" if node.get("listeners") else "advertised.listeners"), "its listeners")
     return f"{node.name} listens on {words}" if words else f"{node.name} is no broker", (related,)
 
 
@@ -115,9 +111,7 @@ def _host_reason(bootstrap: Bootstrap, project: Project) -> str:
     """Return what is wrong with a loopback address used from the host's network."""
     port = bootstrap.endpoint.port
     services = project.services.values()
-    published = any(
-        p.published and p.published[0] <= port <= p.published[1] for s in services for p in s.ports
-    )
+    published = any(p.published and p.published[0] <= port <= p.published[1] for s in services for p in s.ports)
     return (
         ""
         if published or any(network.on_host(node.service) for node in cluster.brokers(project))
@@ -178,9 +172,7 @@ def controller_port_published(project: Project) -> Iterator[Finding]:
                         evidence=str(port.target),
                         label="the controllers' own port",
                         help="remove this entry",
-                        related=(
-                            Related(node.where("listeners", part=listener.text), "the controller listener"),
-                        ),
+                        related=(Related(node.where("listeners", part=listener.text), "the controller listener"),),
                     )
 
 

@@ -89,9 +89,7 @@ def replication_exceeds_brokers(project: Project) -> Iterator[Finding]:
         if used is None:
             continue
         active = (
-            (profiles, count)
-            for profiles, count in used.sizes()
-            if asked.service.name in project.active(profiles)
+            (profiles, count) for profiles, count in used.sizes() if asked.service.name in project.active(profiles)
         )
         profiles, count = min(active, key=lambda pair: pair[1], default=(frozenset(), len(used.brokers)))
         if 0 < count < asked.factor:
@@ -108,12 +106,7 @@ def replication_exceeds_brokers(project: Project) -> Iterator[Finding]:
 def _too_many(one: Cluster, node: Node, prop: str, count: int, profiles: frozenset[str]) -> Iterator[Finding]:
     factor = node.number(prop)
     written = node.is_set(prop)
-    if (
-        factor is None
-        or not 0 < count < factor
-        or not (written or node.complete)
-        or (not written and not node.roles)
-    ):
+    if factor is None or not 0 < count < factor or not (written or node.complete) or (not written and not node.roles):
         return
     if not written and (node is not one.brokers[0] or prop not in _UNSET_SEVERITY):
         return
@@ -174,11 +167,7 @@ def min_isr_exceeds_replication(project: Project) -> Iterator[Finding]:
             written = [name for name in (isr_name, factor_name) if node.is_set(name)]
             if factor is None or isr is None or isr <= factor or not written or not node.complete:
                 continue
-            if (
-                factor_name == DEFAULT_RF
-                and len(written) == 1
-                and node.get(_AUTO_CREATE, "true").lower() == "false"
-            ):
+            if factor_name == DEFAULT_RF and len(written) == 1 and node.get(_AUTO_CREATE, "true").lower() == "false":
                 continue  # every topic is created with a factor of its own
             yield Finding(
                 at=node.where(written[0]),
@@ -327,9 +316,7 @@ def auto_create_topics(project: Project) -> Iterator[Finding]:
                 message=f"{node.name} creates a topic for every name it is asked for",
                 service=node.name,
                 evidence=_AUTO_CREATE,
-                label="auto creation is on"
-                if node.is_set(_AUTO_CREATE)
-                else "auto creation is on by default",
+                label="auto creation is on" if node.is_set(_AUTO_CREATE) else "auto creation is on by default",
                 help=f'set {node.variable(_AUTO_CREATE)}: "false" and create topics explicitly',
             )
 

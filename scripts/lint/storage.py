@@ -95,9 +95,7 @@ def data_not_on_volume(project: Project) -> Iterator[Finding]:
                 message=f"{node.name} keeps its data in {data.path}, which is on no volume",
                 service=node.name,
                 evidence=data.path,
-                label="gone with the container"
-                if node.is_set(prop)
-                else f"log.dirs is {data.path} by default",
+                label="gone with the container" if node.is_set(prop) else f"log.dirs is {data.path} by default",
                 help=f"add a volume with the target {data.path}",
                 related=tuple(
                     Related(node.service.where("volumes", m.index), m.target) for m in node.service.mounts[:2]
@@ -243,9 +241,7 @@ def heap_exceeds_limit(project: Project) -> Iterator[Finding]:
         limit, at_limit = memory_limit(node.service)
         if limit and heap * 2 > limit:
             yield Finding(
-                at=node.service.where("environment", _HEAP, part=part)
-                if written
-                else node.service.where(*at_limit),
+                at=node.service.where("environment", _HEAP, part=part) if written else node.service.where(*at_limit),
                 message=f"{node.name} has a heap of {_mib(heap)}, over half its limit of {_mib(limit)}",
                 service=node.name,
                 evidence="heap",

@@ -42,9 +42,7 @@ def lint(folder: Path) -> engine.Result:
 @pytest.mark.parametrize("folder", BAD, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
 def test_flags_the_marked_lines_and_no_others(folder: Path) -> None:
     code = folder.parent.name
-    flagged = {
-        (found.path, found.finding.at.line) for found in lint(folder).findings if found.rule.code == code
-    }
+    flagged = {(found.path, found.finding.at.line) for found in lint(folder).findings if found.rule.code == code}
     assert flagged == marks(folder, code)
 
 

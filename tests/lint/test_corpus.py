@@ -46,7 +46,5 @@ def test_a_clean_project_has_no_error(project: Path) -> None:
 def test_the_known_faults_of_the_origin_are_found(code: str, line: str) -> None:
     project = CORPUS / "origin-faults"
     lines = (project / "docker-compose.yml").read_text(encoding="utf-8").splitlines()
-    flagged = {
-        lines[found.finding.at.line - 1] for found in lint(project).findings if found.rule.code == code
-    }
+    flagged = {lines[found.finding.at.line - 1] for found in lint(project).findings if found.rule.code == code}
     assert any(text.startswith(line) for text in flagged), flagged
