@@ -261,7 +261,8 @@ def _vendor_of_a_copy(service: Service, image: Image) -> str:
     name = image.repository.rpartition("/")[2]
     if name in ("cp-kafka", "cp-server"):
         return CONFLUENT
-    return APACHE if name == "kafka" and "KAFKA_PROCESS_ROLES" in service.environment else ""
+    known = {"KAFKA_PROCESS_ROLES", "KAFKA_NODE_ID"} & service.environment.keys()
+    return APACHE if name == "kafka" and known else ""
 
 
 def _runs_server(service: Service) -> bool:
@@ -306,6 +307,12 @@ def brokers(project: Project) -> Iterator[Node]:
     """Yield every broker of every cluster."""
     for cluster in clusters(project):
         yield from cluster.brokers
+
+
+@lru_cache(maxsize=4)
+def brokers_by_name(project: Project) -> Mapping[str, Node]:
+    """Return every broker by its service's name."""
+    return {broker.name: broker for broker in brokers(project)}
 
 
 def nodes(project: Project) -> Iterator[Node]:
