@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -66,11 +66,19 @@ class ComposeFile:
     text: str = ""
     root: Node | None = None
     problem: Problem | None = None
+    _entries: dict[int, dict[str, tuple[Node, Node]]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def _lines(self) -> list[int]:
         """Offsets at which lines begin."""
         return [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", self.text))]
+
+    def entries(self, node: Node | None) -> dict[str, tuple[Node, Node]]:
+        """Return `entries` of a node of this file, remembered: services are asked for again and again."""
+        found = self._entries.get(id(node))
+        if found is None:
+            found = self._entries[id(node)] = entries(node)
+        return found
 
     def span(self, start: int, end: int, variables: tuple[str, ...] = ()) -> Span:
         """Return the span between two offsets in characters."""
@@ -173,9 +181,7 @@ def _too_deep(text: str) -> Problem | None:
         for bracket in re.finditer(r"[\[\]{}]", text):
             depth = max(depth + (1 if bracket[0] in "[{" else -1), 0)
             if depth > _DEEP_FLOW:
-                return Problem(
-                    f"more than {_DEEP_FLOW} brackets are open here", bracket.start(), bracket.end()
-                )
+                return Problem(f"more than {_DEEP_FLOW} brackets are open here", bracket.start(), bracket.end())
     if match := _DEEP_BLOCK.search(text):
         return Problem("hundreds of nested lists begin here", match.start(), match.start() + 1)
     return None
@@ -219,9 +225,7 @@ def _measure(root: Node) -> Problem | None:
     if depth > MAX_DEPTH:
         return Problem(f"values are nested {depth} levels deep, more than {MAX_DEPTH}")
     if size > max(MAX_NODES, len(sizes)):
-        return Problem(
-            f"its aliases expand {len(sizes)} values to {min(size, 10**15):,}, more than {MAX_NODES}"
-        )
+        return Problem(f"its aliases expand {len(sizes)} values to {min(size, 10**15):,}, more than {MAX_NODES}")
     return None
 
 

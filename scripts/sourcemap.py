@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Assignment", "Document", "EnvFile", "Interpolation", "SourceMap", "Written"]
 
 Path_ = tuple[str | int, ...]
-_APPENDED = frozenset(
-    {"ports", "volumes", "expose", "secrets", "configs", "devices", "env_file", "security_opt"}
-)
+_APPENDED = frozenset({"ports", "volumes", "expose", "secrets", "configs", "devices", "env_file", "security_opt"})
 """Lists that Compose joins over definitions, the weakest first; any other list replaces the weaker one."""
 
 
@@ -140,21 +138,17 @@ class SourceMap:
         """Return where a service is defined, strongest first: each document, then what it extends."""
         if service not in self._definitions:
             self._definitions[service] = tuple(
-                written
-                for document in self.documents
-                for written in self._chain(document, service, frozenset())
+                written for document in self.documents for written in self._chain(document, service, frozenset())
             )
         return self._definitions[service]
 
-    def _chain(
-        self, document: Document, service: str, seen: frozenset[tuple[Path, str]]
-    ) -> Iterator[Written]:
+    def _chain(self, document: Document, service: str, seen: frozenset[tuple[Path, str]]) -> Iterator[Written]:
         """Yield a service's definition in one document and those it extends."""
         here = _descend(document, document.file.root, ("services", service))
         if here is None or (document.file.path, service) in seen:
             return
         yield here
-        if extends := entries(here.node).get("extends"):
+        if extends := document.file.entries(here.node).get("extends"):
             file, name = base_of(document, extends[1])
             base = self._extended.get(resolve(document, file)) if file else document
             if base and name:
@@ -174,17 +168,15 @@ class SourceMap:
         found = (_descend(each.document, each.node, rest) for each in definitions)
         return next((written for written in found if written), None)
 
-    def _appended(
-        self, definitions: Sequence[Written], section: str, index: int, rest: Path_
-    ) -> Written | None:
+    def _appended(self, definitions: Sequence[Written], section: str, index: int, rest: Path_) -> Written | None:
         """Return an entry of a list that Compose joined from all definitions, by its joined place."""
         joined: dict[str, list[Written]] = {}
         for each in reversed(definitions):
-            listed = entries(each.node).get(section)
+            listed = each.document.file.entries(each.node).get(section)
             for item in listed[1].value if listed and isinstance(listed[1], SequenceNode) else ():
-                joined[_identity(section, item, each.document)] = [
-                    Written(each.document, item, item)
-                ] * _multiplicity(section, item, each.document)
+                joined[_identity(section, item, each.document)] = [Written(each.document, item, item)] * _multiplicity(
+                    section, item, each.document
+                )
         flat = [written for group in joined.values() for written in group]
         if index >= len(flat):
             return None
@@ -203,7 +195,7 @@ class SourceMap:
 
 
 def _env_files(definition: Written) -> list[EnvFile]:
-    given = entries(definition.node).get("env_file")
+    given = definition.document.file.entries(definition.node).get("env_file")
     document = definition.document
     names = texts(document, given[1]) if given else ()
     return [envfile.load(resolve(document, name), document.scope.environ) for name in names]
@@ -215,7 +207,7 @@ def _descend(document: Document, node: Node | None, path: Path_) -> Written | No
     start = -1
     for step in path:
         if isinstance(node, MappingNode):
-            holder, node = entries(node).get(str(step), (None, None))
+            holder, node = document.file.entries(node).get(str(step), (None, None))
         elif isinstance(node, SequenceNode) and isinstance(step, int):
             node = holder = node.value[step] if step < len(node.value) else None
         elif isinstance(node, SequenceNode):
@@ -289,9 +281,7 @@ def _part(written: Written, part: str) -> Span | None:
         if begin <= at < position:
             first = piece.start if piece.use else piece.start + at - begin
         if begin < at + len(part) <= position:
-            last = (
-                piece.end if piece.use or position == at + len(part) else piece.start + at + len(part) - begin
-            )
+            last = piece.end if piece.use or position == at + len(part) else piece.start + at + len(part) - begin
     return _slice(written, first, last)
 
 
@@ -324,9 +314,7 @@ def _interpolations(document: Document, node: ScalarNode, path: Path_) -> Iterat
             name=use.name,
             operator=use.operator,
             argument=use.argument,
-            span=document.file.span(
-                places[use.start], places[use.end - 1] + 1, (document.scope.origin(use),)
-            ),
+            span=document.file.span(places[use.start], places[use.end - 1] + 1, (document.scope.origin(use),)),
             path=path,
             depth=use.depth,
             value=use.value(document.scope.lookup),

@@ -203,9 +203,9 @@ def cluster_of(service: Service, project: Project) -> Cluster | None:
 def served_by(bootstrap: Bootstrap, project: Project) -> Iterator[tuple[Node, Listener]]:
     """Yield each broker's listener that answers at a bootstrap address inside the project's networks."""
     found = {service.name for service in network.of(project).resolve(bootstrap.service, bootstrap.endpoint.host)}
-    for node in cluster.brokers(project):
-        if node.name in found:
-            for listener in node.client_listeners:
-                local = bootstrap.endpoint.host in endpoints.LOOPBACK
-                if listener.port == bootstrap.endpoint.port and (local or not listener.is_loopback):
-                    yield node, listener
+    known = cluster.brokers_by_name(project)
+    for node in (known[name] for name in sorted(found & known.keys())):
+        for listener in node.client_listeners:
+            local = bootstrap.endpoint.host in endpoints.LOOPBACK
+            if listener.port == bootstrap.endpoint.port and (local or not listener.is_loopback):
+                yield node, listener

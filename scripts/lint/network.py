@@ -37,6 +37,14 @@ class Names:
         return {name: tuple(services) for name, services in found.items()}
 
     @cached_property
+    def _housemates(self) -> Mapping[str, list[Service]]:
+        """Owner of a network namespace → the services in it."""
+        found: dict[str, list[Service]] = {}
+        for service in self.project.services.values():
+            found.setdefault(self.owner(service).name, []).append(service)
+        return found
+
+    @cached_property
     def _external(self) -> frozenset[str]:
         return frozenset(key for key, body in self.project.section("networks").items() if body.get("external"))
 
@@ -69,8 +77,7 @@ class Names:
         """Return the services for which `localhost` is the same as for this one, itself included."""
         if on_host(service):
             return [other for other in self.project.services.values() if on_host(other)]
-        owner = self.owner(service)
-        return [other for other in self.project.services.values() if self.owner(other) is owner]
+        return self._housemates[self.owner(service).name]
 
     def may_be_elsewhere(self, client: Service, host: str) -> bool:
         """Whether a name that no service has can still be right, because it lies outside the project."""
