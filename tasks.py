@@ -2,9 +2,9 @@
 
 from invoke import Collection
 
-from scripts.cli import checks, lint, properties, smoke, stack, topics
+from scripts.cli import checks, lint, properties, smoke, stack, topics, trace
 
 ns = Collection()
-for theme in (stack, smoke, topics, lint, properties, checks):
+for theme in (stack, smoke, topics, lint, properties, trace, checks):
     for task in Collection.from_module(theme).tasks.values():
         ns.add_task(task)
