@@ -42,12 +42,12 @@ _RULES_PAGE = ROOT / "docs" / "rules.md"
     },
 )
 def lint(
-    c: Context,  # noqa: ARG001 - Invoke passes it
+    c: Context,
     project: str = "",
     env_file: str = "",
     *,
     profile: list[str] | None = None,
-    format: str = "auto",  # noqa: A002 - the flag's name
+    format: str = "auto",
     select: list[str] | None = None,
     skip: list[str] | None = None,
     policy: str = "",
@@ -83,7 +83,7 @@ def lint(
 
 
 @command(positional=["rule"], help={"rule": "code or name", "json": "as JSON"})
-def explain(c: Context, rule: str, *, json: bool = False) -> None:  # noqa: ARG001
+def explain(c: Context, rule: str, *, json: bool = False) -> None:
     """Say what a rule flags and why, with an example that fails and one that passes."""
     from scripts import console
     from scripts.lint import engine, manual, policy
@@ -103,7 +103,7 @@ def explain(c: Context, rule: str, *, json: bool = False) -> None:  # noqa: ARG0
         "check": "only say whether docs/rules.md is up to date",
     }
 )
-def rules(c: Context, *, json: bool = False, write: bool = False, check: bool = False) -> None:  # noqa: ARG001
+def rules(c: Context, *, json: bool = False, write: bool = False, check: bool = False) -> None:
     """List every rule of the linter, or write them all as a page of the docs."""
     from scripts import console
     from scripts.lint import engine, manual
@@ -126,9 +126,7 @@ def rules(c: Context, *, json: bool = False, write: bool = False, check: bool = 
 
 def _choice(flag: str, given: str, known: Iterable[str]) -> str:
     if given not in known:
-        raise StackError(
-            "unknown-choice", f"--{flag} is {'|'.join(known)}, not {given!r}", exit_code=ExitCode.USAGE
-        )
+        raise StackError("unknown-choice", f"--{flag} is {'|'.join(known)}, not {given!r}", exit_code=ExitCode.USAGE)
     return given
 
 
@@ -193,14 +191,14 @@ def _fix(outcome: Outcome, *, write: bool) -> None:
 
 def _exit_code(outcome: Outcome, threshold: int) -> ExitCode:
     """Say 3 when something could not be judged, else 1 for findings at or over the threshold."""
-    if outcome.result.crashes or outcome.stopped:
+    if not outcome.complete:
         return ExitCode.NOTHING
     worst = max((judged.severity for judged in outcome.result.findings), default=0)
     return ExitCode.FINDINGS if worst >= threshold else ExitCode.OK
 
 
 @command(name="lint-bench", help={"runs": "of each linter on this stack", "json": "as JSON"})
-def lint_bench(c: Context, runs: int = 15, *, json: bool = False) -> None:  # noqa: ARG001
+def lint_bench(c: Context, runs: int = 15, *, json: bool = False) -> None:
     """Measure the linter: against dclint, over growing projects, on hostile input."""
     import tempfile
     from datetime import UTC, datetime
@@ -223,10 +221,7 @@ def lint_bench(c: Context, runs: int = 15, *, json: bool = False) -> None:  # no
     )
     console.print_table(
         ["hostile input", "s", "peak MiB", "exit", "first words"],
-        [
-            (name, run.seconds, run.peak_mib, run.exit_code, run.words)
-            for name, run in measured.hostile.items()
-        ],
+        [(name, run.seconds, run.peak_mib, run.exit_code, run.words) for name, run in measured.hostile.items()],
     )
     console.say(f"cost of a service at twice the size: {measured.linear:.2f} times; kept in {kept}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import math
+import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 from scripts.lint.model import RULES, Finding, Rule, Severity, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from scripts.lint.project import Project
     from scripts.span import Span
@@ -108,12 +110,16 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run found. skipped: rules that need the model of a project that Compose refuses."""
+    """What a run found.
+
+    skipped: rules that need the model of a project that Compose refuses. late: rules the time did not suffice for.
+    """
 
     findings: tuple[Judged, ...]
     ignored: tuple[Judged, ...] = ()
     skipped: tuple[Rule, ...] = ()
     crashes: tuple[Crash, ...] = ()
+    late: tuple[Rule, ...] = ()
     ran: int = 0
 
     def count(self, severity: Severity) -> int:
@@ -128,28 +134,44 @@ def load_rules() -> Mapping[str, Rule]:
     return dict(sorted(RULES.items()))
 
 
-def run(project: Project, selection: Selection, rules: Mapping[str, Rule] | None = None) -> Result:
-    """Judge a project. A rule that raises ends up in `crashes`; the others still speak."""
+def run(
+    project: Project,
+    selection: Selection,
+    rules: Mapping[str, Rule] | None = None,
+    *,
+    deadline: float = math.inf,
+    now: Callable[[], float] = time.monotonic,
+) -> Result:
+    """Judge a project. A rule that raises ends up in `crashes`; the others still speak.
+
+    deadline: by the clock `now`; a rule that is not done then is cut short, and with those after it it is `late`.
+    """
     chosen = [each for code, each in (rules or load_rules()).items() if code in selection]
     runnable = [each for each in chosen if project.resolved is not None or not each.needs_model]
     found: dict[str, Judged] = {}
     crashes: list[Crash] = []
+    late: list[Rule] = []
     for each in runnable:
         try:
-            for finding in each.check(project):
+            for finding in each.check(project) if now() < deadline else ():
                 judged = _judge(project, each, finding, selection)
                 found.setdefault(_key(judged), judged)
+                if now() >= deadline:
+                    break
         except Exception as error:  # noqa: BLE001 - whatever a rule raises must not silence the others
             crashes.append(Crash(each.code, _last_frames(error)))
+        if now() >= deadline:
+            late.append(each)
     kept, ignored, used = _ignore(found.values(), selection.ignores)
-    if project.resolved is not None and not project.profiles and not crashes:
+    if project.resolved is not None and not project.profiles and not crashes and not late:
         kept += _unused(project, selection, used)
     return Result(
         findings=tuple(sorted(kept, key=lambda judged: judged.order)),
         ignored=tuple(sorted(ignored, key=lambda judged: judged.order)),
         skipped=tuple(each for each in chosen if each not in runnable),
         crashes=tuple(crashes),
-        ran=len(runnable),
+        late=tuple(late),
+        ran=len(runnable) - len(late),
     )
 
 
@@ -198,9 +220,7 @@ def _key(judged: Judged) -> str:
     return f"{judged.rule.code} {at.path}:{at.start}-{at.end} {evidence}"
 
 
-def _ignore(
-    found: Iterable[Judged], ignores: Sequence[Ignore]
-) -> tuple[list[Judged], list[Judged], Counter[Ignore]]:
+def _ignore(found: Iterable[Judged], ignores: Sequence[Ignore]) -> tuple[list[Judged], list[Judged], Counter[Ignore]]:
     """Part findings into kept and ignored, and count what each ignore hid."""
     kept: list[Judged] = []
     hidden: list[Judged] = []

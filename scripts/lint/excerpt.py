@@ -34,10 +34,15 @@ def plain(text: str) -> str:
     return _CONTROL.sub("\N{MIDDLE DOT}", text.replace("\t", " "))
 
 
-def excerpt(marks: Sequence[Mark], texts: Callable[[Path], str], shown: Callable[[Path], str]) -> list[Line]:
+def split(text: str) -> list[str]:
+    """Return the lines of a text as YAML counts them."""
+    return re.split(r"\r\n|\r|\n", text)
+
+
+def excerpt(marks: Sequence[Mark], lines: Callable[[Path], Sequence[str]], shown: Callable[[Path], str]) -> list[Line]:
     """Return the lines of an excerpt: the primary mark's file first, then each other file.
 
-    texts: what the files hold. shown: how their paths are printed.
+    lines: of a file. shown: how their paths are printed.
     """
     primary = next(mark for mark in marks if mark.primary)
     paths = dict.fromkeys([primary.span.path, *(mark.span.path for mark in marks)])
@@ -53,12 +58,11 @@ def excerpt(marks: Sequence[Mark], texts: Callable[[Path], str], shown: Callable
                 (f"{shown(path)}:{first.span.line}:{first.span.column}", ""),
             ]
         )
-        out += _file(here, texts(path), width)
+        out += _file(here, lines(path), width)
     return out
 
 
-def _file(marks: Sequence[Mark], text: str, width: int) -> list[Line]:
-    lines = re.split(r"\r\n|\r|\n", text)
+def _file(marks: Sequence[Mark], lines: Sequence[str], width: int) -> list[Line]:
     margin = f"{' ' * width} |"
     out: list[Line] = [[(margin, "blue")]]
     last = 0

@@ -25,9 +25,7 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
 
-def as_json(
-    result: Result, project: Project, shown: Callable[[Path], str], _rules: Mapping[str, Rule]
-) -> str:
+def as_json(result: Result, project: Project, shown: Callable[[Path], str], _rules: Mapping[str, Rule]) -> str:
     """Return the findings and a summary as one JSON document."""
     document = {
         "findings": [_json_finding(judged, shown) for judged in result.findings],
@@ -37,16 +35,14 @@ def as_json(
             "files": [shown(file.path) for file in project.sources.files],
             "rules": result.ran,
             "ignored": len(result.ignored),
-            "not_run": [rule.code for rule in result.skipped],
+            "not_run": [rule.code for rule in (*result.skipped, *result.late)],
             "crashed": [{"code": crash.code, "detail": crash.detail} for crash in result.crashes],
         },
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def as_github(
-    result: Result, _project: Project, shown: Callable[[Path], str], _rules: Mapping[str, Rule]
-) -> str:
+def as_github(result: Result, _project: Project, shown: Callable[[Path], str], _rules: Mapping[str, Rule]) -> str:
     """Return workflow commands, which GitHub Actions turns into annotations at the lines."""
     lines = []
     for judged in result.findings:
@@ -62,18 +58,14 @@ def as_github(
         properties = ",".join(f"{name}={_command_property(str(value))}" for name, value in fields.items())
         words = "\n".join(filter(None, (judged.finding.message, judged.why, judged.finding.help)))
         lines.append(f"::{_COMMANDS[judged.severity]} {properties}::{_command_data(words)}")
-    lines += [
-        f"::error title={crash.code} crashed::{_command_data(crash.detail)}" for crash in result.crashes
-    ]
+    lines += [f"::error title={crash.code} crashed::{_command_data(crash.detail)}" for crash in result.crashes]
     return "\n".join(lines)
 
 
-def as_junit(
-    result: Result, _project: Project, shown: Callable[[Path], str], rules: Mapping[str, Rule]
-) -> str:
+def as_junit(result: Result, _project: Project, shown: Callable[[Path], str], rules: Mapping[str, Rule]) -> str:
     """Return one test case for each finding, and one that passed for each rule without any."""
     spoke = {judged.rule.code for judged in result.findings} | {crash.code for crash in result.crashes}
-    skipped = {rule.code for rule in result.skipped}
+    skipped = {rule.code for rule in (*result.skipped, *result.late)}
     cases = [_junit_failure(judged, shown) for judged in result.findings]
     cases += [
         f'  <testcase classname="lint" name={quoteattr(crash.code)}>'
@@ -100,15 +92,12 @@ def as_junit(
     )
 
 
-def as_sarif(
-    result: Result, project: Project, shown: Callable[[Path], str], rules: Mapping[str, Rule]
-) -> str:
+def as_sarif(result: Result, project: Project, shown: Callable[[Path], str], rules: Mapping[str, Rule]) -> str:
     """Return a SARIF 2.1.0 log; ignored findings are in it, marked as suppressed with their count."""
     codes = list(rules)
     results = [_sarif_result(judged, shown, codes) for judged in result.findings]
     results += [
-        {**_sarif_result(judged, shown, codes), "suppressions": [{"kind": "external"}]}
-        for judged in result.ignored
+        {**_sarif_result(judged, shown, codes), "suppressions": [{"kind": "external"}]} for judged in result.ignored
     ]
     run = {
         "tool": {
@@ -121,19 +110,16 @@ def as_sarif(
         "columnKind": "unicodeCodePoints",
         "invocations": [
             {
-                "executionSuccessful": not result.crashes,
+                "executionSuccessful": not (result.crashes or result.late),
                 "toolExecutionNotifications": [
-                    {"level": "error", "message": {"text": f"{crash.code}: {crash.detail}"}}
-                    for crash in result.crashes
+                    {"level": "error", "message": {"text": f"{crash.code}: {crash.detail}"}} for crash in result.crashes
                 ],
             }
         ],
         "artifacts": [{"location": {"uri": _uri(shown(file.path))}} for file in project.sources.files],
         "results": results,
     }
-    return json.dumps(
-        {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False
-    )
+    return json.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
 
 
 FORMATS: Mapping[str, Format] = {"json": as_json, "sarif": as_sarif, "github": as_github, "junit": as_junit}
@@ -152,9 +138,7 @@ def _json_finding(judged: Judged, shown: Callable[[Path], str]) -> dict[str, Any
         "help": finding.help,
         "label": finding.label,
         "variables": list(finding.at.variables),
-        "related": [
-            {**_json_place(related.span, shown), "label": related.label} for related in finding.related
-        ],
+        "related": [{**_json_place(related.span, shown), "label": related.label} for related in finding.related],
         "fixable": bool(finding.edits),
         "identity": judged.identity,
     }

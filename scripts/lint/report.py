@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-from scripts.lint.excerpt import Mark, excerpt, plain
+from scripts.lint.excerpt import Mark, excerpt, plain, split
 from scripts.lint.model import Severity
 
 if TYPE_CHECKING:
@@ -15,15 +16,20 @@ if TYPE_CHECKING:
     from scripts.lint.excerpt import Line
     from scripts.lint.project import Project
 
+MOST = 200
+"""How many findings a person is shown."""
+
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 
 
 def text(result: Result, project: Project, shown: Callable[[Path], str]) -> Iterator[Line]:
     """Yield the lines of the report, each as pieces of text with a style. shown: how paths are printed."""
-    texts = project.text
-    for judged in result.findings:
-        yield from _finding(judged, texts, shown)
+    lines = functools.cache(lambda path: split(project.text(path)))
+    for judged in result.findings[:MOST]:
+        yield from _finding(judged, lines, shown)
         yield [("", "")]
+    if len(result.findings) > MOST:
+        yield [(f"{len(result.findings) - MOST} more findings are left out here; --format json has all", "bold")]
     for crash in result.crashes:
         yield from _crash(crash)
 
@@ -45,6 +51,8 @@ def verdict(result: Result, project: Project) -> str:
         words.append(f"{fixable} fixable (--fix)")
     if result.skipped:
         words.append(f"{len(result.skipped)} rules not run: they need a project that Compose accepts")
+    if result.late:
+        words.append(f"{len(result.late)} rules not run: time was up ({', '.join(rule.code for rule in result.late)})")
     if result.crashes:
         words.append(f"{len(result.crashes)} rules crashed")
     return f"{', '.join(counts) or 'clean'}: {', '.join(words)}"
@@ -54,13 +62,13 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def _finding(judged: Judged, texts: Callable[[Path], str], shown: Callable[[Path], str]) -> Iterator[Line]:
+def _finding(judged: Judged, lines: Callable[[Path], list[str]], shown: Callable[[Path], str]) -> Iterator[Line]:
     finding, style = judged.finding, _STYLES[judged.severity]
     head = f"{judged.severity.word}[{judged.rule.code} {judged.rule.name}]"
     yield [(head, style), (f": {plain(finding.message)}", "bold")]
     marks = [Mark(finding.at, finding.label, style, primary=True)]
     marks += [Mark(related.span, related.label, "blue") for related in finding.related]
-    yield from excerpt(marks, texts, shown)
+    yield from excerpt(marks, lines, shown)
     notes = [("value", sentence) for sentence in finding.at.variables]
     notes += [("why", judged.why), ("help", finding.help), ("more", f"invoke explain {judged.rule.code}")]
     for label, words in notes:

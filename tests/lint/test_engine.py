@@ -39,6 +39,25 @@ def test_a_crashing_rule_is_reported_and_the_others_still_speak(lint: Lint) -> N
     assert "KeyError" in result.crashes[0].detail
 
 
+def test_time_that_is_up_leaves_out_rules_and_says_which(lint: Lint) -> None:
+    ticks = iter(range(1_000))
+
+    def endless(project: Project) -> Iterator[Finding]:
+        while True:
+            yield Finding(at=project.where(), message="again")
+
+    known = engine.load_rules()
+    rules = {
+        "KC002": known["KC002"],
+        "KC998": Rule("KC998", "endless", Severity.ERROR, endless),
+        "KC003": known["KC003"],
+    }
+    project = lint("services: {a: {image: 'x:1'}}\n").project
+    result = engine.run(project, Selection(), rules, deadline=100, now=lambda: next(ticks))
+    assert [rule.code for rule in result.late] == ["KC998", "KC003"]
+    assert result.ran == 1
+
+
 def test_one_rule_may_be_chosen_by_code_beginning_or_name(lint: Lint) -> None:
     for word in ("KC002", "kc00", "duplicate-key"):
         assert codes(lint(TWICE, select=(word,))) == ["KC002"]
@@ -53,9 +72,7 @@ def test_an_unknown_rule_is_an_error_with_the_closest_name(lint: Lint) -> None:
 
 
 def test_an_ignore_hides_one_service_and_leaves_the_other(lint: Lint) -> None:
-    policy = (
-        '[rules]\nselect = ["KC0"]\n[[ignore]]\nrule = "KC005"\nservice = "web"\nreason = "octal is meant"\n'
-    )
+    policy = '[rules]\nselect = ["KC0"]\n[[ignore]]\nrule = "KC005"\nservice = "web"\nreason = "octal is meant"\n'
     outcome = lint({"docker-compose.yml": OCTAL, "policy.toml": policy})
     assert [judged.finding.service for judged in outcome.result.findings] == ["api"]
     assert [judged.finding.service for judged in outcome.result.ignored] == ["web"]

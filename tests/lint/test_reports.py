@@ -92,7 +92,7 @@ def test_hostile_text_cannot_reach_the_terminal() -> None:
 def test_a_very_long_line_is_cut_around_the_finding(tmp_path: Path) -> None:
     text = "x" * 5_000 + "BAD" + "y" * 5_000
     span = Span(tmp_path, 1, 5_001, 1, 5_004, 5_000, 5_003)
-    lines = excerpt([Mark(span, "here", "", primary=True)], lambda _: text, str)
+    lines = excerpt([Mark(span, "here", "", primary=True)], lambda _: [text], str)
     source, marks = ("".join(piece for piece, _ in line) for line in lines[2:4])
     assert len(source) < 200
     assert source[marks.index("^") : marks.index("^") + 3] == "BAD"
@@ -105,9 +105,7 @@ def test_marks_in_another_file_get_a_block_of_their_own() -> None:
         Mark(Span(b, 1, 1, 1, 2, 0, 1), "there", ""),
         Mark(Span(a, 2, 1, 2, 2, 2, 3), "here", "", primary=True),
     ]
-    lines = [
-        "".join(piece for piece, _ in line) for line in excerpt(marks, lambda path: f"{path.stem}\nq\n", str)
-    ]
+    lines = ["".join(piece for piece, _ in line) for line in excerpt(marks, lambda path: [path.stem, "q"], str)]
     assert lines == [
         "  --> a.yml:2:1",
         "  |",
@@ -153,8 +151,7 @@ def test_sarif_keeps_to_its_schema(text: str, lint: Lint) -> None:
 def test_github_annotations_escape_what_would_end_them(lint: Lint) -> None:
     lines = formatted(lint(TWICE, select=("KC002",)), "github").splitlines()
     assert lines[0].startswith(
-        "::error file=docker-compose.yml,line=4,endLine=4,"
-        "title=KC002 duplicate-key,col=5,endColumn=10::'image'"
+        "::error file=docker-compose.yml,line=4,endLine=4,title=KC002 duplicate-key,col=5,endColumn=10::'image'"
     )
     assert "%0A" in lines[0]
     assert len(lines) == 1
