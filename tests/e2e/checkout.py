@@ -9,10 +9,12 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scripts import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROOT = settings.ROOT
 TASK_TIMEOUT_S = 240

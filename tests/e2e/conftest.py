@@ -10,10 +10,11 @@ import platformdirs
 import pytest
 
 from tests.e2e import checkout
-from tests.e2e.checkout import Checkout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.e2e.checkout import Checkout
 
 
 @pytest.fixture(scope="session")

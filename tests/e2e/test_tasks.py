@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import psutil
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.checkout import Checkout
 
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
