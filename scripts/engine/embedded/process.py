@@ -131,7 +131,7 @@ def port_owner(port: int) -> str:
     """Say who listens on a TCP port, as far as this user may know."""
     with suppress(psutil.Error):
         for connection in psutil.net_connections(kind="tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
                 process = psutil.Process(connection.pid)
                 owner = process.environ().get(OWNER)
                 return f"pid {process.pid} ({owner or ' '.join(process.cmdline())[:80]})"
