@@ -73,7 +73,8 @@ class Verdict:
             case = ET.SubElement(suite, "testcase", name=check.name, classname=self.title, time=f"{check.seconds:.3f}")
             if not check.ok:
                 ET.SubElement(case, "failure", message=_NOT_XML.sub("\ufffd", check.detail))
-        return ET.tostring(suite, encoding="utf-8", xml_declaration=True).decode()
+        text: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
+        return text.decode()
 
 
 @dataclass

@@ -11,6 +11,7 @@ from scripts.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from scripts.compose import Model
 
 PROJECT = """\
