@@ -154,7 +154,8 @@ def ensure(
     if _lacking(wanted, repository):
         repository.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / "download.lock"):
-            _fetch(_lacking(wanted, repository), repository, downloads, connect)
+            if missing := _lacking(wanted, repository):  # another process may have been quicker
+                _fetch(missing, repository, downloads, connect)
     return tuple(repository / item.path for item in wanted)
 
 
@@ -181,6 +182,7 @@ def _fetch_one(client: Client, item: Artifact, repository: Path) -> None:
     target = repository / item.path
     try:
         client.fetch(item)
+        found = f"{_sha256(target)}, {target.stat().st_size} bytes"
     except (RuntimeError, OSError) as error:  # requests' errors are OSErrors
         target.unlink(missing_ok=True)
         raise StackError(
@@ -192,7 +194,6 @@ def _fetch_one(client: Client, item: Artifact, repository: Path) -> None:
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
     if not _matches(item, target):
-        found = f"{_sha256(target)}, {target.stat().st_size} bytes"
         target.unlink(missing_ok=True)
         raise StackError(
             "checksum-mismatch",

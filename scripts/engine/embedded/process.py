@@ -53,6 +53,7 @@ def spawn(
             start_new_session=True,
         )
     identity = Identity(child.pid, psutil.Process(child.pid).create_time())
+    child.returncode = 0  # nobody waits for it here (see `reap`), so Popen need not warn that it still runs
     adopt(record, identity)
     return identity
 
