@@ -62,7 +62,9 @@ def exclusive(settings: Settings, progress: Progress) -> Iterator[None]:
         lock.release()
 
 
-def up(stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, wait: bool = True) -> Snapshot:
+def up(
+    stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, wait: bool = True, clock: Clock = CLOCK
+) -> Snapshot:
     """Start what doesn't run and wait until all is ready; a stack that already is costs one look.
 
     Raises StackError("service-died") with the guilty log lines as soon as a process ends, "not-ready" after
@@ -76,7 +78,7 @@ def up(stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, wait
         stack.engine.preflight(names)
         try:
             stack.engine.start(names, progress)
-            return wait_ready(stack, timeout=timeout, watch=watch) if wait else look(stack, 0.0)
+            return wait_ready(stack, timeout=timeout, watch=watch, clock=clock) if wait else look(stack, 0.0)
         except KeyboardInterrupt:
             progress("interrupted; stopping what was started")
             stack.engine.stop([name for name in names if name not in before], progress)
@@ -89,13 +91,15 @@ def down(stack: Stack, progress: Progress) -> None:
         stack.engine.stop(list(stack.model.services), progress)
 
 
-def restart(stack: Stack, service: str, *, timeout: float, progress: Progress, watch: Watcher) -> Snapshot:
+def restart(
+    stack: Stack, service: str, *, timeout: float, progress: Progress, watch: Watcher, clock: Clock = CLOCK
+) -> Snapshot:
     """Stop one service in order, start it again and wait until the stack is whole."""
     stack.model[service]
     with exclusive(stack.settings, progress):
         stack.engine.stop([service], progress)
         stack.engine.start([service], progress)
-        return wait_ready(stack, timeout=timeout, watch=watch)
+        return wait_ready(stack, timeout=timeout, watch=watch, clock=clock)
 
 
 def nuke(stack: Stack, progress: Progress) -> None:
