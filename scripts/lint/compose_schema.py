@@ -91,9 +91,7 @@ def _instance(node: Node, known: dict[int, object]) -> object:
     elif isinstance(node, SequenceNode):
         value = [_instance(item, known) for item in node.value]
     else:
-        value = {
-            key: _instance(item, known) for key, (_, item) in entries(node).items() if item.tag != "!reset"
-        }
+        value = {key: _instance(item, known) for key, (_, item) in entries(node).items() if item.tag != "!reset"}
     known[id(node)] = value
     return value
 
@@ -140,14 +138,10 @@ def _explain(error: ValidationError) -> Iterator[Departure]:
         yield Departure(path, f"{where}: {_plain(error)}", label=_label(error))
 
 
-def _alternatives(
-    error: ValidationError, branches: list[list[ValidationError]], where: str
-) -> Iterator[Departure]:
+def _alternatives(error: ValidationError, branches: list[list[ValidationError]], where: str) -> Iterator[Departure]:
     """Explain the alternative whose type fits, since that is what the author was writing."""
     path = tuple(error.instance_path)
-    fitting = [
-        errors for errors in branches if errors and not any(_is_wrong_type(each, path) for each in errors)
-    ]
+    fitting = [errors for errors in branches if errors and not any(_is_wrong_type(each, path) for each in errors)]
     if fitting:
         deepest = max(fitting, key=lambda errors: max(len(each.instance_path) for each in errors))
         for each in deepest:

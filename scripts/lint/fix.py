@@ -58,9 +58,7 @@ def diff(change: Change, name: str) -> str:
         f"a/{name.lstrip('/')}",
         f"b/{name.lstrip('/')}",
     )
-    return "".join(
-        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
-    )
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
 def _overlaps(edit: Edit, other: Edit) -> bool:

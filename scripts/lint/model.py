@@ -163,8 +163,6 @@ def parse_doc(docstring: str) -> Doc:
             sections[current] = []
         else:
             sections[current].append(line)
-    text: Mapping[str, str] = {
-        name: inspect.cleandoc("\n".join(["", *lines])) for name, lines in sections.items()
-    }
+    text: Mapping[str, str] = {name: inspect.cleandoc("\n".join(["", *lines])) for name, lines in sections.items()}
     summary, _, what = text[""].partition("\n")
     return Doc(summary, what.strip(), *(text.get(name, "") for name in ("Why", "Fails", "Passes", "Source")))

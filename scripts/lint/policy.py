@@ -104,9 +104,7 @@ def _known(words: Iterable[str], rules: Mapping[str, Rule], path: Path) -> list[
         raise _refused("policy-rule", f"{path.name}: {error.message}", error.hint or "") from error
 
 
-def _ignores(
-    file: ComposeFile, given: Sequence[Mapping[str, str]], rules: Mapping[str, Rule]
-) -> tuple[Ignore, ...]:
+def _ignores(file: ComposeFile, given: Sequence[Mapping[str, str]], rules: Mapping[str, Rule]) -> tuple[Ignore, ...]:
     headers = list(re.finditer(r"(?m)^[ \t]*\[\[[ \t]*ignore[ \t]*\]\]", file.text))
     found = []
     for index, body in enumerate(given):

@@ -89,10 +89,7 @@ class Service:
     @cached_property
     def environment(self) -> Mapping[str, str]:
         """Variables of the container; one with no value is ""."""
-        return {
-            key: "" if value is None else str(value)
-            for key, value in (self.body.get("environment") or {}).items()
-        }
+        return {key: "" if value is None else str(value) for key, value in (self.body.get("environment") or {}).items()}
 
     @cached_property
     def ports(self) -> tuple[Port, ...]:
@@ -107,9 +104,7 @@ class Service:
     @property
     def depends_on(self) -> Mapping[str, str]:
         """Service → condition it is waited for with."""
-        return {
-            name: str(body.get("condition", "")) for name, body in (self.body.get("depends_on") or {}).items()
-        }
+        return {name: str(body.get("condition", "")) for name, body in (self.body.get("depends_on") or {}).items()}
 
     @property
     def networks(self) -> Mapping[str, Mapping[str, Any]]:

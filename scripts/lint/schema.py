@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from scripts.lint.project import Project
     from scripts.span import Span
 
+_CULPRIT = re.compile(
+    r"(?:undefined \w+|open|env file|service|detected:|exclusive|invalid \w+:|invalid duration)"
+    r" [`'\"]?([^\s`'\":;,]+)"
+)
+"""The name after the words with which Compose introduces what it refuses."""
+
 
 @rule("KC001", "yaml-syntax", Severity.ERROR, needs_model=False)
 def yaml_syntax(project: Project) -> Iterator[Finding]:
@@ -262,10 +268,26 @@ def _span(file: ComposeFile, departure: compose_schema.Departure) -> Span:
 
 
 def _place(project: Project, refusal: str) -> Span:
-    """Return the place that Compose's words are about: a path, a service it names, else the top."""
-    for words in re.findall(r"\b((?:services|networks|volumes|secrets|configs)(?:\.[\w-]+)+)", refusal):
-        return project.sources.where(*words.split("."))
-    for name in re.findall(r"[\"'“]([\w.-]+)[\"'”]", refusal):
-        if project.sources.find("services", name):
-            return project.sources.key("services", name)
-    return project.sources.where()
+    """Return what Compose's words are about: a path, else a name in the service they speak of, else that service."""
+    words = re.sub(r"\b(services|networks|volumes|secrets|configs)\[([^\]]+)\]", r"\1.\2", refusal)
+    for path in re.findall(r"\b((?:services|networks|volumes|secrets|configs)(?:\.[\w-]+)+)", words):
+        return project.sources.where(*path.split("."))
+    named = [name for name in re.findall(r"[\w.-]+", words) if project.sources.find("services", name)]
+    definitions = [each for name in named[:1] for each in project.sources.definitions(name)]
+    places: list[tuple[ComposeFile, Node | None]] = [(each.document.file, each.node) for each in definitions]
+    for culprit in reversed(_CULPRIT.findall(words)):
+        for file, body in places or [(file, file.root) for file in project.sources.files]:
+            if (node := _mention(body, culprit)) is not None:
+                return file.span_of(node)
+    return project.sources.key("services", named[0]) if named else project.sources.where()
+
+
+def _mention(body: Node | None, culprit: str) -> Node | None:
+    """Return the first key or scalar below a node that is a name, a mount of it, or a path that ends in it."""
+    name = culprit.rpartition("/")[2]
+    for _, node in composefile.walk(body):
+        keys = [key for key, _ in node.value] if isinstance(node, MappingNode) else []
+        for each in (node, *keys):
+            if isinstance(each, ScalarNode) and each.value.partition(":")[0].rpartition("/")[2] == name:
+                return each
+    return None

@@ -24,9 +24,7 @@ def test_every_departure_from_the_schema_is_told_at_its_own_place(lint: Lint) ->
 
 
 def test_a_departure_behind_an_alias_is_at_the_line_it_is_written(lint: Lint) -> None:
-    outcome = lint(
-        "x-h: &h {tset: [NONE]}\nservices:\n  a: {image: 'x:1', healthcheck: *h}\n", select=("KC0",)
-    )
+    outcome = lint("x-h: &h {tset: [NONE]}\nservices:\n  a: {image: 'x:1', healthcheck: *h}\n", select=("KC0",))
     assert excerpts(outcome) == ["tset"]
     assert outcome.result.findings[0].finding.service == "a"
 
@@ -55,9 +53,7 @@ def test_reset_and_override_tags_are_understood(lint: Lint) -> None:
     outcome = lint(
         {
             "docker-compose.yml": GOOD + "    ports: ['1:1']\n    dns: 1.1.1.1\n",
-            "docker-compose.override.yml": (
-                "services:\n  web:\n    ports: !override ['2:2']\n    dns: !reset null\n"
-            ),
+            "docker-compose.override.yml": ("services:\n  web:\n    ports: !override ['2:2']\n    dns: !reset null\n"),
         },
         select=("KC0",),
     )
@@ -121,3 +117,26 @@ def test_a_scalar_that_arrives_as_written_is_not(written: str, lint: Lint) -> No
 def test_odd_projects_end_with_words(text: str, words: str, lint: Lint) -> None:
     outcome = lint(text, select=("KC0",))
     assert any(words in judged.finding.message for judged in outcome.result.findings)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("services: {web: {image: x, depends_on: [api]}}", "api"),
+        ("services: {web: {image: x, depends_on: {api: {condition: service_started}}}}", "api"),
+        ("services: {web: {image: x, networks: [front]}}", "front"),
+        ('services: {web: {image: x, volumes: ["data:/d"]}}', '"data:/d"'),
+        ("services: {web: {image: x, env_file: sub/gone.env}}", "sub/gone.env"),
+        ("services: {web: {image: x, secrets: [s]}}", "s"),
+        ("services: {web: {extends: {file: no.yml, service: q}}}", "no.yml"),
+        ("services: {web: {extends: {service: q}}}", "q"),
+        ("include: [gone.yml]", "gone.yml"),
+        ("services: {web: {image: x, mem_limit: lots}}", "lots"),
+        ("services: {web: {image: x, network_mode: host, networks: [default]}}", "network_mode"),
+        ("services: {web: {hostname: h}}", "web"),
+    ],
+)
+def test_a_refusal_points_at_what_compose_names(text: str, place: str, lint: Lint) -> None:
+    outcome = lint(text + "\n", select=("KC0",))
+    assert codes(outcome) == ["KC004"]
+    assert excerpts(outcome) == [place]
