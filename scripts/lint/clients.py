@@ -29,7 +29,7 @@ _BOOTSTRAP_VARIABLE = re.compile(
     # BOOTSTRAP_SERVERS of Connect, registries, REST proxies; kafbat's KAFKA_CLUSTERS_0_BOOTSTRAPSERVERS;
     # Kafdrop's KAFKA_BROKERCONNECT; KAFKA_BROKERS of consoles and applications.
     r"(.*_)?(BOOTSTRAP_?SERVERS?|BROKER_?CONNECT|KAFKA_BROKERS?|BROKER_LIST|KAFKA_BROKER_LIST"
-    r"|KAFKA_(URL|SERVERS?|HOSTS|ADDR(ESS(ES)?)?))",
+    r"|KAFKA_(URL|SERVERS?|HOSTS|(SERVICE_)?ADDR(ESS(ES)?)?))|(DEFAULT_)?BROKERS",
     re.IGNORECASE,
 )
 _LIST = r"(?P<list>[A-Za-z0-9_.\-\[\]:/]+:\d+(?:\s*,\s*[A-Za-z0-9_.\-\[\]:/]+:\d+)*)"

@@ -69,7 +69,8 @@ def unknown_property(project: Project) -> Iterator[Finding]:
             certain = parse_image(service.image).is_connect
             for setting in properties.settings(service.environment, "CONNECT_").values():
                 near = certain or properties.suggestion(setting.name, "connect")
-                if near and not properties.is_known(setting.name, "connect"):
+                past = properties.REMOVED_IN_4.fullmatch(setting.name)
+                if near and not past and not properties.is_known(setting.name, "connect"):
                     yield _unknown(service, setting, "connect", "CONNECT_")
 
 
@@ -98,13 +99,14 @@ def _removed(service: Service, setting: properties.Setting) -> Finding:
 
 def _unknown(service: Service, setting: properties.Setting, family: str, prefix: str) -> Finding:
     meant = properties.suggestion(setting.name, family)
+    clients = [name for name in ("producer", "consumer", "admin") if setting.name in properties.known(name)]
     reader = "Kafka broker" if family == "broker" else "Connect worker"
     return Finding(
         at=service.key("environment", setting.variable),
         message=f"{service.name} sets {setting.name}, which no {reader} {properties.kafka_version()} knows",
         service=service.name,
         evidence=setting.variable,
-        label=f"sets {setting.name}",
+        label=f"a property of {', '.join(clients)} clients" if clients else f"sets {setting.name}",
         help=(
             f"did you mean {properties.variable_name(meant, prefix)}?"
             if meant

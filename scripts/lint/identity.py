@@ -30,7 +30,7 @@ def node_id_invalid(project: Project) -> Iterator[Finding]:
     A node of the ZooKeeper style may leave broker.id out; there it is generated.
 
     Why:
-        The storage is never formatted: "You must specify a valid non-negative node ID."
+        The node ends at once: "Invalid value … for configuration node.id: Value must be at least 0"
 
     Fails:
         services:
@@ -45,7 +45,7 @@ def node_id_invalid(project: Project) -> Iterator[Finding]:
             environment: {KAFKA_PROCESS_ROLES: "broker,controller", KAFKA_NODE_ID: "0"}
 
     Source:
-        org.apache.kafka.metadata.storage.Formatter
+        org.apache.kafka.server.config.AbstractKafkaConfig
     """
     for node in cluster.nodes(project):
         absent = not node.get(node.id_property)
@@ -214,7 +214,7 @@ def roles_unset(project: Project) -> Iterator[Finding]:
     warning.
 
     Why:
-        Kafka 4 ends at once: "Missing required configuration `process.roles` which has no default value."
+        Kafka 4 ends at once: "Missing required configuration … which has no default value."
 
     Fails:
         services:

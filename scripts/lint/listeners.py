@@ -258,8 +258,7 @@ def listener_port_twice(project: Project) -> Iterator[Finding]:
     One IPv4 and one IPv6 address may share a port; two host names may not.
 
     Why:
-        The node ends at once: "Each listener must have a different port unless exactly one listener has an
-        IPv4 address and the other IPv6 address"
+        The node ends at once: "Each listener must have a different port, listeners: …"
 
     Fails:
         services:

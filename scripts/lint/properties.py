@@ -75,13 +75,13 @@ EXTRA: Mapping[str, frozenset[str]] = {
 }
 
 REMOVED_IN_4 = re.compile(
-    # apache/kafka docs/getting-started/upgrade.md, notable changes in 4.0: ZooKeeper and what was deprecated.
-    r"zookeeper\..+|broker\.id\.generation\.enable|reserved\.broker\.max\.id|inter\.broker\.protocol\.version"
-    r"|log\.message\.format\.version|control\.plane\.listener\.name|delegation\.token\.master\.key"
-    r"|log\.message\.timestamp\.difference\.max\.ms|offsets\.commit\.required\.acks|password\.encoder\..+"
-    r"|auto\.include\.jmx\.reporter|metadata\.log\.dir\.format|group\.coordinator\.new\.enable"
-    r"|sasl\.mechanism\.zookeeper\..+|zookeeper\.metadata\.migration\.enable|quota\.(producer|consumer)\.default"
-    r"|log\.cleaner\.enable|eligible\.leader\.replicas\.enable|transactional\.id\.topic\.partitions"
+    # What KafkaConfig and DistributedConfig of 3.9.1 print and those of 4.3.1 do not.
+    r"zookeeper\..+|password\.encoder\..+|auto\.include\.jmx\.reporter|broker\.id\.generation\.enable"
+    r"|control\.plane\.listener\.name|controlled\.shutdown\.(max\.retries|retry\.backoff\.ms)"
+    r"|delegation\.token\.master\.key|eligible\.leader\.replicas\.enable|group\.share\.max\.groups"
+    r"|inter\.broker\.protocol\.version|leader\.imbalance\.per\.broker\.percentage"
+    r"|log\.message\.(downconversion\.enable|format\.version|timestamp\.difference\.max\.ms)"
+    r"|offsets\.commit\.required\.acks|reserved\.broker\.max\.id"
 )
 """Properties of Kafka 3 that Kafka 4 reads past."""
 
