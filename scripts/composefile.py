@@ -133,7 +133,8 @@ def parse(path: Path, text: str) -> ComposeFile:
         return ComposeFile(path, text, problem=Problem(message, where, where + 1))
     if root is None:
         return ComposeFile(path, text)
-    return ComposeFile(path, text, root, _measure(root))
+    problem = _measure(root)
+    return ComposeFile(path, text, None if problem else root, problem)
 
 
 def entries(node: Node | None) -> dict[str, tuple[Node, Node]]:

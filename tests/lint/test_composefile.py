@@ -24,6 +24,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         (BOMB, "aliases expand"),
         ("a: &a [*a]\n", "alias of itself"),
         ("a: &a {k: &b {m: *a}}\n", "alias of itself"),
+        ("services: {a: &a {<<: *a}}\n", "alias of itself"),
         ("[" * 100_000, "brackets are open"),
         ("a: " + "[" * 150 + "]" * 150, "151 levels"),
         ("- " * 100_000 + "x", "nested lists"),
@@ -32,12 +33,13 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("a: \x00\n", "U+0000"),
         ("a: [1, 2\n", "did not find expected"),
     ],
-    ids=["bomb", "self", "loop", "flow", "levels", "block", "tab", "colon", "nul", "open"],
+    ids=["bomb", "self", "loop", "merge", "flow", "levels", "block", "tab", "colon", "nul", "open"],
 )
 def test_what_cannot_be_used_says_why(text: str, words: str) -> None:
     file = composefile.parse(HERE, text)
     assert file.problem is not None
     assert words in file.problem.message
+    assert file.root is None
     assert 0 <= file.problem.start <= len(text)
 
 
