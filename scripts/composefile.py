@@ -100,41 +100,48 @@ class ComposeFile:
         return self.span(start, start + len(self.text[start:end].rstrip()))
 
 
-def load(path: Path) -> ComposeFile:
-    """Read one file. Never raises for its content: `problem` says what is wrong. OSError passes through."""
+def load(path: Path) -> tuple[ComposeFile, ...]:
+    """Read one file. Never raises for its content: `problem` says what is wrong. OSError passes through.
+
+    Nearly always one ComposeFile; more for a file of several YAML documents, which Compose merges in their order.
+    """
     if path.stat().st_size > MAX_BYTES:
-        return ComposeFile(path, problem=Problem(f"the file is larger than {MAX_BYTES // 1024**2} MiB"))
+        return (ComposeFile(path, problem=Problem(f"the file is larger than {MAX_BYTES // 1024**2} MiB")),)
     raw = path.read_bytes()
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode("utf-8")
-        problem = Problem(
-            f"byte 0x{raw[error.start]:02x} at offset {error.start} is not UTF-8",
-            len(before),
-            len(before),
-            help="save the file as UTF-8",
-        )
-        return ComposeFile(path, before, problem=problem)
+        words = f"byte 0x{raw[error.start]:02x} at offset {error.start} is not UTF-8"
+        problem = Problem(words, len(before), len(before), help="save the file as UTF-8")
+        return (ComposeFile(path, before, problem=problem),)
     return parse(path, text)
 
 
-def parse(path: Path, text: str) -> ComposeFile:
-    """Return the file with its nodes, or with the first thing that keeps YAML from having any."""
+def parse(path: Path, text: str) -> tuple[ComposeFile, ...]:
+    """Return a text's documents with their nodes, or with the first thing that keeps YAML from having any."""
     if problem := _too_deep(text):
-        return ComposeFile(path, text, problem=problem)
+        return (ComposeFile(path, text, problem=problem),)
     try:
-        root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        roots = list(yaml.compose_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.MarkedYAMLError as error:
-        return ComposeFile(path, text, problem=_syntax(error, text))
+        return (ComposeFile(path, text, problem=_syntax(error, text)),)
     except yaml.reader.ReaderError as error:
         where = text.find(chr(error.character)) if isinstance(error.character, int) else 0
         message = f"character U+{ord(text[where]):04X} is not allowed in YAML"
-        return ComposeFile(path, text, problem=Problem(message, where, where + 1))
-    if root is None:
-        return ComposeFile(path, text)
+        return (ComposeFile(path, text, problem=Problem(message, where, where + 1)),)
+    documents = [_document(path, text, root) for root in roots if not _is_nothing(root)]
+    return tuple(documents) or (ComposeFile(path, text),)
+
+
+def _document(path: Path, text: str, root: Node) -> ComposeFile:
     problem = _measure(root)
     return ComposeFile(path, text, None if problem else root, problem)
+
+
+def _is_nothing(root: Node | None) -> bool:
+    """Say whether a document is empty: `---` with nothing below."""
+    return root is None or (isinstance(root, ScalarNode) and not root.value and not root.style)
 
 
 def entries(node: Node | None) -> dict[str, tuple[Node, Node]]:

@@ -38,9 +38,10 @@ def read(files: Sequence[Path], scope: Scope) -> tuple[list[Document], dict[Path
         if path in seen or not path.is_file():
             continue
         seen.add(path)
-        document = Document(composefile.load(path), here)
-        documents.append(document)
-        queue.extend(_includes(document))
+        for file in reversed(composefile.load(path)):
+            document = Document(file, here)
+            documents.append(document)
+            queue.extend(_includes(document))
     return documents, _read_extended(documents)
 
 
@@ -61,7 +62,7 @@ def _read_extended(documents: Sequence[Document]) -> dict[Path, Document]:
             if path in known:
                 extended[path] = known[path]
             elif path.is_file():
-                extended[path] = Document(composefile.load(path), document.scope)
+                extended[path] = Document(composefile.load(path)[0], document.scope)
                 queue.append(extended[path])
     return extended
 

@@ -74,12 +74,12 @@ class SourceMap:
     def files(self) -> tuple[ComposeFile, ...]:
         """Every Compose file of the project, each once."""
         documents = (*self.documents, *self._extended.values())
-        return tuple({document.file.path: document.file for document in documents}.values())
+        return tuple(dict.fromkeys(document.file for document in documents))
 
     @cached_property
     def interpolations(self) -> tuple[Interpolation, ...]:
         """Every `${…}` of the project's files, in order."""
-        documents = {document.file.path: document for document in (*self.documents, *self._extended.values())}
+        documents = {document.file: document for document in (*self.documents, *self._extended.values())}
         return tuple(
             found
             for document in documents.values()

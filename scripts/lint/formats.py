@@ -32,7 +32,7 @@ def as_json(result: Result, project: Project, shown: Callable[[Path], str], _rul
         "summary": {
             **{f"{severity.word}s": result.count(severity) for severity in sorted(Severity, reverse=True)},
             "services": len(project.services),
-            "files": [shown(file.path) for file in project.sources.files],
+            "files": [shown(path) for path in project.paths],
             "rules": result.ran,
             "ignored": len(result.ignored),
             "not_run": [rule.code for rule in (*result.skipped, *result.late)],
@@ -116,7 +116,7 @@ def as_sarif(result: Result, project: Project, shown: Callable[[Path], str], rul
                 ],
             }
         ],
-        "artifacts": [{"location": {"uri": _uri(shown(file.path))}} for file in project.sources.files],
+        "artifacts": [{"location": {"uri": _uri(shown(path))}} for path in project.paths],
         "results": results,
     }
     return json.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)

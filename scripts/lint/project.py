@@ -200,6 +200,11 @@ class Project:
         """Return where the value at a path of the model is written, or the nearest parent that is."""
         return self.sources.where(*path, part=part)
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The project's Compose files, each once."""
+        return tuple(dict.fromkeys(file.path for file in self.sources.files))
+
     def text(self, path: Path) -> str:
         """Return the text of a file that a finding points at, "" for one that is gone or none."""
         for file in self.sources.files:

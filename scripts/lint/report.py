@@ -42,7 +42,7 @@ def verdict(result: Result, project: Project) -> str:
         if (number := result.count(severity))
     ]
     words = [
-        f"{_counted(len(project.services), 'service')} in {_counted(len(project.sources.files), 'file')}",
+        f"{_counted(len(project.services), 'service')} in {_counted(len(project.paths), 'file')}",
         _counted(result.ran, "rule"),
     ]
     if result.ignored:

@@ -54,9 +54,7 @@ def test_an_anchor_and_a_merge_key_lead_to_the_line_they_were_written_on(read: R
 def test_extends_is_followed_through_files_and_its_own_value_wins(read: Read) -> None:
     sources = read(
         {
-            "compose.yml": (
-                "services:\n  web:\n    extends: {file: base/a.yml, service: a}\n    restart: always\n"
-            ),
+            "compose.yml": ("services:\n  web:\n    extends: {file: base/a.yml, service: a}\n    restart: always\n"),
             "base/a.yml": "services:\n  a:\n    extends: {file: b.yml, service: b}\n    hostname: h\n",
             "base/b.yml": "services:\n  b:\n    restart: 'no'\n    logging: {driver: local}\n",
         }
@@ -117,9 +115,7 @@ def test_a_reset_value_is_not_where_the_model_has_it_from(read: Read) -> None:
 
 
 def test_list_form_environment_points_at_the_value(read: Read) -> None:
-    sources = read(
-        {"compose.yml": "services:\n  web:\n    environment:\n      - A=1\n      - B=${P:-2}\n      - C\n"}
-    )
+    sources = read({"compose.yml": "services:\n  web:\n    environment:\n      - A=1\n      - B=${P:-2}\n      - C\n"})
     assert at(sources.where("services", "web", "environment", "B")) == ("compose.yml", 5, "${P:-2}")
     assert at(sources.key("services", "web", "environment", "B")) == ("compose.yml", 5, "B=${P:-2}")
     assert at(sources.where("services", "web", "environment", "C")) == ("compose.yml", 6, "C")
@@ -190,6 +186,14 @@ def test_interpolations_are_listed_with_place_and_nesting(read: Read) -> None:
 def test_a_loop_of_files_or_services_ends(read: Read, loop: str) -> None:
     sources = read({"compose.yml": loop})
     assert sources.where("services", "a", "image").path.name == "compose.yml"
+
+
+def test_the_documents_of_one_file_are_merged_in_their_order(read: Read) -> None:
+    sources = read(
+        {"compose.yml": "services:\n  a: {image: 'x:1', hostname: h}\n---\nservices:\n  a: {image: 'x:2'}\n"}
+    )
+    assert at(sources.where("services", "a", "image")) == ("compose.yml", 5, "'x:2'")
+    assert at(sources.where("services", "a", "hostname")) == ("compose.yml", 2, "h")
 
 
 def test_crlf_line_ends_do_not_move_columns(tmp_path: Path) -> None:
