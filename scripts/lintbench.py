@@ -174,11 +174,7 @@ def run(argv: Sequence[str]) -> Run:
         except subprocess.TimeoutExpired:
             if time.monotonic() - began > _TIMEOUT_S:
                 process.kill()
-    lines = [
-        line
-        for line in output.decode(errors="replace").splitlines()
-        if '"message"' in line or line[:1].isalpha()
-    ]
+    lines = [line for line in output.decode(errors="replace").splitlines() if '"message"' in line or line[:1].isalpha()]
     words = lines[0].strip()[:200] if lines else ""
     return Run(round(time.monotonic() - began, 3), round(peak / 1024**2, 1), process.returncode, words)
 
@@ -208,8 +204,7 @@ def hostile_projects() -> dict[str, bytes]:
         "deep-lists": b"- " * 1_000_000 + b"x\n",
         "recursive-include": b"include: [docker-compose.yml]\nservices: {a: {image: x}}\n",
         "recursive-extends": b"services: {a: {extends: b}, b: {extends: a}}\n",
-        "5000-services": b"services:\n"
-        + b"".join(b"  s%d: {image: 'x:1'}\n" % number for number in range(5_000)),
+        "5000-services": b"services:\n" + b"".join(b"  s%d: {image: 'x:1'}\n" % number for number in range(5_000)),
         "5000-kafka": ("services:\n" + "".join(map(_service, range(5_000)))).encode(),
         "one-long-line": b"services: {a: {image: x, environment: [" + b"A=$A," * 200_000 + b"]}}\n",
         "long-scalar": b"services: {a: {image: x, command: '" + b"${A:-" * 100_000 + b"'}}\n",

@@ -34,9 +34,7 @@ EXPRESSIONS = [
 def test_evaluation_agrees_with_compose(tmp_path: Path) -> None:
     file = tmp_path / "docker-compose.yml"
     environment = {f"E{number}": text for number, text in enumerate(EXPRESSIONS)}
-    file.write_text(
-        json.dumps({"services": {"a": {"image": "x", "environment": environment}}}), encoding="utf-8"
-    )
+    file.write_text(json.dumps({"services": {"a": {"image": "x", "environment": environment}}}), encoding="utf-8")
     done = compose.config(file, environ=ENVIRON, options=["--format", "json"])
     assert done.returncode == 0, done.stderr
     resolved = json.loads(done.stdout.replace("$$", "$"))["services"]["a"]["environment"]
@@ -77,9 +75,7 @@ def test_env_files_are_read_as_compose_reads_them(tmp_path: Path) -> None:
     names = ("PLAIN", "EXPORTED", "SINGLE", "DOUBLE", "EMPTY", "HASH", "SPACED", "COLON", "CHAIN")
     environment = {name: f"${{{name}}}" for name in names}
     file = tmp_path / "docker-compose.yml"
-    file.write_text(
-        json.dumps({"services": {"a": {"image": "x", "environment": environment}}}), encoding="utf-8"
-    )
+    file.write_text(json.dumps({"services": {"a": {"image": "x", "environment": environment}}}), encoding="utf-8")
     done = compose.config(file, environ={}, env_file=tmp_path / ".env", options=["--format", "json"])
     assert done.returncode == 0, done.stderr
     resolved = json.loads(done.stdout.replace("$$", "$"))["services"]["a"]["environment"]
