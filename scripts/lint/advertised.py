@@ -9,7 +9,7 @@ from scripts.lint.endpoints import LOOPBACK, is_ip_address
 from scripts.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from scripts.lint.cluster import Node
     from scripts.lint.endpoints import Listener
@@ -175,7 +175,7 @@ def external_address_shared(project: Project) -> Iterator[Finding]:
         Kafka protocol, Metadata response
     """
     names = network.of(project)
-    nodes = {node.name for node in cluster.nodes(project)}
+    nodes = cluster.by_service(project)
     for one in cluster.clusters(project):
         first: dict[tuple[str, int], tuple[Node, Listener]] = {}
         for node in one.brokers:
@@ -197,7 +197,7 @@ def external_address_shared(project: Project) -> Iterator[Finding]:
                     )
 
 
-def _is_a_node(advertised: Listener, nodes: set[str], names: network.Names) -> bool:
+def _is_a_node(advertised: Listener, nodes: Mapping[str, Node], names: network.Names) -> bool:
     """Whether an address is a node's own name: KC129 says when it is the wrong one."""
     return any(service.name in nodes for service in names.called(advertised.host))
 
@@ -241,7 +241,7 @@ def internal_host_foreign(project: Project) -> Iterator[Finding]:
         advertised.listeners
     """
     names = network.of(project)
-    others = {node.name for node in cluster.nodes(project)}
+    others = cluster.by_service(project).keys()
     for node in cluster.brokers(project):
         own = {service.name for service in names.sharing_namespace(node.service)}
         for advertised in node.advertised:

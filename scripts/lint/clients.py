@@ -16,7 +16,7 @@ from scripts.lint import cluster, endpoints, network
 from scripts.lint.images import parse_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from scripts.lint.cluster import Cluster, Node
     from scripts.lint.endpoints import Endpoint, Listener
@@ -122,7 +122,7 @@ def is_connect(service: Service) -> bool:
 @lru_cache(maxsize=8)
 def bootstraps(project: Project) -> tuple[Bootstrap, ...]:
     """Return every bootstrap address of every service that is no Kafka node."""
-    nodes = {node.name for node in cluster.nodes(project)}
+    nodes = cluster.by_service(project)
     found: list[Bootstrap] = []
     for service in project.services.values():
         if service.name not in nodes:
@@ -169,7 +169,7 @@ def _place(service: Service, path: Path, text: str) -> Path:
 
 def replications(project: Project) -> Iterator[Replication]:
     """Yield every replication factor that a service which is no Kafka node asks for."""
-    nodes = {node.name for node in cluster.nodes(project)}
+    nodes = cluster.by_service(project)
     for service in project.services.values():
         if service.name not in nodes:
             for variable, value in service.environment.items():
@@ -191,21 +191,28 @@ def cluster_of(service: Service, project: Project) -> Cluster | None:
     """Return the cluster that a service uses: the one it bootstraps to, or the only one there is."""
     every = cluster.clusters(project)
     names = network.of(project)
-    for bootstrap in bootstraps(project):
-        if bootstrap.service is service:
-            hosts = {found.name for found in names.resolve(service, bootstrap.endpoint.host)}
-            match = next((one for one in every if hosts & {node.name for node in one.nodes}), None)
-            if match:
-                return match
+    for bootstrap in _by_client(project).get(service.name, ()):
+        hosts = {found.name for found in names.resolve(service, bootstrap.endpoint.host)}
+        match = next((one for one in every if hosts & one.names), None)
+        if match:
+            return match
     return every[0] if len(every) == 1 else None
+
+
+@lru_cache(maxsize=8)
+def _by_client(project: Project) -> Mapping[str, list[Bootstrap]]:
+    found: dict[str, list[Bootstrap]] = {}
+    for bootstrap in bootstraps(project):
+        found.setdefault(bootstrap.service.name, []).append(bootstrap)
+    return found
 
 
 def served_by(bootstrap: Bootstrap, project: Project) -> Iterator[tuple[Node, Listener]]:
     """Yield each broker's listener that answers at a bootstrap address inside the project's networks."""
-    found = {service.name for service in network.of(project).resolve(bootstrap.service, bootstrap.endpoint.host)}
-    known = cluster.brokers_by_name(project)
-    for node in (known[name] for name in sorted(found & known.keys())):
-        for listener in node.client_listeners:
-            local = bootstrap.endpoint.host in endpoints.LOOPBACK
-            if listener.port == bootstrap.endpoint.port and (local or not listener.is_loopback):
+    nodes = cluster.by_service(project)
+    local = bootstrap.endpoint.host in endpoints.LOOPBACK
+    for service in network.of(project).resolve(bootstrap.service, bootstrap.endpoint.host):
+        node = nodes.get(service.name)
+        for listener in node.client_listeners if node and node.is_broker else ():
+            if node and listener.port == bootstrap.endpoint.port and (local or not listener.is_loopback):
                 yield node, listener

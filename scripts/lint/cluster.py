@@ -210,6 +210,11 @@ class Cluster:
     project: Project
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the nodes' services."""
+        return frozenset(node.name for node in self.nodes)
+
+    @cached_property
     def brokers(self) -> tuple[Node, ...]:
         """The nodes that hold data."""
         return tuple(node for node in self.nodes if node.is_broker)
@@ -301,6 +306,12 @@ def _partners(node: Node, found: Mapping[str, Node], names: network.Names) -> It
         yield from (service.name for service in names.resolve(node.service, host) if service.name in found)
     if zookeeper := node.get("zookeeper.connect"):
         yield next(name for name, other in found.items() if other.get("zookeeper.connect") == zookeeper)
+
+
+@lru_cache(maxsize=8)
+def by_service(project: Project) -> Mapping[str, Node]:
+    """Return every node by the name of its service."""
+    return {node.name: node for one in clusters(project) for node in one.nodes}
 
 
 def brokers(project: Project) -> Iterator[Node]:

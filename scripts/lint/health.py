@@ -200,7 +200,7 @@ def health_port_unknown(project: Project) -> Iterator[Finding]:
     Source:
         Docker documentation, HEALTHCHECK
     """
-    nodes = {node.name: node for node in cluster.nodes(project)}
+    nodes = cluster.by_service(project)
     for service in project.services.values():
         if service.healthcheck is None:
             continue

@@ -40,7 +40,7 @@ def one_shots(project: Project) -> Mapping[str, Service]:
     of work (by their commands or their name), stay for nothing and are not restarted always.
     """
     adopted = adopters(project)
-    nodes = {node.name for node in cluster.nodes(project)}
+    nodes = cluster.by_service(project)
     return {
         name: service
         for name, service in project.services.items()

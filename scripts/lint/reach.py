@@ -81,7 +81,8 @@ def _why_unreachable(bootstrap: Bootstrap, project: Project) -> tuple[str, tuple
     client, host = bootstrap.service, bootstrap.endpoint.host
     names = network.of(project)
     found = names.resolve(client, host)
-    nodes = [node for node in cluster.nodes(project) if node.service in found]
+    every = cluster.by_service(project)
+    nodes = [every[service.name] for service in found if service.name in every]
     if host in LOOPBACK and not nodes:
         return _host_reason(bootstrap, project) if network.on_host(client) else "that is its own container", ()
     if nodes:
