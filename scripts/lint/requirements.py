@@ -101,6 +101,8 @@ def broker_count(project: Project) -> Iterator[Finding]:
 def network_membership(project: Project) -> Iterator[Finding]:
     """Flag a service that does not join the network the policy names.
 
+    A service that has no network at all (`network_mode: none`) talks to nobody and passes.
+
     Why:
         Docker's DNS answers only between services on one network; elsewhere the service's name means nothing.
 
@@ -125,7 +127,7 @@ def network_membership(project: Project) -> Iterator[Finding]:
     """
     wanted = project.require.network
     for service in project.services.values():
-        if wanted and wanted not in service.networks:
+        if wanted and wanted not in service.networks and service.body.get("network_mode") != "none":
             yield Finding(
                 at=service.where("networks"),
                 message=f"{service.name} is not on the network {wanted}",
