@@ -110,7 +110,7 @@ def test_gives_up_in_time_and_says_what_each_service_does(tmp_path: Path, seen: 
 
 
 def test_an_interrupt_stops_what_was_started_and_nothing_else(tmp_path: Path, seen: Seen) -> None:
-    def interrupt(_: Snapshot) -> None:
+    def interrupt(snapshot: Snapshot) -> None:
         raise KeyboardInterrupt
 
     engine = FakeEngine(TWO, looks={"a": 9})
