@@ -2,9 +2,11 @@
 
 from invoke import Collection
 
-from scripts.cli import checks, smoke, stack, startup, topics
+from scripts.cli import artifacts, checks, smoke, stack, startup, topics
+
+THEMES = (stack, topics, smoke, startup, artifacts, checks)
 
 ns = Collection()
-for theme in (stack, smoke, topics, startup, checks):
+for theme in THEMES:
     for task in Collection.from_module(theme).tasks.values():
         ns.add_task(task)
