@@ -2,9 +2,9 @@
 
 from invoke import Collection
 
-from scripts.cli import artifacts, checks, smoke, stack, startup, topics
+from scripts.cli import artifacts, checks, lint, properties, smoke, stack, startup, topics, trace
 
-THEMES = (stack, topics, smoke, startup, artifacts, checks)
+THEMES = (stack, topics, smoke, lint, properties, trace, startup, artifacts, checks)
 
 ns = Collection()
 for theme in THEMES:
