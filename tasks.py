@@ -2,9 +2,11 @@
 
 from invoke import Collection
 
-from scripts.cli import checks, lint, properties, smoke, stack, topics, trace
+from scripts.cli import artifacts, checks, lint, properties, smoke, stack, startup, topics, trace
+
+THEMES = (stack, topics, smoke, lint, properties, trace, startup, artifacts, checks)
 
 ns = Collection()
-for theme in (stack, smoke, topics, lint, properties, trace, checks):
+for theme in THEMES:
     for task in Collection.from_module(theme).tasks.values():
         ns.add_task(task)
