@@ -93,9 +93,9 @@ class EmbeddedEngine:
         """Ask all to stop at once and wait for each within its stop_grace_period."""
         self._adopt_orphans()
         running = [(name, found) for name in services if name in self.sites and (found := self._process(name))]
-        for _, found in running:
+        for name, found in running:
             process.send(found, signal.SIGCONT)  # one that is paused could not hear
-            process.send(found, signal.SIGTERM)
+            process.send(found, self._site(name).service.stop_signal)
         for name, found in running:
             self._await_end(name, found, progress)
             self._site(name).record_file.unlink(missing_ok=True)
@@ -199,7 +199,8 @@ class EmbeddedEngine:
 
     def _state(self, name: str) -> ServiceState:
         if name not in self.sites:
-            return ServiceState(name, "unavailable", detail="docker only")
+            covered = self.model[name].embedded.get("covered_by")
+            return ServiceState(name, "unavailable", detail=f"done by {covered}" if covered else "docker only")
         site = self.sites[name]
         found = self._process(name)
         if found is None:

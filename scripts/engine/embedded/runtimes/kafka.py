@@ -93,7 +93,7 @@ def meta_properties(folder: Path) -> dict[str, str]:
 def _configure(site: Site, environment: Mapping[str, str], classpath: Sequence[Path]) -> Path:
     """Write server.properties and log4j2.yaml into the node's folder, unless the same inputs already did."""
     final, defaults, mounted = (site.home / name for name in ("config", "defaults", "mounted"))
-    log4j2 = yaml.safe_dump(_log4j2(site))
+    log4j2 = yaml.safe_dump(jvm.log4j2(site))
     inputs = hashlib.sha256(json.dumps([dict(environment), log4j2, list(map(str, classpath))]).encode()).hexdigest()
     stamp = final / ".inputs"
     formatted = all(meta_properties(folder) for folder in log_dirs(site))
@@ -138,26 +138,6 @@ def _setup(site: Site, environment: Mapping[str, str], classpath: Sequence[Path]
             hint="./invoke lint names the line in the Compose file",
             exit_code=ExitCode.ENVIRONMENT,
         )
-
-
-def _log4j2(site: Site) -> dict[str, object]:
-    """Return a Log4j configuration that writes one bounded file, by the `logging:` options of the service."""
-    size = site.service.logging.get("max-size", "10m").upper().removesuffix("B") + "B"
-    return {
-        "Configuration": {
-            "Appenders": {
-                "RollingFile": {
-                    "name": "STDOUT",
-                    "fileName": str(site.log_file),
-                    "filePattern": f"{site.log_file}.%i",
-                    "PatternLayout": {"pattern": "[%d] %p %m (%c)%n"},
-                    "SizeBasedTriggeringPolicy": {"size": size},
-                    "DefaultRolloverStrategy": {"max": int(site.service.logging.get("max-file", "3"))},
-                }
-            },
-            "Loggers": {"Root": {"level": "INFO", "AppenderRef": [{"ref": "STDOUT"}]}},
-        }
-    }
 
 
 RUNTIME = Runtime(sets=("kafka",), launch=launch, endpoint=endpoint, check=check)
