@@ -2,9 +2,9 @@
 
 from invoke import Collection
 
-from scripts.cli import checks, connectors, contracts, records, smoke, stack, topics
+from scripts.cli import archive, checks, connectors, contracts, records, smoke, stack, topics
 
 ns = Collection()
-for theme in (stack, smoke, topics, contracts, connectors, records, checks):
+for theme in (stack, smoke, topics, contracts, connectors, records, archive, checks):
     for task in Collection.from_module(theme).tasks.values():
         ns.add_task(task)
