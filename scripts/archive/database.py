@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -127,7 +128,7 @@ def _value(value: object) -> object:
 
 def _explained(error: psycopg.Error, address: str) -> StackError:
     words = str(error).strip()
-    state = error.sqlstate or next((code for code, _ in _CODES_IN_WORDS if _ in words), "")
+    state = error.sqlstate or next((code for pattern, code in _CODES_IN_WORDS if re.search(pattern, words)), "")
     if state in _HINTS:
         reference, hint = _HINTS[state]
         return StackError(reference, "PostgreSQL refuses", context=words, hint=hint, exit_code=ExitCode.ENVIRONMENT)
@@ -144,7 +145,7 @@ def _explained(error: psycopg.Error, address: str) -> StackError:
 
 # A connection that fails while it is being made carries no SQLSTATE, only words.
 _CODES_IN_WORDS = (
-    ("28P01", "password authentication failed"),
-    ("28000", "role"),
-    ("3D000", "database"),
+    ("password authentication failed", "28P01"),
+    ('role ".*" does not exist', "28000"),
+    ('database ".*" does not exist', "3D000"),
 )
