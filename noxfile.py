@@ -66,6 +66,15 @@ def e2e(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Write requirements/*.txt anew from pyproject.toml (pip-compile, with hashes; -- --upgrade for newer ones)."""
     session.install("pip-tools==7.6.2")
-    options = ("--quiet", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--strip-extras", "--no-header")
-    session.run("pip-compile", *options, "--output-file", "requirements/runtime.txt", *session.posargs, "pyproject.toml")
+    options = (
+        "--quiet",
+        "--generate-hashes",
+        "--no-emit-index-url",
+        "--no-emit-find-links",
+        "--strip-extras",
+        "--no-header",
+    )
+    session.run(
+        "pip-compile", *options, "--output-file", "requirements/runtime.txt", *session.posargs, "pyproject.toml"
+    )
     session.run("pip-compile", *options, "--group", "dev", "--output-file", DEV, *session.posargs, "pyproject.toml")

@@ -84,12 +84,17 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A way to run a kind of service. sets: the artifact sets it needs. endpoint: where it answers when it is up."""
+    """A way to run a kind of service.
+
+    sets: the artifact sets it needs. endpoint: where it answers when it is up. alone: seconds that the last of its
+    kind may take to stop once the others have, None for as long as its stop_grace_period.
+    """
 
     sets: tuple[str, ...]
     launch: Callable[[Site], Launch]
     endpoint: Callable[[Site], str]
     check: Callable[[Site], None]
+    alone: float | None = None
 
 
 def host_addresses(model: Model) -> dict[str, str]:

@@ -52,6 +52,8 @@ def log4j2(site: Site) -> dict[str, object]:
     size = site.service.logging.get("max-size", "10m").upper().removesuffix("B") + "B"
     return {
         "Configuration": {
+            # Log4j would stop at SIGTERM, together with the service, and swallow what that says of its shutdown.
+            "shutdownHook": "disable",
             "Appenders": {
                 "RollingFile": {
                     "name": "STDOUT",
