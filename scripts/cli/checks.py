@@ -21,4 +21,4 @@ def verify(c: Context, session: list[str] | None = None) -> None:
 
     argv = [str(Path(sys.prefix, "bin", "nox")), *(item for name in session or [] for item in ("--session", name))]
     # nox takes this task's place, so that its exit code and Ctrl-C are the shell's.
-    os.execv(argv[0], argv)  # noqa: S606 - no shell is just what is wanted
+    os.execv(argv[0], argv)  # noqa: S606 - no shell is the point

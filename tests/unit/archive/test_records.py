@@ -15,8 +15,8 @@ from scripts.contracts.registry import Registry
 from scripts.contracts.wire import Decoder
 from scripts.errors import ExitCode, StackError
 from scripts.settings import ROOT
-from tests.fakes.http import serve
-from tests.fakes.registry import FakeRegistry
+from tests.servers.http import serve
+from tests.servers.registry import FakeRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

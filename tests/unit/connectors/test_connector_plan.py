@@ -10,8 +10,8 @@ from scripts.connectors.files import Connector
 from scripts.connectors.plan import Change, apply, compare, validate, wait_running
 from scripts.connectors.worker import Worker
 from scripts.errors import ExitCode, StackError
-from tests.fakes.connect import SINK, FakeWorker
-from tests.fakes.http import serve
+from tests.servers.connect import SINK, FakeWorker
+from tests.servers.http import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,12 +10,12 @@ import pytest
 from scripts.contracts.plan import apply, compare, refuse_conflicts
 from scripts.contracts.registry import Registry
 from scripts.errors import ExitCode, StackError
-from tests.fakes.http import serve
+from tests.servers.http import serve
 from tests.unit.contracts.conftest import field, record
 
 if TYPE_CHECKING:
     from scripts.contracts.plan import Change
-    from tests.fakes.registry import FakeRegistry
+    from tests.servers.registry import FakeRegistry
     from tests.unit.contracts.conftest import Folder
 
 V1 = record(field("order_id"))

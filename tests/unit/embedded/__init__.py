@@ -1,1 +1,1 @@
-"""Tests of the embedded runtimes."""
+"""The embedded engine, with real short-lived processes, sockets and folders, and no JVM."""

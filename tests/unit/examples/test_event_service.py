@@ -12,8 +12,8 @@ from examples.event_service import Contracts, NotByContractError, Publisher, Sub
 from scripts.contracts import repository
 from scripts.contracts.registry import Registry
 from scripts.settings import ROOT
-from tests.fakes.http import serve
-from tests.fakes.registry import FakeRegistry
+from tests.servers.http import serve
+from tests.servers.registry import FakeRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
