@@ -144,4 +144,4 @@ def _setup(site: Site, environment: Mapping[str, str], classpath: Sequence[Path]
 # before the answer, and then it would wait five minutes (BrokerServer.shutdown) for what cannot come any more.
 _ALONE_S = 12.0
 
-RUNTIME = Runtime(sets=("kafka",), launch=launch, endpoint=endpoint, check=check, alone=_ALONE_S)
+RUNTIME: Runtime = Runtime(sets=("kafka",), launch=launch, endpoint=endpoint, check=check, alone=_ALONE_S)

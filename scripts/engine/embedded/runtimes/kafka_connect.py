@@ -91,4 +91,4 @@ def _mounts(site: Site) -> None:
             link.symlink_to(mount.source)
 
 
-RUNTIME = Runtime(sets=("connect", *_ARCHIVES, _CONVERTER), launch=launch, endpoint=endpoint, check=check)
+RUNTIME: Runtime = Runtime(sets=("connect", *_ARCHIVES, _CONVERTER), launch=launch, endpoint=endpoint, check=check)
