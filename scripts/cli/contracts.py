@@ -80,7 +80,7 @@ def _check(settings: Settings, *, json: bool) -> ExitCode | None:
         return ExitCode.FINDINGS
     if contracts and not json:
         count = sum(len(contract.versions) for contract in contracts.contracts)
-        console.say(f"{len(contracts.contracts)} contracts, {count} versions: sound")
+        console.say(f"sound: {', '.join(c.subject for c in contracts.contracts)} ({count} versions)")
     return None
 
 
