@@ -2,9 +2,9 @@
 
 from invoke import Collection
 
-from scripts.cli import archive, checks, connectors, contracts, records, smoke, stack, topics
+from scripts.cli import archive, checks, connectors, contracts, records, smoke, stack, startup, topics
 
 ns = Collection()
-for theme in (stack, smoke, topics, contracts, connectors, records, archive, checks):
+for theme in (stack, smoke, topics, contracts, connectors, records, archive, startup, checks):
     for task in Collection.from_module(theme).tasks.values():
         ns.add_task(task)

@@ -89,7 +89,7 @@ def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, ke
         bootstrap=opening.own_brokers(stack),
         contract=contract,
         registry=contracts.open_registry(settings),
-        worker=Worker(endpoints.url(stack.model, "kafka-connect")),
+        worker=Worker(endpoints.named(stack.model, "kafka-connect", "KAFKA_CONNECT_URL")),
         connector=connector,
         connectors=known,
         database=database.of_stack(stack.model, connector.config["collection.name.format"]),

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from scripts.errors import ExitCode
     from scripts.settings import Settings
 
-REGISTRY_PATH = "/apis/ccompat/v7"
-
-
 @command(
     actions={"check": (), "plan": (), "apply": (), "drift": ()},
     help={
@@ -48,7 +45,7 @@ def open_registry(settings: Settings, url: str = "") -> Registry:
     from scripts.contracts.registry import Registry
 
     if not url:
-        url = endpoints.url(endpoints.model(settings), "schema-registry", REGISTRY_PATH)
+        url = endpoints.named(endpoints.model(settings), "schema-registry", "SCHEMA_REGISTRY_URL")
     return Registry(url.rstrip("/"))
 
 

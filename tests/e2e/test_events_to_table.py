@@ -198,7 +198,8 @@ def test_the_python_of_the_page_works(stack: Checkout, page: str) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (stack.root / f"docs/{page}.md").read_text(), re.DOTALL)
     found = model(stack)
     code = code.replace("127.0.0.1:9092", endpoints.bootstrap(found)[0])
-    code = code.replace("http://127.0.0.1:8081", endpoints.url(found, "schema-registry"))
+    registry = endpoints.named(found, "schema-registry", "SCHEMA_REGISTRY_URL")
+    code = code.replace("http://127.0.0.1:8081/apis/ccompat/v7", registry)
     code = code.replace('host="127.0.0.1",', f'host="127.0.0.1", port={endpoints.address(found, "postgres")[1]},')
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=stack.root, env=stack.env, capture_output=True, text=True, check=False

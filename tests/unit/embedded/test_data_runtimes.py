@@ -42,7 +42,7 @@ def make_site(tmp_path: Path, service: str, **environ: str) -> Site:
         "schema-registry": [archive(tmp_path / "jars/registry-1-all.tar.gz", "quarkus-run.jar", "lib/a.jar")],
         "connect-jdbc": [archive(tmp_path / "jars/jdbc-1-plugin.tar.gz", "debezium-connector-jdbc/a.jar")],
         "connect-postgres": [archive(tmp_path / "jars/pg-1-plugin.tar.gz", "debezium-connector-postgres/b.jar")],
-        "connect-avro": [tmp_path / "jars" / name for name in ("avro-1.12.0.jar", "kafka-clients-3.9.0.jar")],
+        "connect-avro": [tmp_path / "jars" / name for name in ("avro-1.12.0.jar", "converter-1.jar")],
         "connect": [tmp_path / "jars/connect-runtime.jar"],
     }
     for jar in (*jars["connect-avro"], *jars["connect"]):
@@ -71,11 +71,11 @@ def test_connects_folder_has_the_containers_names(tmp_path: Path) -> None:
     assert kafka_connect.endpoint(site) == "http://127.0.0.1:18083/health"
 
 
-def test_the_converter_gets_a_service_entry_and_none_of_the_workers_jars(tmp_path: Path) -> None:
+def test_the_converter_gets_a_service_entry(tmp_path: Path) -> None:
     site = make_site(tmp_path, "kafka-connect")
     kafka_connect.launch(site)
     folder = site.home / "plugins/apicurio-converter"
-    assert sorted(path.name for path in folder.iterdir()) == ["avro-1.12.0.jar", "services.jar"]
+    assert sorted(path.name for path in folder.iterdir()) == ["avro-1.12.0.jar", "converter-1.jar", "services.jar"]
     with zipfile.ZipFile(folder / "services.jar") as services:
         (name,) = services.namelist()
         assert services.read(name).decode().strip().endswith(".AvroConverter")

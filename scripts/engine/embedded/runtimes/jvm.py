@@ -1,4 +1,4 @@
-"""What the JVM services share: the command line with its start-up cache, and Kafka's way of logging."""
+"""What the JVM services share: the command line, with the start-up cache that belongs to it."""
 
 from __future__ import annotations
 
@@ -45,25 +45,3 @@ def launch(
 def words(text: str) -> list[str]:
     """Split a variable such as KAFKA_HEAP_OPTS as a shell would."""
     return shlex.split(text)
-
-
-def log4j2(site: Site) -> dict[str, object]:
-    """Return a Log4j configuration that writes one bounded file, by the `logging:` options of the service."""
-    size = site.service.logging.get("max-size", "10m").upper().removesuffix("B") + "B"
-    return {
-        "Configuration": {
-            # Log4j would stop at SIGTERM, together with the service, and swallow what that says of its shutdown.
-            "shutdownHook": "disable",
-            "Appenders": {
-                "RollingFile": {
-                    "name": "STDOUT",
-                    "fileName": str(site.log_file),
-                    "filePattern": f"{site.log_file}.%i",
-                    "PatternLayout": {"pattern": "[%d] %p %m (%c)%n"},
-                    "SizeBasedTriggeringPolicy": {"size": size},
-                    "DefaultRolloverStrategy": {"max": int(site.service.logging.get("max-file", "3"))},
-                }
-            },
-            "Loggers": {"Root": {"level": "INFO", "AppenderRef": [{"ref": "STDOUT"}]}},
-        }
-    }
