@@ -2,9 +2,22 @@
 
 from invoke import Collection
 
-from scripts.cli import archive, checks, connectors, contracts, records, smoke, stack, startup, topics
+from scripts.cli import (
+    archive,
+    artifacts,
+    checks,
+    connectors,
+    contracts,
+    records,
+    smoke,
+    stack,
+    startup,
+    topics,
+)
+
+THEMES = (stack, topics, smoke, contracts, connectors, records, archive, startup, artifacts, checks)
 
 ns = Collection()
-for theme in (stack, smoke, topics, contracts, connectors, records, archive, startup, checks):
+for theme in THEMES:
     for task in Collection.from_module(theme).tasks.values():
         ns.add_task(task)
