@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scripts.errors import ExitCode
     from scripts.settings import Settings
 
+
 @command(
     actions={"check": (), "plan": (), "apply": (), "drift": ()},
     help={
