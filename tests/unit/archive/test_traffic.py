@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from scripts.archive import traffic
-from scripts.errors import ExitCode, StackError
+from scripts.errors import StackError
 from scripts.records import Record
 
 
@@ -51,9 +51,3 @@ def test_all_acknowledged_is_their_number() -> None:
 def test_a_failed_or_open_send_is_an_error(fate: Future) -> None:
     with pytest.raises(StackError, match="1 of 3 events for t were not acknowledged"):
         traffic.send(Client([Future(), fate, Future()]), "t", records(3))
-
-
-def test_no_broker_at_all_is_an_error_of_the_environment() -> None:
-    with pytest.raises(StackError, match="not-sent") as caught, traffic.producer(["127.0.0.1:9"]):
-        pass
-    assert caught.value.exit_code is ExitCode.ENVIRONMENT
