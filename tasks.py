@@ -2,9 +2,37 @@
 
 from invoke import Collection
 
-from scripts.cli import artifacts, checks, lint, properties, smoke, stack, startup, topics, trace
+from scripts.cli import (
+    archive,
+    artifacts,
+    checks,
+    connectors,
+    contracts,
+    lint,
+    properties,
+    records,
+    smoke,
+    stack,
+    startup,
+    topics,
+    trace,
+)
 
-THEMES = (stack, topics, smoke, lint, properties, trace, startup, artifacts, checks)
+THEMES = (
+    stack,
+    topics,
+    smoke,
+    contracts,
+    records,
+    connectors,
+    archive,
+    lint,
+    properties,
+    trace,
+    startup,
+    artifacts,
+    checks,
+)
 
 ns = Collection()
 for theme in THEMES:
