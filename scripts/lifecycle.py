@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from filelock import FileLock, Timeout
@@ -77,12 +77,27 @@ def up(
         before = {state.name for state in stack.engine.states(names) if state.phase in _ALIVE}
         stack.engine.preflight(names)
         try:
-            stack.engine.start(names, progress)
-            return wait_ready(stack, timeout=timeout, watch=watch, clock=clock) if wait else look(stack, 0.0)
+            return _start(stack, timeout=timeout, progress=progress, watch=watch, wait=wait, clock=clock)
         except KeyboardInterrupt:
             progress("interrupted; stopping what was started")
             stack.engine.stop([name for name in names if name not in before], progress)
             raise
+
+
+def _start(stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, wait: bool, clock: Clock) -> Snapshot:
+    """Start wave after wave, each when all before it are ready; all at once for somebody who does not wait."""
+    began = clock.now()
+    names = list(stack.model.services)
+    if not wait:
+        stack.engine.start(names, progress)
+        return look(stack, 0.0)
+    started: set[str] = set()
+    for wave in stack.engine.waves(names):
+        started |= set(wave)
+        stack.engine.start(wave, progress)
+        part = replace(stack, model=stack.model.only(started))
+        snapshot = wait_ready(part, timeout=timeout, watch=watch, clock=clock, began=began)
+    return snapshot
 
 
 def down(stack: Stack, progress: Progress) -> None:
@@ -115,10 +130,11 @@ def wait_ready(
     timeout: float,
     watch: Watcher,
     clock: Clock = CLOCK,
+    began: float | None = None,
     look_at: Callable[[Stack, float], Snapshot] | None = None,
 ) -> Snapshot:
-    """Look until the stack is ready."""
-    started = clock.now()
+    """Look until the stack is ready; the time counts from `began`, else from now."""
+    started = clock.now() if began is None else began
     while True:
         snapshot = (look_at or look)(stack, clock.now() - started)
         watch(snapshot)

@@ -46,6 +46,9 @@ class FakeEngine:
     done: list[str] = field(default_factory=list)
     data: set[str] = field(default_factory=set)
 
+    def waves(self, services: Sequence[str]) -> list[list[str]]:
+        return [list(services)]
+
     def preflight(self, services: Sequence[str]) -> None:
         if self.refuses and set(services) - set(self.looks):
             raise self.refuses

@@ -47,10 +47,13 @@ class Engine(Protocol):
     name: str
 
     def preflight(self, services: Sequence[str]) -> None:
-        """Raise at what would make a start fail: ports, disk, memory, another cluster's data."""
+        """Raise at what would make a start fail (ports, disk, memory, another cluster's data); fetch what is missing."""
+
+    def waves(self, services: Sequence[str]) -> list[list[str]]:
+        """Return the services in the order to start them: each wave when the one before is ready."""
 
     def start(self, services: Sequence[str], progress: Progress) -> None:
-        """Start those that don't run, in dependency order; return when they are started, ready or not."""
+        """Start those that don't run; return when they are started, ready or not."""
 
     def stop(self, services: Sequence[str], progress: Progress) -> None:
         """Stop in order (a controlled shutdown within stop_grace_period each), keep the data."""

@@ -36,7 +36,7 @@ class Leaving:
     alone: float | None = None
 
 
-def waves(depends_on: Mapping[str, Iterable[str]]) -> list[list[str]]:
+def dependents_first(depends_on: Mapping[str, Iterable[str]]) -> list[list[str]]:
     """Return names in the order to stop them: together what nothing that is left depends on (Compose's own order)."""
     left = {name: set(needed) for name, needed in depends_on.items()}
     found = []

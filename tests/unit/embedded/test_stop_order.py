@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.engine.embedded.stopping import waves
+from scripts.engine.embedded.stopping import dependents_first
 
 
 def test_dependents_stop_before_what_they_depend_on_and_equals_together() -> None:
@@ -14,9 +14,9 @@ def test_dependents_stop_before_what_they_depend_on_and_equals_together() -> Non
         "postgres": ("password",),
         "registry": brokers,
     }
-    assert waves(depends_on) == [["connect", "postgres"], ["registry"], ["kafka-1", "kafka-2"]]
+    assert dependents_first(depends_on) == [["connect", "postgres"], ["registry"], ["kafka-1", "kafka-2"]]
 
 
 def test_a_circle_ends_all_the_same() -> None:
-    assert waves({"a": ("b",), "b": ("a",), "c": ("a",)}) == [["c"], ["a", "b"]]
-    assert waves({}) == []
+    assert dependents_first({"a": ("b",), "b": ("a",), "c": ("a",)}) == [["c"], ["a", "b"]]
+    assert dependents_first({}) == []
