@@ -47,7 +47,7 @@ class Engine(Protocol):
     name: str
 
     def preflight(self, services: Sequence[str]) -> None:
-        """Raise at what would make a start fail (ports, disk, memory, another cluster's data); fetch what is missing."""
+        """Raise at what would make a start fail (ports, disk, another cluster's data), and fetch what is missing."""
 
     def waves(self, services: Sequence[str]) -> list[list[str]]:
         """Return the services in the order to start them: each wave when the one before is ready."""

@@ -67,7 +67,7 @@ class EmbeddedEngine:
         return artifacts.read_lock(self.settings.root / LOCK_FILE)
 
     def preflight(self, services: Sequence[str]) -> None:
-        """Check ports, disk, memory and identity of the data for the services that don't run yet; fetch what they need."""
+        """Check ports, disk, memory and data of the services that don't run yet, and fetch what they need."""
         self._adopt_orphans()
         starting = [self._site(name) for name in services if name in self.sites and self._process(name) is None]
         for site in starting:
