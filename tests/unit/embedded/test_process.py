@@ -74,7 +74,8 @@ def test_starts_a_process_and_writes_down_who_it_is(spawn: Spawner) -> None:
     assert process.read(spawn.record("kafka-1")) == identity
     found = process.find(identity)
     assert found is not None
-    assert found.cmdline() == ["sleep", LIFETIME]
+    # The kernel shows no arguments for a moment after exec.
+    assert wait_until(found.cmdline, what="its arguments", timeout=30, interval=0.01) == ["sleep", LIFETIME]
     assert [path.name for path in spawn.record("kafka-1").parent.iterdir()] == ["process.json"]
 
 
