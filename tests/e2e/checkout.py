@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = settings.ROOT
 TASK_TIMEOUT_S = 240
+BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 
 
 @dataclass
@@ -70,6 +71,10 @@ class Checkout:
         """Return service → pid of what runs."""
         services = self.json("status", code=None)["services"]
         return {row["name"]: row["pid"] for row in services if row["pid"]}
+
+    def brokers(self) -> dict[str, int]:
+        """Return service → pid of the brokers that run."""
+        return {name: pid for name, pid in self.pids().items() if name in BROKERS}
 
 
 def make(folder: Path, cache: Path, *, shift: int) -> Checkout:

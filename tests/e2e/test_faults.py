@@ -56,7 +56,7 @@ def test_a_changed_cluster_id_is_refused(fresh: Checkout) -> None:
 def test_nuke_asks_and_then_removes(fresh: Checkout) -> None:
     fresh.run("up")
     assert "not-confirmed" in fresh.run("nuke", code=2).stderr
-    assert len(fresh.pids()) == 3
+    assert len(fresh.brokers()) == 3
     fresh.run("nuke", "--yes")
     assert not list((fresh.root / "data" / "messaging" / "kafka").glob("*"))
 
@@ -82,7 +82,7 @@ def test_two_checkouts_run_side_by_side(fresh: Checkout, tmp_path: Path) -> None
     second.run("ports", "--shift", "500")
     try:
         second.run("up")
-        assert len(second.pids()) == len(fresh.pids()) == 3
+        assert len(second.brokers()) == len(fresh.brokers()) == 3
     finally:
         second.run("down")
     assert fresh.json("status")["ok"]
@@ -93,7 +93,7 @@ def test_two_ups_at_once_wait_for_each_other(fresh: Checkout) -> None:
     said = [task.communicate(timeout=TASK_TIMEOUT_S)[1] for task in tasks]
     assert [task.returncode for task in tasks] == [0, 0], said
     assert any("waiting for it" in words for words in said)
-    assert len(fresh.pids()) == 3
+    assert len(fresh.brokers()) == 3
 
 
 def test_a_task_killed_in_the_middle_is_recovered(fresh: Checkout) -> None:
@@ -103,7 +103,7 @@ def test_a_task_killed_in_the_middle_is_recovered(fresh: Checkout) -> None:
     task.communicate()
     fresh.run("up")
     assert fresh.json("status")["ok"]
-    assert len(fresh.pids()) == 3
+    assert len(fresh.brokers()) == 3
 
 
 def test_ctrl_c_leaves_nothing_running(fresh: Checkout) -> None:

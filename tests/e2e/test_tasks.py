@@ -8,12 +8,12 @@ from xml.etree import ElementTree as ET
 
 import psutil
 
+from tests.e2e.checkout import BROKERS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.checkout import Checkout
-
-BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 
 
 def test_up_again_changes_nothing(running: Checkout) -> None:
