@@ -33,6 +33,9 @@ CONFIG_TIMEOUT_S = 7.0
 BUDGET_S = 9.0
 """How long a lint may take: past it the rules not yet done are left out, and the report says which."""
 
+RULES_S = 1.0
+"""What the rules get even when reading and Compose took all of it, so that what cannot be read is still said."""
+
 _DECIDED_HERE = frozenset({"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES"})
 
 
@@ -93,7 +96,7 @@ class _Resolution:
 
 def run(request: Request) -> Outcome:
     """Lint a project. Raises StackError: nothing to lint, or a wrong flag, variable file or policy."""
-    deadline = time.monotonic() + BUDGET_S
+    began = time.monotonic()
     inputs = _read(request)
     resolution = _Resolution()
     asking = threading.Thread(target=_resolve, args=(resolution, inputs, request.profiles), daemon=True)
@@ -119,6 +122,7 @@ def run(request: Request) -> Outcome:
         require=held.require,
         profiles=request.profiles,
     )
+    deadline = max(began + BUDGET_S, time.monotonic() + RULES_S)
     result = engine.run(project, selection, rules, deadline=deadline)
     return Outcome(project, result, rules, resolution.stopped)
 

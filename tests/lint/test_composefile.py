@@ -21,7 +21,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (BOMB, "aliases expand"),
+        (BOMB, "aliases expanded"),
         ("a: &a [*a]\n", "alias of itself"),
         ("a: &a {k: &b {m: *a}}\n", "alias of itself"),
         ("services: {a: &a {<<: *a}}\n", "alias of itself"),
@@ -46,7 +46,7 @@ def test_what_cannot_be_used_says_why(text: str, words: str) -> None:
 def test_nine_levels_of_aliases_are_measured_without_being_expanded() -> None:
     problem = composefile.parse(HERE, BOMB)[0].problem
     assert problem is not None
-    assert "28 values to 490," in problem.message
+    assert "holds 490,329,055 values" in problem.message
 
 
 def test_a_large_file_without_aliases_is_fine() -> None:
