@@ -8,14 +8,31 @@ from scripts.cli import (
     checks,
     connectors,
     contracts,
+    lint,
+    properties,
     records,
     smoke,
     stack,
     startup,
     topics,
+    trace,
 )
 
-THEMES = (stack, topics, smoke, contracts, connectors, records, archive, startup, artifacts, checks)
+THEMES = (
+    stack,
+    topics,
+    smoke,
+    contracts,
+    records,
+    connectors,
+    archive,
+    lint,
+    properties,
+    trace,
+    startup,
+    artifacts,
+    checks,
+)
 
 ns = Collection()
 for theme in THEMES:
