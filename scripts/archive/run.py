@@ -70,7 +70,11 @@ class Run:
 
 
 def run(plan: Plan) -> tuple[Verdict, dict[str, float]]:
-    """Carry out the test and return its verdict and figures; its own rows are removed unless the plan keeps them."""
+    """Carry out the test and return its verdict and figures; its own rows are removed unless the plan keeps them.
+
+    Raises StackError before the first check if registry, worker or database does not answer or lets nobody in.
+    """
+    _everything_answers(plan)
     checks = Checks("archive")
     this = Run(plan)
     try:
@@ -87,6 +91,13 @@ def run(plan: Plan) -> tuple[Verdict, dict[str, float]]:
     except StepFailedError:
         pass
     return checks.verdict(), this.figures
+
+
+def _everything_answers(plan: Plan) -> None:
+    plan.registry.subjects()
+    plan.worker.connectors()
+    with plan.database.connect():
+        pass
 
 
 def _contract_is_enforced(this: Run, checks: Checks) -> records.Codec:
