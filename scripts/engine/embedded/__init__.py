@@ -1,0 +1,1 @@
+"""The embedded engine: the services of the Compose model as local processes, with no Docker, Java or root."""

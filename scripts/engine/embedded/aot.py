@@ -1,0 +1,64 @@
+"""Start-up caches of the JVM (JEP 514): classes loaded, linked and profiled once, mapped at every later start.
+
+A cache belongs to one JRE, one set of jars and one set of flags. The first service that starts without one records
+it (-XX:AOTCacheOutput) and the JVM writes it after that service's own shutdown, so nobody waits for it.
+A cache that is missing, cut short or altered is ignored by the JVM (-XX:+VerifySharedSpaces) and removed here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+_REFUSED = ("[aot] An error has occurred while processing the AOT cache", "[aot] Unable to use AOT cache")
+_HEAP_FLAGS = ("-Xms", "-Xmx")  # the one pair of flags a cache does not depend on
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """The place of one cache, whether or not it is there yet."""
+
+    path: Path
+
+    @property
+    def ready(self) -> bool:
+        """True when the JVM has finished writing it."""
+        return self.path.is_file() and not self.recording.exists()
+
+    @property
+    def recording(self) -> Path:
+        """The JVM's intermediate file: appears when the recorded program has ended, goes when the cache is whole."""
+        return self.path.with_name(self.path.name + ".config")
+
+    def use_flags(self) -> list[str]:
+        """Flags to start with the cache."""
+        return [f"-XX:AOTCache={self.path}", "-XX:+VerifySharedSpaces"]
+
+    def record_flags(self) -> list[str]:
+        """Flags to start without it and have it written at the end."""
+        return [f"-XX:AOTCacheOutput={self.path}"]
+
+    def discard(self) -> None:
+        """Remove it and what is left of an unfinished recording."""
+        self.path.unlink(missing_ok=True)
+        self.recording.unlink(missing_ok=True)
+
+
+def cache_for(folder: Path, *, name: str, jre: str, classpath: Iterable[Path], flags: Sequence[str]) -> Cache:
+    """Return the cache of a program: `jre` is the JVM's own version text, `flags` those it will run with."""
+    digest = hashlib.sha256()
+    parts = [jre, *sorted(flag for flag in flags if not flag.startswith(_HEAP_FLAGS))]
+    for part in (*parts, *(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in classpath)):
+        digest.update(part.encode() + b"\0")
+    folder.mkdir(parents=True, exist_ok=True)
+    return Cache(folder / f"{name}-{digest.hexdigest()[:16]}.aot")
+
+
+def was_refused(output: str) -> bool:
+    """Tell from what a JVM printed whether it could not use its cache."""
+    return any(words in output for words in _REFUSED)
