@@ -2,9 +2,9 @@
 
 from invoke import Collection
 
-from scripts.cli import stack
+from scripts.cli import stack, topics
 
 ns = Collection()
-for theme in (stack,):
+for theme in (stack, topics):
     for task in Collection.from_module(theme).tasks.values():
         ns.add_task(task)

@@ -19,7 +19,7 @@ import yaml
 from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from scripts.settings import Settings
 
@@ -77,13 +77,32 @@ class Model:
     services: Mapping[str, Service]
     raw: Mapping[str, Any] = field(default_factory=dict)
 
+    def select(self, profiles: Sequence[str]) -> Model:
+        """Return the model with the services that those profiles start ("*" for all), as Compose decides it."""
+        chosen = {
+            name: service
+            for name, service in self.services.items()
+            if "*" in profiles or not service.profiles or set(service.profiles) & set(profiles)
+        }
+        return Model(self.name, chosen, self.raw)
+
+    def only(self, names: Collection[str]) -> Model:
+        """Return the model with just these services."""
+        return Model(self.name, {name: self.services[name] for name in self.services if name in names}, self.raw)
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Every profile: the standard ones, then those that only some service names."""
+        named = {profile for service in self.services.values() for profile in service.profiles}
+        return (*PROFILES, *sorted(named - set(PROFILES)))
+
     def __getitem__(self, name: str) -> Service:
         """Return a service; StackError("unknown-service") lists those there are."""
         if name in self.services:
             return self.services[name]
         raise StackError(
             "unknown-service",
-            f"there is no service {name!r} in the chosen profiles",
+            f"there is no service {name!r}",
             context="services: " + (", ".join(self.services) or "none"),
             exit_code=ExitCode.USAGE,
         )
@@ -163,12 +182,6 @@ def load(settings: Settings, profiles: Sequence[str]) -> Model:
     return parse(yaml.load(done.stdout, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506
 
 
-def known_profiles(settings: Settings) -> tuple[str, ...]:
-    """Return every profile that a service of the project names, sorted."""
-    services = load(settings, ["*"]).services.values()
-    return tuple(sorted({profile for service in services for profile in service.profiles}))
-
-
 def parse(raw: Mapping[str, Any]) -> Model:
     """Return the typed view of a resolved project as `docker-compose config` prints it."""
     services = {name: _service(name, body) for name, body in sorted((raw.get("services") or {}).items())}
@@ -181,7 +194,9 @@ def _service(name: str, body: Mapping[str, Any]) -> Service:
         image=str(body.get("image", "")),
         profiles=tuple(body.get("profiles") or ()),
         hostname=str(body.get("hostname") or name),
-        environment={key: "" if value is None else str(value) for key, value in (body.get("environment") or {}).items()},
+        environment={
+            key: "" if value is None else str(value) for key, value in (body.get("environment") or {}).items()
+        },
         ports=tuple(_port(port) for port in body.get("ports") or () if port.get("published")),
         mounts=tuple(_mount(mount) for mount in body.get("volumes") or ()),
         depends_on={key: str(value.get("condition", "")) for key, value in (body.get("depends_on") or {}).items()},

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from scripts.errors import StackError
 
@@ -28,6 +38,11 @@ def print_json(value: object) -> None:
     """Print one JSON document on stdout, the only thing that goes there."""
     json.dump(value, sys.stdout, indent=2, default=str, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Print lines of data as they are."""
+    sys.stdout.writelines(line + "\n" for line in lines)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
@@ -53,3 +68,89 @@ def print_error(error: StackError) -> None:
         words.print(f"  [bold]= help:[/] {escape(head)}")
         for line in rest:
             words.print(f"          {escape(line)}")
+
+
+def confirm(question: str) -> bool:
+    """Ask a person on a terminal; no terminal means no."""
+    if not (sys.stdin.isatty() and words.is_terminal):
+        return False
+    words.print(f"{question} [y/N] ", end="")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+@contextmanager
+def download(files: int, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a download of so many files and bytes: a bar on a terminal, a line every tenth elsewhere."""
+    label = f"downloading {files} files"
+    if words.is_terminal:
+        columns = (
+            TextColumn(label),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=words, transient=True) as progress:
+            bar = progress.add_task(label, total=total)
+            yield lambda count: progress.advance(bar, count)
+    else:
+        say(f"{label}, {total / 1e6:.0f} MB (once; kept in the cache)")
+        yield _Tenths(total)
+    say(f"downloaded {files} files, {total / 1e6:.0f} MB")
+
+
+class _Tenths:
+    """Prints a line for each tenth of a download."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._said = 0
+
+    def __call__(self, count: int) -> None:
+        self._done += count
+        tenth = min(10, 10 * self._done // max(self._total, 1))
+        if tenth > self._said:
+            self._said = tenth
+            say(f"  {tenth * 10} %")
+
+
+class Waiting:
+    """Shows the snapshots of a wait: a live table on a terminal, a line for each change elsewhere."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._live: Live | None = None
+        self._seen: dict[str, str] = {}
+
+    def __enter__(self) -> Waiting:
+        if words.is_terminal:
+            self._live = Live(console=words, transient=True, refresh_per_second=8)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, rows: Sequence[tuple[str, str]], note: str, waited: float) -> None:
+        """Show (service, word) rows, what is still missing and the seconds waited."""
+        if self._live:
+            table = Table.grid(padding=(0, 2))
+            table.add_row("", f"[bold]{waited:5.1f} s[/] of {self._timeout:g} s", escape(note))
+            for name, word in rows:
+                table.add_row(_GLYPHS.get(word, " "), name, word)
+            self._live.update(table)
+            return
+        for name, word in (*rows, ("cluster", note or "ready")):
+            if self._seen.get(name) != word:
+                self._seen[name] = word
+                say(f"  {waited:5.1f} s  {name}: {word}")
+
+
+_GLYPHS = {
+    "healthy": "[green]✔[/]",
+    "starting": "[yellow]…[/]",
+    "exited": "[red]✘[/]",
+    "unavailable": "[dim]-[/]",
+}

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
+_PORT_LINE = re.compile(r"(?m)^([A-Z0-9_]+_PORT)=(\d+)[ \t]*$")
+_PORTS = range(1024, 65536)
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 
@@ -119,8 +121,27 @@ def ensure_env_file(settings: Settings) -> bool:
     example = settings.env_example.read_text(encoding="utf-8")
     text, replaced = re.subn(r"(?m)^CLUSTER_ID=.*$", f"CLUSTER_ID={new_cluster_id()}", example)
     if replaced != 1:
-        raise StackError("env-example", f"{settings.env_example.name} must set CLUSTER_ID once, it does {replaced} times")
+        raise StackError(
+            "env-example", f"{settings.env_example.name} must set CLUSTER_ID once, it does {replaced} times"
+        )
     partial = settings.env_file.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(settings.env_file)
     return True
+
+
+def shift_ports(env_file: Path, by: int) -> dict[str, int]:
+    """Add a number to every `…_PORT` of an env file, comments kept, and return variable → port.
+
+    Raises StackError("port-out-of-range") and writes nothing if one would leave 1024-65535.
+    """
+    text = env_file.read_text(encoding="utf-8")
+    moved = {match[1]: int(match[2]) + by for match in _PORT_LINE.finditer(text)}
+    for name, port in moved.items():
+        if not _PORTS.start <= port < _PORTS.stop:
+            raise StackError("port-out-of-range", f"{name} would become {port}", exit_code=ExitCode.USAGE)
+    if by:
+        partial = env_file.with_suffix(".partial")
+        partial.write_text(_PORT_LINE.sub(lambda match: f"{match[1]}={moved[match[1]]}", text), encoding="utf-8")
+        partial.replace(env_file)
+    return moved

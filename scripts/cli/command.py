@@ -25,7 +25,9 @@ class ActionArgument(Argument):
     """
 
     def __init__(self, plain: Argument, action: Argument, takers: frozenset[str]) -> None:
-        super().__init__(names=plain.names, kind=plain.kind, help=plain.help, positional=True, attr_name=plain.attr_name)
+        super().__init__(
+            names=plain.names, kind=plain.kind, help=plain.help, positional=True, attr_name=plain.attr_name
+        )
         self._action = action
         self._takers = takers
 
@@ -93,7 +95,8 @@ def _guarded(
             raise StackError(
                 "unknown-action",
                 f"{body.__name__} has no action {kwargs.get('action')!r}",
-                context="actions: " + ", ".join(" ".join((name, *map(str.upper, taken))) for name, taken in actions.items()),
+                context="actions: "
+                + ", ".join(" ".join((name, *map(str.upper, taken))) for name, taken in actions.items()),
                 hint=f"invoke --help {body.__name__}",
                 exit_code=ExitCode.USAGE,
             )

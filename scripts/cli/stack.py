@@ -1,19 +1,235 @@
-"""Life cycle of the stack."""
+"""Tasks for the life of the stack: start, look, stop."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scripts.cli.command import command
+from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from invoke import Context
 
-    from scripts.errors import ExitCode
+    from scripts.engine import ServiceState, Stack
+    from scripts.lifecycle import Snapshot
+
+ENGINE_HELP = "docker, embedded or auto (default: STACK_ENGINE, else auto)"
+PROFILE_HELP = "a Compose profile; repeat it for more (default: COMPOSE_PROFILES, else messaging)"
+TIMEOUT_S = 180
 
 
-@command(actions={"list": (), "describe": ("name",)}, iterable=["profile"])
-def topics(c: Context, action: str, name: str | None = None, *, profile: list[str] | None = None, json: bool = False) -> ExitCode | None:
-    """Show topics."""
-    print(action, name, profile, json)
-    return None
+@command(
+    iterable=["profile"],
+    help={
+        "engine": ENGINE_HELP,
+        "profile": PROFILE_HELP,
+        "wait": "wait until all is ready (--no-wait: return once started)",
+        "timeout": f"seconds to wait (default {TIMEOUT_S})",
+        "json": "print the state of the stack as JSON",
+    },
+)
+def up(
+    c: Context,
+    engine: str | None = None,
+    profile: list[str] | None = None,
+    wait: bool = True,
+    timeout: int = TIMEOUT_S,
+    json: bool = False,
+) -> None:
+    """Start the stack and wait until it is truly ready; what runs already stays."""
+    from scripts import console, lifecycle, topics
+    from scripts.cli import opening
+
+    stack = opening.stack(profile, engine)
+    with console.Waiting(timeout) as waiting:
+        snapshot = lifecycle.up(stack, timeout=timeout, progress=console.say, watch=partial(_show, waiting), wait=wait)
+    if wait and stack.brokers:
+        for change in topics.apply_file(stack.settings.root / topics.FILE, stack.bootstrap):
+            console.say(f"topic {change}")
+    if json:
+        console.print_json(_status_value(stack, snapshot.states))
+    else:
+        _farewell(stack, snapshot, wait=wait)
+
+
+@command(help={"engine": ENGINE_HELP})
+def down(c: Context, engine: str | None = None) -> None:
+    """Stop the stack in order; the data stays."""
+    from scripts import console, lifecycle
+    from scripts.cli import opening
+
+    stack = opening.everything(engine, quiet=False)
+    lifecycle.down(stack, console.say)
+    console.say(
+        f"stopped; the data is kept in {', '.join(sorted({str(path.parent) for path in stack.engine.data_dirs()}))}"
+    )
+
+
+@command(help={"engine": ENGINE_HELP, "yes": "don't ask"})
+def nuke(c: Context, engine: str | None = None, yes: bool = False) -> None:
+    """Stop the stack and remove all its data, after asking."""
+    from scripts import console, lifecycle
+    from scripts.cli import opening
+
+    stack = opening.everything(engine, quiet=False)
+    folders = [str(path) for path in stack.engine.data_dirs() if path.exists()]
+    console.say("this removes for good:\n  " + ("\n  ".join(folders) or "nothing: there is no data"))
+    if not yes and not console.confirm("remove it?"):
+        raise StackError("not-confirmed", "nothing was removed", hint="./invoke nuke --yes", exit_code=ExitCode.USAGE)
+    lifecycle.nuke(stack, console.say)
+    console.say("all data of the stack is removed")
+
+
+@command(help={"service": "a service of the Compose files", "engine": ENGINE_HELP, "timeout": "seconds to wait"})
+def restart(c: Context, service: str, engine: str | None = None, timeout: int = TIMEOUT_S) -> None:
+    """Stop one service in order, start it and wait until the stack is whole again."""
+    from scripts import console, lifecycle
+    from scripts.cli import opening
+
+    stack = opening.running(engine)
+    with console.Waiting(timeout) as waiting:
+        snapshot = lifecycle.restart(
+            stack, service, timeout=timeout, progress=console.say, watch=partial(_show, waiting)
+        )
+    console.say(f"{service} is back after {snapshot.waited:.1f} s")
+
+
+@command(help={"engine": ENGINE_HELP, "json": "print JSON"})
+def status(c: Context, engine: str | None = None, json: bool = False) -> ExitCode:
+    """Show every service, and what the cluster says of itself; exits 1 if something that should run does not."""
+    from scripts import console
+    from scripts.cli import opening
+
+    stack = opening.everything(engine)
+    states = stack.engine.states()
+    value = _status_value(stack, states)
+    if json:
+        console.print_json(value)
+    else:
+        columns = ("SERVICE", "STATE", "HEALTH", "WHERE", "PORTS", "UPTIME", "MEMORY", "")
+        console.print_table(columns, [_row(state) for state in states])
+        console.say(_cluster_words(value["cluster"]))
+    return ExitCode.OK if value["ok"] else ExitCode.FINDINGS
+
+
+@command(
+    help={
+        "service": "a service of the Compose files",
+        "tail": "how many lines from the end",
+        "follow": "go on with new lines until Ctrl-C",
+        "engine": ENGINE_HELP,
+    }
+)
+def logs(c: Context, service: str, tail: int = 100, follow: bool = False, engine: str | None = None) -> None:
+    """Print the end of a service's log."""
+    import sys
+
+    from scripts.cli import opening
+
+    stack = opening.everything(engine)
+    stack.model[service]
+    for line in stack.engine.logs(service, tail, follow=follow):
+        sys.stdout.write(line + "\n")
+        if follow:
+            sys.stdout.flush()
+
+
+@command(
+    iterable=["profile"],
+    help={"format": "table, env or json", "profile": PROFILE_HELP, "engine": ENGINE_HELP},
+)
+def endpoints(c: Context, format: str = "table", profile: list[str] | None = None, engine: str | None = None) -> None:
+    """Print the addresses that clients on this machine use."""
+    from scripts import console
+    from scripts.cli import opening
+
+    found = opening.stack(profile, engine, quiet=True).endpoints
+    if format == "json":
+        console.print_json(found)
+    elif format == "env":
+        console.write_lines(f"{name}={value}" for name, value in found.items())
+    elif format == "table":
+        console.print_table(("NAME", "ADDRESS"), found.items())
+    else:
+        raise StackError(
+            "unknown-format", f"there is no format {format!r}: table, env or json", exit_code=ExitCode.USAGE
+        )
+
+
+@command(help={"shift": "add this to every port of .env; may be negative", "json": "print JSON"})
+def ports(c: Context, shift: int = 0, json: bool = False) -> None:
+    """Show the ports of this checkout, or move them all, so that two checkouts run side by side."""
+    from scripts import console, settings
+
+    here = settings.Settings()
+    settings.ensure_env_file(here)
+    found = settings.shift_ports(here.env_file, shift)
+    if json:
+        console.print_json(found)
+    else:
+        console.print_table(("VARIABLE", "PORT"), found.items())
+
+
+def _show(waiting: object, snapshot: Snapshot) -> None:
+    rows = [(state.name, state.health if state.phase == "running" else state.phase) for state in snapshot.states]
+    waiting.show(rows, snapshot.missing, snapshot.waited)  # type: ignore[attr-defined]
+
+
+def _farewell(stack: Stack, snapshot: Snapshot, *, wait: bool) -> None:
+    from scripts import console
+
+    absent = [state.name for state in snapshot.states if state.phase == "unavailable"]
+    if absent:
+        console.say(f"[dim]docker only, not started: {', '.join(absent)}[/]")
+    console.say(
+        f"[bold green]ready[/] after {snapshot.waited:.1f} s" if wait else "started; ./invoke status shows how it goes"
+    )
+    console.print_table(("NAME", "ADDRESS"), stack.endpoints.items())
+    console.say("next: ./invoke smoke    ./invoke status    ./invoke down")
+
+
+def _row(state: ServiceState) -> tuple[object, ...]:
+    uptime = "" if state.uptime is None else f"{state.uptime:.0f} s"
+    memory = "" if state.memory is None else f"{state.memory / 2**20:.0f} MiB"
+    ports = ",".join(map(str, state.ports))
+    return (state.name, state.phase, state.health, state.identity, ports, uptime, memory, state.detail)
+
+
+def _status_value(stack: Stack, states: list[ServiceState] | tuple[ServiceState, ...]) -> dict[str, object]:
+    """Return what `status --json` prints: services, cluster (None while no broker answers), and whether all is well."""
+    from dataclasses import asdict
+
+    from scripts import health
+
+    started = [state for state in states if state.phase not in {"unavailable", "stopped"}]
+    brokers = [state.name for state in started if state.name in stack.brokers]
+    found = health.probe(stack.bootstrap) if any(state.health == "healthy" for state in started) and brokers else None
+    cluster = found and {
+        "cluster_id": found.cluster_id,
+        "controller": found.controller,
+        "brokers_registered": list(found.brokers),
+        "partitions": len(found.partitions),
+        "offline": [f"{item.topic}-{item.partition}" for item in found.offline],
+        "under_replicated": [f"{item.topic}-{item.partition}" for item in found.under_replicated],
+        "under_min_isr": [f"{item.topic}-{item.partition}" for item in found.under_min_isr],
+        "missing": found.missing(len(stack.brokers)),
+    }
+    well = all(state.phase == "running" and state.health == "healthy" for state in started)
+    return {
+        "engine": stack.engine.name,
+        "services": [asdict(state) for state in states],
+        "cluster": cluster,
+        "ok": bool(started) and well and (not brokers or bool(cluster and not cluster["missing"])),
+    }
+
+
+def _cluster_words(cluster: object) -> str:
+    if not isinstance(cluster, dict):
+        return "cluster: no broker answers"
+    return (
+        f"cluster {cluster['cluster_id']}: controller {cluster['controller']}, "
+        f"brokers {', '.join(map(str, cluster['brokers_registered']))}, {cluster['partitions']} partitions, "
+        f"{len(cluster['offline'])} offline, {len(cluster['under_replicated'])} under-replicated, "
+        f"{len(cluster['under_min_isr'])} under min ISR"
+    )

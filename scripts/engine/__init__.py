@@ -2,18 +2,81 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
+from scripts import compose
 from scripts.engine.base import Engine, ServiceState, Stack
+from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from scripts.compose import Model
+    from scripts.engine.embedded.artifacts import Downloads
     from scripts.settings import Settings
 
-__all__ = ["Engine", "ServiceState", "Stack", "open_stack"]
+__all__ = ["ENGINES", "Engine", "ServiceState", "Stack", "choose", "open_stack"]
+
+ENGINES = ("auto", "docker", "embedded")
+_ENGINE_ANSWERS_S = 5
 
 
-def open_stack(settings: Settings, profiles: Sequence[str], engine: str = "auto") -> Stack:
-    """Resolve the model of some profiles and bind it to an engine: docker, embedded, or auto (STACK_ENGINE)."""
-    raise NotImplementedError
+def open_stack(settings: Settings, profiles: Sequence[str], engine: str, downloads: Downloads) -> Stack:
+    """Resolve the model of some profiles and bind it to an engine that `choose` returned.
+
+    Raises StackError("unknown-profile") for a profile that no service has.
+    """
+    everything = compose.load(settings, ["*"])
+    if unknown := sorted(set(profiles) - set(everything.profiles) - {"*"}):
+        raise StackError(
+            "unknown-profile",
+            f"no service has the profile {', '.join(unknown)}",
+            context="profiles: " + ", ".join(everything.profiles),
+            exit_code=ExitCode.USAGE,
+        )
+    return Stack(settings, everything.select(profiles), _engine(settings, everything, engine, downloads))
+
+
+def choose(settings: Settings, asked: str | None) -> tuple[str, str]:
+    """Return (engine, why): what was asked for or STACK_ENGINE says; "auto" takes docker if one answers."""
+    wanted = asked or settings.variables().get("STACK_ENGINE") or "auto"
+    if wanted not in ENGINES:
+        raise StackError(
+            "unknown-engine",
+            f"there is no engine {wanted!r}",
+            context="engines: " + ", ".join(ENGINES),
+            exit_code=ExitCode.USAGE,
+        )
+    if wanted != "auto":
+        return wanted, "--engine" if asked else "STACK_ENGINE"
+    if shutil.which("docker") is None:
+        return "embedded", "there is no docker on this machine"
+    answer = _docker_answers()
+    return ("docker", "a Docker engine answers") if answer is None else ("embedded", answer)
+
+
+def _docker_answers() -> str | None:
+    """Return None if a Docker engine with compose answers, else why not."""
+    for argv, missing in (
+        (["docker", "version", "--format", "{{.Server.Version}}"], "no Docker engine answers"),
+        (["docker", "compose", "version"], "docker has no compose plugin"),
+    ):
+        try:
+            done = subprocess.run(
+                argv, check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=_ENGINE_ANSWERS_S
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return missing
+        if done.returncode != 0:
+            return missing
+    return None
+
+
+def _engine(settings: Settings, model: Model, name: str, downloads: Downloads) -> Engine:
+    if name == "embedded":
+        from scripts.engine.embedded.engine import EmbeddedEngine  # noqa: PLC0415 - the other engine is never loaded
+
+        return EmbeddedEngine(settings, model, downloads)
+    raise StackError("no-such-engine", f"the {name} engine is not built yet", exit_code=ExitCode.ENVIRONMENT)

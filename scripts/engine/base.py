@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from scripts.compose import Model
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 Phase = Literal["stopped", "starting", "running", "paused", "exited", "unavailable"]
 """unavailable: the service is part of the model, but this engine has no way to run it."""
 
-Progress = Callable[[str], None] if TYPE_CHECKING else object
+Progress = Callable[[str], None]
 """Told, in words, what is being done now."""
 
 
@@ -53,11 +54,14 @@ class Engine(Protocol):
     def signal(self, service: str, number: signal.Signals) -> None:
         """Send SIGKILL, SIGSTOP or SIGCONT to the service's main process (kill, pause, unpause)."""
 
-    def states(self) -> list[ServiceState]:
-        """Return the state of every service of the model, in the model's order."""
+    def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
+        """Return the state of these services, or of every one, in the model's order."""
 
     def logs(self, service: str, tail: int, *, follow: bool = False) -> Iterator[str]:
         """Yield the last lines of a service's log, then the new ones as they come if asked to follow."""
+
+    def failure(self, service: str) -> str:
+        """Return the evidence why a service died: exit code, OOM flag, last health output, guilty log lines."""
 
     def data_dirs(self) -> list[Path]:
         """Return the folders that hold the stack's data, which only `nuke` removes."""
@@ -68,7 +72,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A model on an engine: what everything above the engines works with."""
+    """The services of some profiles on an engine (which knows the services of all): what all above engines works with."""
 
     settings: Settings
     model: Model
@@ -87,6 +91,14 @@ class Stack:
     def bootstrap(self) -> tuple[str, ...]:
         """The addresses a client on this machine starts from."""
         return tuple(self.brokers.values())
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """Variable name → address, as clients want them: the brokers, then what services say in `x-endpoints`."""
+        found = {"KAFKA_BOOTSTRAP_SERVERS": ",".join(self.bootstrap)} if self.brokers else {}
+        for service in self.model.services.values():
+            found |= {key: str(value) for key, value in (service.raw.get("x-endpoints") or {}).items()}
+        return found
 
 
 def listeners(text: str) -> dict[str, tuple[str, int]]:

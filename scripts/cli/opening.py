@@ -1,0 +1,71 @@
+"""What most tasks begin with: the checkout, its engine, the stack of some profiles, or a remote cluster."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from scripts import console
+from scripts.engine import choose, open_stack
+from scripts.errors import ExitCode, StackError
+from scripts.settings import Settings, ensure_env_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scripts.engine import Stack
+
+DEFAULT_PROFILES = ("messaging",)
+
+
+def stack(profiles: Sequence[str] | None = None, engine: str | None = None, *, quiet: bool = False) -> Stack:
+    """Open the stack of this checkout: the profiles asked for, else COMPOSE_PROFILES, else `messaging`."""
+    settings = Settings()
+    if ensure_env_file(settings) and not quiet:
+        console.say("made .env from .env.example, with a CLUSTER_ID of its own")
+    chosen, why = choose(settings, engine)
+    if not quiet:
+        console.say(f"[dim]engine: {chosen} ({why})[/]")
+    return open_stack(settings, _profiles(settings, profiles), chosen, console.download)
+
+
+def everything(engine: str | None = None, *, quiet: bool = True) -> Stack:
+    """Open the stack with all its profiles, for tasks that look at whatever runs."""
+    return stack(["*"], engine, quiet=quiet)
+
+
+def running(engine: str | None = None) -> Stack:
+    """Open the stack of those services that have been started."""
+    whole = everything(engine)
+    started = {state.name for state in whole.engine.states() if state.phase not in {"stopped", "unavailable"}}
+    return replace(whole, model=whole.model.only(started))
+
+
+def bootstrap(given: str | None, engine: str | None = None) -> tuple[str, ...]:
+    """Return the addresses of a remote cluster (HOST:PORT,…) or those of this checkout's own."""
+    if given:
+        return addresses(given)
+    own = stack(None, engine, quiet=True)
+    return own.bootstrap
+
+
+def addresses(text: str) -> tuple[str, ...]:
+    """Return the items of HOST:PORT[,HOST:PORT…]; StackError("bad-address") names the one that is none."""
+    items = tuple(item.strip() for item in text.split(",") if item.strip())
+    for item in items or ("",):
+        host, _, port = item.rpartition(":")
+        if not host or not port.isdigit():
+            raise StackError(
+                "bad-address",
+                f"{item!r} is not HOST:PORT",
+                hint="--bootstrap 127.0.0.1:9092",
+                exit_code=ExitCode.USAGE,
+            )
+    return items
+
+
+def _profiles(settings: Settings, given: Sequence[str] | None) -> list[str]:
+    if given:
+        return [item for text in given for item in text.split(",") if item]
+    from_env = settings.variables().get("COMPOSE_PROFILES", "")
+    return [item for item in from_env.split(",") if item] or list(DEFAULT_PROFILES)

@@ -1,0 +1,277 @@
+"""The embedded engine: starts, watches and stops the services of a model as processes of this user."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from scripts.engine.base import Progress, ServiceState
+from scripts.engine.embedded import aot, artifacts, preflight, process, tail
+from scripts.engine.embedded.probe import answers
+from scripts.engine.embedded.runtimes import RUNTIMES
+from scripts.engine.embedded.site import Site, host_addresses
+from scripts.errors import ExitCode, StackError
+from scripts.wait import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scripts.compose import Model
+    from scripts.engine.embedded.aot import Cache
+    from scripts.engine.embedded.artifacts import Downloads
+    from scripts.engine.embedded.site import Launch, Runtime
+    from scripts.settings import Settings
+
+LOCK_FILE = Path("infra", "artifacts.lock.json")
+_KILL_WAIT_S = 5.0
+_LAUNCH_LOG_S = 10.0
+
+
+@dataclass
+class EmbeddedEngine:
+    """Processes on this machine, one a service, each known by pid and start time (scripts/engine/base.py: Engine)."""
+
+    settings: Settings
+    model: Model
+    downloads: Downloads
+    name: str = "embedded"
+
+    @cached_property
+    def sites(self) -> dict[str, Site]:
+        """Where each service that can run here lives."""
+        hosts = host_addresses(self.model)
+        return {
+            service.name: Site(service, self._home / service.name, hosts, self.settings.cache_dir, self._jars)
+            for service in self.model.services.values()
+            if service.embedded.get("runtime") in RUNTIMES
+        }
+
+    @property
+    def _home(self) -> Path:
+        return self.settings.state_dir / "embedded"
+
+    @cached_property
+    def _lock(self) -> artifacts.Lock:
+        return artifacts.read_lock(self.settings.root / LOCK_FILE)
+
+    def preflight(self, services: Sequence[str]) -> None:
+        """Check ports, disk, memory and identity of the data for the services that don't run yet."""
+        self._adopt_orphans()
+        starting = [self._site(name) for name in services if name in self.sites and self._process(name) is None]
+        for site in starting:
+            self._runtime(site).check(site)
+        preflight.check(starting)
+
+    def start(self, services: Sequence[str], progress: Progress) -> None:
+        """Start what doesn't run: download what is missing, configure all at once, then launch in dependency order."""
+        starting = [site for site in map(self.sites.get, services) if site and self._process(site.service.name) is None]
+        if not starting:
+            return
+        self._write_hosts()
+        sets = dict.fromkeys(name for site in starting for name in self._runtime(site).sets)
+        artifacts.ensure(
+            dict.fromkeys(item for name in sets for item in self._lock[name]),
+            self.settings.cache_dir,
+            self.downloads,
+        )
+        progress("configuring " + ", ".join(site.service.name for site in starting))
+        with ThreadPoolExecutor() as pool:
+            launches = list(pool.map(self._prepare, starting))
+        progress("starting " + ", ".join(site.service.name for site in starting))
+        for site, launch in zip(starting, launches, strict=True):
+            self._launch(site, launch)
+
+    def stop(self, services: Sequence[str], progress: Progress) -> None:
+        """Ask all to stop at once and wait for each within its stop_grace_period."""
+        self._adopt_orphans()
+        running = [(name, found) for name in services if name in self.sites and (found := self._process(name))]
+        for _, found in running:
+            process.send(found, signal.SIGCONT)  # one that is paused could not hear
+            process.send(found, signal.SIGTERM)
+        for name, found in running:
+            self._await_end(name, found, progress)
+            self._site(name).record_file.unlink(missing_ok=True)
+        for name in services:
+            if name in self.sites and self._process(name) is None:
+                self._site(name).record_file.unlink(missing_ok=True)
+
+    def signal(self, service: str, number: signal.Signals) -> None:
+        """Send a signal to the service's process; StackError("not-running") if there is none."""
+        found = self._process(service)
+        if found is None:
+            raise StackError("not-running", f"{service} does not run", exit_code=ExitCode.ENVIRONMENT)
+        process.send(found, number)
+        if number == signal.SIGKILL:
+            wait_until(
+                lambda: self._process(service) is None,
+                what=f"the end of {service}",
+                timeout=_KILL_WAIT_S,
+                interval=0.01,
+            )
+
+    def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
+        """Return the state of these services, or of every one."""
+        return [self._state(name) for name in self.model.services if services is None or name in services]
+
+    def logs(self, service: str, tail_lines: int, *, follow: bool = False) -> Iterator[str]:
+        """Yield the end of the service's log (or of its output, while it has none)."""
+        site = self._site(service)
+        files = [site.log_file] if site.log_file.exists() else [site.output_file]
+        return tail.lines(files[0], tail_lines, follow=follow, alive=lambda: self._process(service) is not None)
+
+    def data_dirs(self) -> list[Path]:
+        """Return the data folders of every service that can run here."""
+        return [folder for site in self.sites.values() for folder in site.data_dirs()]
+
+    def remove_data(self, progress: Progress) -> None:
+        """Remove data, logs and generated configuration of all services."""
+        for folder in [*self.data_dirs(), self._home]:
+            if folder.exists():
+                progress(f"removing {folder}")
+                shutil.rmtree(folder)
+
+    def failure(self, service: str) -> str:
+        """Return the log lines that most likely say why a service died: its errors, else its last words."""
+        site = self._site(service)
+        return tail.guilty([site.output_file, site.log_file])
+
+    def _prepare(self, site: Site) -> Launch:
+        for folder in (site.home, site.log_file.parent, *site.data_dirs()):
+            preflight.make_folder(folder)
+        return self._runtime(site).launch(site)
+
+    def _launch(self, site: Site, launch: Launch) -> None:
+        flags = self._cache_flags(launch.cache) if launch.cache else []
+        process.spawn(
+            [launch.argv[0], *flags, *launch.argv[1:]],
+            env=launch.env,
+            cwd=site.home,
+            output=site.output_file,
+            record=site.record_file,
+            owner=self._owner(site.service.name),
+        )
+
+    def _cache_flags(self, cache: Cache) -> list[str]:
+        """Use the cache, or record it if nobody does."""
+        recorders = [found for found in self._running() if str(cache.path) in " ".join(found.cmdline())]
+        if not recorders and any(
+            aot.was_refused(site.output_file.read_text(encoding="utf-8", errors="replace"))
+            for site in self.sites.values()
+            if site.output_file.exists()
+        ):
+            cache.discard()
+        if cache.ready:
+            return cache.use_flags()
+        if recorders:
+            return []
+        cache.discard()
+        return cache.record_flags()
+
+    def _await_end(self, name: str, found: psutil.Process, progress: Progress) -> None:
+        """Wait until a service has ended; its JVM may go on alone to write the start-up cache it recorded."""
+        recording = next(
+            (Path(arg.split("=", 1)[1]) for arg in _cmdline(found) if arg.startswith("-XX:AOTCacheOutput=")),
+            None,
+        )
+
+        def ended() -> bool:
+            process.reap(found.pid)
+            if recording and recording.with_name(recording.name + ".config").exists():
+                progress(f"{name} has stopped; its JVM is saving a start-up cache in the background (once, about 10 s)")
+                return True
+            return not found.is_running() or found.status() == psutil.STATUS_ZOMBIE
+
+        grace = self._site(name).service.stop_grace_period
+        try:
+            wait_until(ended, what=f"{name} to stop", timeout=grace, interval=0.02)
+        except StackError:
+            progress(f"{name} did not stop within {grace:g} s and is killed; Kafka recovers its log at the next start")
+            process.send(found, signal.SIGKILL)
+            wait_until(ended, what=f"the end of {name}", timeout=_KILL_WAIT_S, interval=0.02)
+
+    def _state(self, name: str) -> ServiceState:
+        if name not in self.sites:
+            return ServiceState(name, "unavailable", detail="docker only")
+        site = self.sites[name]
+        found = self._process(name)
+        if found is None:
+            died = site.record_file.exists()
+            return ServiceState(name, "exited" if died else "stopped", detail="died" if died else "")
+        with found.oneshot():
+            status, created, memory = found.status(), found.create_time(), found.memory_info().rss
+        up = answers(self._runtime(site).endpoint(site))
+        return ServiceState(
+            name=name,
+            phase="paused" if status == psutil.STATUS_STOPPED else "running" if up else "starting",
+            identity=f"pid {found.pid}",
+            pid=found.pid,
+            ports=tuple(port.published for port in site.service.ports),
+            uptime=time.time() - created,
+            memory=memory,
+            health="healthy" if up else "unhealthy" if status == psutil.STATUS_STOPPED else "starting",
+        )
+
+    def _site(self, service: str) -> Site:
+        self.model[service]  # an unknown name is the caller's mistake
+        if service not in self.sites:
+            raise StackError(
+                "docker-only",
+                f"{service} runs on the docker engine only",
+                hint="./invoke up --engine docker",
+                exit_code=ExitCode.ENVIRONMENT,
+            )
+        return self.sites[service]
+
+    def _runtime(self, site: Site) -> Runtime:
+        return RUNTIMES[str(site.service.embedded["runtime"])]
+
+    def _process(self, service: str) -> psutil.Process | None:
+        return process.find(process.read(self._site(service).record_file))
+
+    def _running(self) -> list[psutil.Process]:
+        return [found for name in self.sites if (found := self._process(name))]
+
+    def _owner(self, service: str) -> str:
+        return f"{self.settings.root}::{service}"
+
+    def _adopt_orphans(self) -> None:
+        """Take back processes whose task died before it could write down who they are."""
+        unknown = {name for name in self.sites if self._process(name) is None}
+        if not unknown:
+            return
+        for owner, identity in process.orphans(self._owner("")):
+            name = owner.rpartition("::")[2]
+            found = process.find(identity)
+            if name in unknown and found and not _is_saving_cache(found):
+                self.sites[name].home.mkdir(parents=True, exist_ok=True)
+                process.adopt(self.sites[name].record_file, identity)
+
+    def _jars(self, name: str) -> list[Path]:
+        return [self.settings.cache_dir / "repository" / item.path for item in self._lock[name]]
+
+    def _write_hosts(self) -> None:
+        self._home.mkdir(parents=True, exist_ok=True)
+        lines = [
+            f"{address} {name}" for name, address in {"localhost": "127.0.0.1", **host_addresses(self.model)}.items()
+        ]
+        (self._home / "hosts").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _cmdline(found: psutil.Process) -> list[str]:
+    try:
+        return found.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _is_saving_cache(found: psutil.Process) -> bool:
+    """Tell a JVM that only writes a start-up cache from one that serves: it listens nowhere."""
+    return any(arg.startswith("-XX:AOT") for arg in _cmdline(found)) and not process.listeners(found)

@@ -1,0 +1,128 @@
+"""What is checked before anything starts: addresses and ports, disk, memory, writable folders."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import socket
+from typing import TYPE_CHECKING
+
+import psutil
+
+from scripts.engine.base import listeners
+from scripts.engine.embedded import process
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from scripts.engine.embedded.site import Site
+
+MIN_FREE_DISK = 1 << 30
+"""Bytes that must be free where the data goes: below it a broker soon takes its log directory offline."""
+
+_EXPECTED_RSS = 450 << 20  # bytes a JVM service of this stack takes under load, measured (docs/performance.md)
+
+
+def check(starting: Sequence[Site]) -> None:
+    """Raise at the first thing that would make these services fail to start."""
+    _check_ports(starting)
+    for site in starting:
+        for folder in site.data_dirs():
+            make_folder(folder)
+            _check_disk(folder)
+    _check_memory(starting)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and see that it can be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".write-probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise _disk_full(folder, 0) from error
+        raise StackError(
+            "folder-not-writable",
+            f"cannot write to {folder}",
+            context=str(error),
+            hint=f"ls -ld {folder}   # or set DEFAULT_MESSAGE_BROKER_DIR in .env to a folder of yours",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+
+
+def _check_ports(starting: Sequence[Site]) -> None:
+    taken = [
+        (site, host, port) for site in starting for host, port in wanted_addresses(site) if not _bindable(host, port)
+    ]
+    if not taken:
+        return
+    rows = [
+        f"{host}:{port} of {site.service.name} is taken by {process.port_owner(port)}" for site, host, port in taken
+    ]
+    raise StackError(
+        "port-in-use",
+        f"{len(taken)} address{'es' if len(taken) > 1 else ''} of the stack can't be bound",
+        context="\n".join(rows),
+        hint="./invoke ports --shift 1000   # moves every port of this checkout's .env, then: ./invoke up",
+        exit_code=ExitCode.ENVIRONMENT,
+    )
+
+
+def wanted_addresses(site: Site) -> Iterator[tuple[str, int]]:
+    """Yield the (address, port) pairs a service will listen on."""
+    seen = set()
+    for host, port in listeners(site.environment.get("KAFKA_LISTENERS", "")).values():
+        seen.add(port)
+        yield site.hosts.get(host, host), port
+    for published in site.service.ports:
+        if published.target not in seen:
+            yield published.host_ip, published.published
+
+
+def _bindable(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise StackError(
+                    "no-loopback-address",
+                    f"this machine has no address {host}",
+                    hint=f"sudo ifconfig lo0 alias {host}   # macOS has only 127.0.0.1 until told otherwise",
+                    exit_code=ExitCode.ENVIRONMENT,
+                ) from error
+            return False
+    return True
+
+
+def _check_disk(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < MIN_FREE_DISK:
+        raise _disk_full(folder, free)
+
+
+def _disk_full(folder: Path, free: int) -> StackError:
+    return StackError(
+        "disk-full",
+        f"{free >> 20} MiB are free for {folder}, at least {MIN_FREE_DISK >> 20} MiB are needed",
+        hint=f"df -h {folder}   # then free some, or set DEFAULT_MESSAGE_BROKER_DIR in .env to a larger disk",
+        exit_code=ExitCode.ENVIRONMENT,
+    )
+
+
+def _check_memory(starting: Sequence[Site]) -> None:
+    needed = len(starting) * _EXPECTED_RSS
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise StackError(
+            "memory-short",
+            f"{len(starting)} services need about {needed >> 20} MiB, {available >> 20} MiB are available",
+            context=f"{len(starting)} × {_EXPECTED_RSS >> 20} MiB = {needed >> 20} MiB",
+            hint="close something large, or start fewer profiles",
+            exit_code=ExitCode.ENVIRONMENT,
+        )

@@ -1,0 +1,14 @@
+"""How each kind of service runs without Docker; a service names its kind with `x-embedded: {runtime: KIND}`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts.engine.embedded.runtimes import kafka
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scripts.engine.embedded.site import Runtime
+
+RUNTIMES: Mapping[str, Runtime] = {"kafka": kafka.RUNTIME}

@@ -1,0 +1,47 @@
+"""What the JVM services share: the command line, with the start-up cache that belongs to it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from scripts.engine.embedded import aot, jre
+from scripts.engine.embedded.site import Launch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from scripts.engine.embedded.site import Site
+
+
+def launch(
+    site: Site,
+    *,
+    main: Sequence[str],
+    classpath: Sequence[Path],
+    flags: Sequence[str],
+    env: Mapping[str, str],
+) -> Launch:
+    """Return the command for a main class (with its arguments) under the packaged runtime."""
+    cache = aot.cache_for(
+        site.cache_dir / "aot",
+        name=str(site.service.embedded["runtime"]),
+        jre=jre.version(),
+        classpath=classpath,
+        flags=[flag for flag in flags if not flag.startswith("-D")],
+    )
+    argv = (
+        str(jre.java()),
+        *flags,
+        f"-Djdk.net.hosts.file={site.hosts_file}",
+        "-cp",
+        ":".join(map(str, classpath)),
+        *main,
+    )
+    return Launch(argv=argv, env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **env}, cache=cache)
+
+
+def words(text: str) -> list[str]:
+    """Split a variable such as KAFKA_HEAP_OPTS as a shell would."""
+    return shlex.split(text)

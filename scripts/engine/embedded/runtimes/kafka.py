@@ -1,0 +1,163 @@
+"""A Kafka node: configured and formatted by the class the official image uses, run as kafka.Kafka.
+
+kafka.docker.KafkaDockerWrapper turns KAFKA_* variables into server.properties and formats the log directories
+(KIP-975), so the Compose `environment:` means the same here and in the container.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from scripts.engine.base import listeners
+from scripts.engine.embedded import jre
+from scripts.engine.embedded.runtimes import jvm
+from scripts.engine.embedded.site import Launch, Runtime, Site
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_SETUP_TIMEOUT_S = 60
+_SETUP_FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m")
+_ALREADY_FORMATTED = "is already formatted"
+
+
+def launch(site: Site) -> Launch:
+    """Configure the node, format its log directories if they are new, and return its command line."""
+    environment = site.environment
+    classpath = site.jars("kafka")
+    config = _configure(site, environment, classpath)
+    return jvm.launch(
+        site,
+        main=["kafka.Kafka", str(config / "server.properties")],
+        classpath=classpath,
+        flags=[
+            *jvm.words(environment.get("KAFKA_HEAP_OPTS", "")),
+            *jvm.words(environment.get("KAFKA_JVM_PERFORMANCE_OPTS", "")),
+            *jvm.words(environment.get("KAFKA_OPTS", "")),
+            "-Djava.awt.headless=true",
+            f"-Dlog4j2.configurationFile={config / 'log4j2.yaml'}",
+        ],
+        env={},
+    )
+
+
+def endpoint(site: Site) -> str:
+    """Return the address of the inter-broker listener (a controller's own, if it is no broker)."""
+    environment = site.environment
+    parsed = listeners(environment["KAFKA_LISTENERS"])
+    name = environment.get("KAFKA_INTER_BROKER_LISTENER_NAME", "")
+    host, port = parsed.get(name) or next(iter(parsed.values()))
+    return f"tcp://{site.hosts.get(host, host)}:{port}"
+
+
+def check(site: Site) -> None:
+    """Refuse data of another cluster or another node before anything is started."""
+    for folder in log_dirs(site):
+        found = meta_properties(folder)
+        for key, variable in (("cluster.id", "CLUSTER_ID"), ("node.id", "KAFKA_NODE_ID")):
+            wanted = site.environment.get(variable, "")
+            if key in found and found[key] != wanted:
+                raise StackError(
+                    "foreign-data",
+                    f"{site.service.name}: the data belongs to {key} {found[key]}, {variable} says {wanted}",
+                    context=f"{folder / 'meta.properties'}: {key}={found[key]}",
+                    hint=f"to keep the data, set {variable}={found[key]} in .env\n"
+                    "to begin anew, ./invoke nuke (removes all data of this stack)",
+                    exit_code=ExitCode.ENVIRONMENT,
+                )
+
+
+def log_dirs(site: Site) -> list[Path]:
+    """Return the node's log directories on this machine."""
+    environment = site.environment
+    text = environment.get("KAFKA_LOG_DIRS") or environment.get("KAFKA_LOG_DIR", "")
+    return [Path(item.strip()) for item in text.split(",") if item.strip()]
+
+
+def meta_properties(folder: Path) -> dict[str, str]:
+    """Return the identity Kafka wrote into a log directory, empty for one that is not formatted."""
+    try:
+        lines = (folder / "meta.properties").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def _configure(site: Site, environment: Mapping[str, str], classpath: Sequence[Path]) -> Path:
+    """Write server.properties and log4j2.yaml into the node's folder, unless the same inputs already did."""
+    final, defaults, mounted = (site.home / name for name in ("config", "defaults", "mounted"))
+    log4j2 = yaml.safe_dump(_log4j2(site))
+    inputs = hashlib.sha256(json.dumps([dict(environment), log4j2, list(map(str, classpath))]).encode()).hexdigest()
+    stamp = final / ".inputs"
+    formatted = all(meta_properties(folder) for folder in log_dirs(site))
+    if formatted and stamp.is_file() and stamp.read_text(encoding="utf-8") == inputs:
+        return final
+    for folder in (final, defaults, mounted, *log_dirs(site)):
+        folder.mkdir(parents=True, exist_ok=True)
+    (defaults / "server.properties").write_text("", encoding="utf-8")
+    for name in ("log4j2.yaml", "tools-log4j2.yaml"):
+        (defaults / name).write_text(log4j2, encoding="utf-8")
+    _setup(site, environment, classpath, ["-D", str(defaults), "-M", str(mounted), "-F", str(final)])
+    stamp.write_text(inputs, encoding="utf-8")
+    return final
+
+
+def _setup(site: Site, environment: Mapping[str, str], classpath: Sequence[Path], folders: Sequence[str]) -> None:
+    done = subprocess.run(
+        [
+            str(jre.java()),
+            *_SETUP_FLAGS,
+            f"-Djdk.net.hosts.file={site.hosts_file}",
+            "-cp",
+            ":".join(map(str, classpath)),
+            "kafka.docker.KafkaDockerWrapper",
+            "setup",
+            *folders,
+        ],
+        env={"PATH": "/usr/bin:/bin", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_SETUP_TIMEOUT_S,
+    )
+    said = done.stdout + done.stderr
+    if done.returncode != 0 and _ALREADY_FORMATTED not in said:
+        reasons = [line for line in said.splitlines() if not line.startswith("\tat ")]
+        raise StackError(
+            "kafka-setup",
+            f"{site.service.name}: Kafka refuses its configuration or its log directory",
+            context="\n".join(reasons[-8:]),
+            hint="./invoke lint names the line in the Compose file",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+
+
+def _log4j2(site: Site) -> dict[str, object]:
+    """Return a Log4j configuration that writes one bounded file, by the `logging:` options of the service."""
+    size = site.service.logging.get("max-size", "10m").upper().removesuffix("B") + "B"
+    return {
+        "Configuration": {
+            "Appenders": {
+                "RollingFile": {
+                    "name": "STDOUT",
+                    "fileName": str(site.log_file),
+                    "filePattern": f"{site.log_file}.%i",
+                    "PatternLayout": {"pattern": "[%d] %p %m (%c)%n"},
+                    "SizeBasedTriggeringPolicy": {"size": size},
+                    "DefaultRolloverStrategy": {"max": int(site.service.logging.get("max-file", "3"))},
+                }
+            },
+            "Loggers": {"Root": {"level": "INFO", "AppenderRef": [{"ref": "STDOUT"}]}},
+        }
+    }
+
+
+RUNTIME = Runtime(sets=("kafka",), launch=launch, endpoint=endpoint, check=check)

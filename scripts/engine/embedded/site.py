@@ -1,0 +1,104 @@
+"""What a runtime is given and what it gives back: one service's place on this machine, and how to launch it there.
+
+Two things of a service's environment cannot hold outside a container, and only these are rewritten: a bind to
+0.0.0.0 becomes the address the port is published on, and a path below a mount becomes the mount's source.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from scripts.compose import Model, Service
+    from scripts.engine.embedded.aot import Cache
+
+_BIND_ALL = re.compile(r"\b0\.0\.0\.0:(\d+)")
+_NODE_ADDRESS = 10  # node n listens on 127.0.0.(10+n), so that all nodes can share one internal port
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A command line that runs in the foreground until it is told to stop.
+
+    cache: the JVM start-up cache it may use or record, None for what is no JVM.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cache: Cache | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One service on this machine: its folder (logs, generated configuration), data folders and names of the others."""
+
+    service: Service
+    home: Path
+    hosts: Mapping[str, str]
+    cache_dir: Path
+    jars: Callable[[str], Sequence[Path]]
+
+    @property
+    def log_file(self) -> Path:
+        """The service's own log, bounded by its runtime."""
+        return self.home / "logs" / "service.log"
+
+    @property
+    def output_file(self) -> Path:
+        """What the process itself printed: the reason, when it dies before it can log."""
+        return self.home / "output.log"
+
+    @property
+    def record_file(self) -> Path:
+        """The identity of the process that runs the service."""
+        return self.home / "process.json"
+
+    @property
+    def hosts_file(self) -> Path:
+        """Names of the stack's services for a JVM (-Djdk.net.hosts.file)."""
+        return self.home.parent / "hosts"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The service's environment as it holds here; `x-embedded: {environment: …}` has the last word."""
+        own = {key: str(value) for key, value in (self.service.embedded.get("environment") or {}).items()}
+        return {key: self.here(value) for key, value in self.service.environment.items()} | own
+
+    def here(self, text: str) -> str:
+        """Return a value of the environment as it holds outside the container."""
+        published = {port.target: port.host_ip for port in self.service.ports}
+        text = _BIND_ALL.sub(lambda match: f"{published.get(int(match[1]), '127.0.0.1')}:{match[1]}", text)
+        for mount in self.service.mounts:
+            text = re.sub(rf"(?<![\w./-]){re.escape(mount.target)}(?=[/,:;]|$)", lambda _, to=mount.source: to, text)
+        return text
+
+    def data_dirs(self) -> list[Path]:
+        """The folders on this machine that the service writes its data to."""
+        return [Path(mount.source) for mount in self.service.mounts if mount.kind == "bind" and not mount.read_only]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A way to run a kind of service. sets: the artifact sets it needs. endpoint: where it answers when it is up."""
+
+    sets: tuple[str, ...]
+    launch: Callable[[Site], Launch]
+    endpoint: Callable[[Site], str]
+    check: Callable[[Site], None]
+
+
+def host_addresses(model: Model) -> dict[str, str]:
+    """Return service name → loopback address: one of its own for each Kafka node, 127.0.0.1 for the rest."""
+    return {
+        service.hostname: f"127.0.0.{_NODE_ADDRESS + int(node)}" if (node := _node_id(service)) else "127.0.0.1"
+        for service in model.services.values()
+    }
+
+
+def _node_id(service: Service) -> str | None:
+    return service.environment.get("KAFKA_NODE_ID")

@@ -1,0 +1,152 @@
+"""Starting and stopping a stack on any engine: what must hold before, waiting until it is truly ready, one at a time."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from filelock import FileLock, Timeout
+
+from scripts import health
+from scripts.errors import ExitCode, StackError
+from scripts.wait import CLOCK, Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from scripts.engine.base import Progress, ServiceState, Stack
+    from scripts.settings import Settings
+
+_POLL_S = 0.1
+_DEAD = ("exited",)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The stack at one moment of the wait. waited in seconds; missing says what the cluster lacks, "" when ready."""
+
+    states: tuple[ServiceState, ...]
+    missing: str
+    waited: float
+
+    @property
+    def ready(self) -> bool:
+        """True when every service that this engine can run is healthy and the cluster is whole."""
+        return not self.missing and all(
+            state.health == "healthy" for state in self.states if state.phase != "unavailable"
+        )
+
+
+class Watcher(Protocol):
+    """Shows each snapshot of a wait to somebody."""
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        """Show one."""
+
+
+@contextmanager
+def exclusive(settings: Settings, progress: Progress) -> Iterator[None]:
+    """Hold the checkout's lock: tasks that start or stop something wait for each other."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.state_dir / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress("another task is starting or stopping this stack; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def up(stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, wait: bool = True) -> Snapshot:
+    """Start what doesn't run and wait until all is ready; a stack that already is costs one look.
+
+    Raises StackError("service-died") with the guilty log lines as soon as a process ends, "not-ready" after
+    `timeout` seconds.
+    """
+    names = list(stack.model.services)
+    if not names:
+        raise StackError("nothing-to-start", "no service is in the chosen profiles", exit_code=ExitCode.NOTHING)
+    with exclusive(stack.settings, progress):
+        stack.engine.preflight(names)
+        stack.engine.start(names, progress)
+        return wait_ready(stack, timeout=timeout, watch=watch) if wait else look(stack, 0.0)
+
+
+def down(stack: Stack, progress: Progress) -> None:
+    """Stop everything of the stack; the data stays."""
+    with exclusive(stack.settings, progress):
+        stack.engine.stop(list(stack.model.services), progress)
+
+
+def restart(stack: Stack, service: str, *, timeout: float, progress: Progress, watch: Watcher) -> Snapshot:
+    """Stop one service in order, start it again and wait until the stack is whole."""
+    stack.model[service]
+    with exclusive(stack.settings, progress):
+        stack.engine.stop([service], progress)
+        stack.engine.start([service], progress)
+        return wait_ready(stack, timeout=timeout, watch=watch)
+
+
+def nuke(stack: Stack, progress: Progress) -> None:
+    """Stop everything and remove all data of the stack."""
+    with exclusive(stack.settings, progress):
+        stack.engine.stop(list(stack.model.services), progress)
+        stack.engine.remove_data(progress)
+
+
+def wait_ready(
+    stack: Stack,
+    *,
+    timeout: float,
+    watch: Watcher,
+    clock: Clock = CLOCK,
+    look_at: Callable[[Stack, float], Snapshot] | None = None,
+) -> Snapshot:
+    """Look until the stack is ready."""
+    started = clock.now()
+    while True:
+        snapshot = (look_at or look)(stack, clock.now() - started)
+        watch(snapshot)
+        if snapshot.ready:
+            return snapshot
+        _fail_fast(stack, snapshot.states)
+        if snapshot.waited >= timeout:
+            raise StackError(
+                "not-ready",
+                f"the stack was not ready after {timeout:g} s: {snapshot.missing or 'services not healthy'}",
+                context="\n".join(
+                    f"{state.name}: {state.phase} {state.health} {state.detail}" for state in snapshot.states
+                ),
+                hint="./invoke status; ./invoke logs SERVICE   # or wait longer: ./invoke up --timeout 300",
+                exit_code=ExitCode.TIMEOUT,
+            )
+        clock.sleep(_POLL_S)
+
+
+def look(stack: Stack, waited: float) -> Snapshot:
+    """Take one look: the engine's view of each service, and, once the brokers answer, their own view."""
+    states = tuple(stack.engine.states(list(stack.model.services)))
+    if not stack.brokers:
+        return Snapshot(states, "", waited)
+    answering = [state for state in states if state.name in stack.brokers and state.health == "healthy"]
+    if len(answering) < len(stack.brokers):
+        return Snapshot(states, f"{len(answering)} of {len(stack.brokers)} brokers answer", waited)
+    found = health.probe(stack.bootstrap)
+    return Snapshot(states, found.missing(len(stack.brokers)) if found else "no broker answers", waited)
+
+
+def _fail_fast(stack: Stack, states: Sequence[ServiceState]) -> None:
+    for state in states:
+        if state.phase in _DEAD:
+            raise StackError(
+                "service-died",
+                f"{state.name} ended while the stack was starting"
+                + (f" (exit code {state.exit_code})" if state.exit_code is not None else ""),
+                context=stack.engine.failure(state.name),
+                hint=f"./invoke logs {state.name} --tail 200",
+                exit_code=ExitCode.ENVIRONMENT,
+            )
