@@ -119,7 +119,9 @@ def ensure_env_file(settings: Settings) -> bool:
     example = settings.env_example.read_text(encoding="utf-8")
     text, replaced = re.subn(r"(?m)^CLUSTER_ID=.*$", f"CLUSTER_ID={new_cluster_id()}", example)
     if replaced != 1:
-        raise StackError("env-example", f"{settings.env_example.name} must set CLUSTER_ID once, it does {replaced} times")
+        raise StackError(
+            "env-example", f"{settings.env_example.name} must set CLUSTER_ID once, it does {replaced} times"
+        )
     partial = settings.env_file.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(settings.env_file)

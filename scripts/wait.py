@@ -55,7 +55,7 @@ def wait_until(
     """
     deadline = clock.now() + timeout
     while True:
-        if (seen := probe()):
+        if seen := probe():
             return seen
         if clock.now() >= deadline:
             raise StackError(

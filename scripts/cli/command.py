@@ -25,7 +25,9 @@ class ActionArgument(Argument):
     """
 
     def __init__(self, plain: Argument, action: Argument, takers: frozenset[str]) -> None:
-        super().__init__(names=plain.names, kind=plain.kind, help=plain.help, positional=True, attr_name=plain.attr_name)
+        super().__init__(
+            names=plain.names, kind=plain.kind, help=plain.help, positional=True, attr_name=plain.attr_name
+        )
         self._action = action
         self._takers = takers
 
@@ -60,7 +62,9 @@ class ActionTask(Task):  # type: ignore[type-arg]  # generic over its body only 
         ]
 
 
-def command(*, actions: Mapping[str, Sequence[str]] | None = None, **options: Any) -> Callable[[Body], Task[Any]]:
+def command(
+    *, actions: Mapping[str, Sequence[str]] | None = None, **options: Any
+) -> Callable[[Body], Task[Any]]:
     """Make a task of a function that returns an exit code, or None for success.
 
     actions: for a function `(c, action, …)`, each action with the names of the positional parameters it takes.
@@ -93,7 +97,8 @@ def _guarded(
             raise StackError(
                 "unknown-action",
                 f"{body.__name__} has no action {kwargs.get('action')!r}",
-                context="actions: " + ", ".join(" ".join((name, *map(str.upper, taken))) for name, taken in actions.items()),
+                context="actions: "
+                + ", ".join(" ".join((name, *map(str.upper, taken))) for name, taken in actions.items()),
                 hint=f"invoke --help {body.__name__}",
                 exit_code=ExitCode.USAGE,
             )

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 @command(actions={"list": (), "describe": ("name",)}, iterable=["profile"])
-def topics(c: Context, action: str, name: str | None = None, *, profile: list[str] | None = None, json: bool = False) -> ExitCode | None:
+def topics(
+    c: Context, action: str, name: str | None = None, *, profile: list[str] | None = None, json: bool = False
+) -> ExitCode | None:
     """Show topics."""
     print(action, name, profile, json)
     return None

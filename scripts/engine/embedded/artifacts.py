@@ -119,7 +119,11 @@ def ensure(artifacts: Iterable[Artifact], cache: Path, downloads: Downloads) -> 
     if missing:
         repository.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / "download.lock"):
-            _fetch([item for item in missing if not _matches(item, repository / item.path)], repository, downloads)
+            _fetch(
+                [item for item in missing if not _matches(item, repository / item.path)],
+                repository,
+                downloads,
+            )
     return tuple(repository / item.path for item in wanted)
 
 
@@ -193,7 +197,13 @@ def _resolve_set(roots: Sequence[str], repository: Path) -> Iterator[Artifact]:
     for dependency in (*inputs, *transitive):
         artifact = dependency.artifact
         path = Path(artifact.resolve())
-        parts = (artifact.groupId, artifact.artifactId, artifact.packaging, artifact.classifier, artifact.version)
+        parts = (
+            artifact.groupId,
+            artifact.artifactId,
+            artifact.packaging,
+            artifact.classifier,
+            artifact.version,
+        )
         yield Artifact(":".join(filter(None, parts)), _sha256(path), path.stat().st_size)
 
 
