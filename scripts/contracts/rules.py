@@ -33,7 +33,8 @@ def schema_error(schema: object, text: str) -> tuple[str, int] | None:
         fastavro.parse_schema(schema)  # type: ignore[arg-type]  # any JSON: what it makes of it is the question
         avro.schema.parse(json.dumps(schema))
     except UnknownType as error:
-        return f"unknown type {error.name!r}", _line_with(text, f'"{error.name}"')
+        name = str(error.name).rpartition(".")[2]  # fastavro puts the namespace before it
+        return f"unknown type {name!r}", _line_with(text, name)
     except (AvroException, SchemaParseException, ValueError, KeyError, TypeError) as error:
         words = str(error).splitlines()[0]
         return words, _line_with(
