@@ -1,4 +1,4 @@
-"""Connectors as files: infra/05-messaging/connect/connectors/NAME.yml, and the JSON Schema that holds them."""
+"""Connectors as files, infra/05-messaging/connect/connectors/NAME.yml, read and checked."""
 
 from __future__ import annotations
 
