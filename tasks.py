@@ -2,9 +2,9 @@
 
 from invoke import Collection
 
-from scripts.cli import stack
+from scripts.cli import connectors, contracts, records, stack
 
 ns = Collection()
-for theme in (stack,):
+for theme in (stack, contracts, connectors, records):
     for task in Collection.from_module(theme).tasks.values():
         ns.add_task(task)

@@ -19,22 +19,22 @@ _JAVA_CLASS = re.compile(r"^(?:[a-z_][\w]*\.)+([A-Z][\w$]*)(?:: )?")
 _AGAIN = "then: invoke connectors restart"
 _REMEDIES = {
     r"password authentication failed": (
-        "the database has another password than secrets/postgres_password: restore that file, or give the\n"
-        f"database the password that it holds;\n{_AGAIN}"
+        "the database has another password than secrets/postgres_password: restore that file, or give\n"
+        f"the database the password that it holds;\n{_AGAIN}"
     ),
     r"Connection to \S+ refused|Connection refused|the database system is (starting|shutting)|UnknownHost": (
         f"start what it connects to: invoke up --profile messaging --profile data\n{_AGAIN}"
     ),
     r"is of type \S+ but expression is of type|invalid input syntax|cannot be cast": (
-        "the table has a column of another type than the contract: alter it, or drop the table (the sink makes\n"
-        f"a new one, and the topic still has the events);\n{_AGAIN}"
+        "the table has a column of another type than the contract: alter it, or drop the table (the sink\n"
+        f"makes a new one, and the topic still has the events);\n{_AGAIN}"
     ),
     r"column \S+ (of relation \S+ )?does not exist|relation \S+ does not exist": (
         f"the table lacks what the sink may not add: set schema.evolution: basic, or add it;\n{_AGAIN}"
     ),
     r"violates \S+ constraint|duplicate key": (
-        "the table is stricter than the contract: relax the constraint, or publish a version of the contract\n"
-        f"that promises as much;\n{_AGAIN}"
+        "the table is stricter than the contract: relax the constraint, or publish a version of the\n"
+        f"contract that promises as much;\n{_AGAIN}"
     ),
     r"permission denied": f"grant the sink's user what it needs on the table;\n{_AGAIN}",
     r"database \S+ does not exist": "POSTGRES_DB in .env is not the database that was made first",
@@ -52,7 +52,7 @@ _REMEDIES = {
 
 
 def explain(trace: str) -> Cause:
-    """Return the innermost cause of a Java stack trace, and the remedy of the first pattern that fits the chain."""
+    """Return the innermost cause of a Java stack trace, and the remedy of the first pattern in its chain."""
     chain = [trace.strip().splitlines()[0] if trace.strip() else "", *_CAUSED_BY.findall(trace)]
     innermost = chain[-1]
     remedy = next(

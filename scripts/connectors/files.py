@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
@@ -14,7 +15,10 @@ from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+
+FOLDER = Path("infra", "05-messaging", "connect", "connectors")
+SCHEMA_FILE = Path("schemas", "connector.schema.json")
+"""Both below the root of a checkout."""
 
 
 @dataclass(frozen=True, slots=True)

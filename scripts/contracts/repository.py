@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -16,10 +17,12 @@ from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _VERSION = re.compile(r"v([1-9][0-9]*)\.avsc")
-SHOWN = 20
+_SHOWN = 20
+FOLDER = Path("schemas", "contracts")
+SCHEMA_FILE = Path("schemas", "contract.schema.json")
+"""Both below the root of a checkout."""
 
 
 def check(folder: Path, schema_file: Path) -> tuple[Contracts | None, list[Finding]]:
@@ -58,7 +61,7 @@ def load(folder: Path, schema_file: Path) -> Contracts:
         raise StackError(
             "contracts-invalid",
             f"{len(findings)} findings in the contracts of {folder.name}/",
-            context="\n".join(map(str, findings[:SHOWN])),
+            context="\n".join(map(str, findings[:_SHOWN])),
             hint="invoke contracts check",
         )
     return contracts

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def unpack(archive: Path, cache: Path) -> Path:
-    """Return the folder with an archive's files: unpacked by whoever comes first, complete or not there at all.
+    """Return the folder with an archive's files, unpacked by whoever comes first: complete, or not there.
 
     The archive was compared with its locked sha256 before; its name holds its version.
     """

@@ -58,7 +58,7 @@ def check(_site: Site) -> None:
 
 
 def _plugins(site: Site) -> None:
-    """Make plugins/ of links into the cache, anew each time, so that a changed lock leaves nothing old behind."""
+    """Make plugins/ of links into the cache, anew each time: a changed lock leaves nothing old behind."""
     folder = site.home / "plugins"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -78,7 +78,9 @@ def _converter(folder: Path, jars: Iterable[Path]) -> None:
     for jar in (jar for jar in jars if not jar.name.startswith(_WORKERS_OWN)):
         (folder / jar.name).symlink_to(jar)
     with zipfile.ZipFile(folder / "services.jar", "w") as services:
-        services.writestr("META-INF/services/org.apache.kafka.connect.storage.Converter", _CONVERTER_CLASS + "\n")
+        services.writestr(
+            "META-INF/services/org.apache.kafka.connect.storage.Converter", _CONVERTER_CLASS + "\n"
+        )
 
 
 def _mounts(site: Site) -> None:

