@@ -62,7 +62,9 @@ class ActionTask(Task):  # type: ignore[type-arg]  # generic over its body only 
         ]
 
 
-def command(*, actions: Mapping[str, Sequence[str]] | None = None, **options: Any) -> Callable[[Body], Task[Any]]:
+def command(
+    *, actions: Mapping[str, Sequence[str]] | None = None, **options: Any
+) -> Callable[[Body], Task[Any]]:
     """Make a task of a function that returns an exit code, or None for success.
 
     actions: for a function `(c, action, …)`, each action with the names of the positional parameters it takes.

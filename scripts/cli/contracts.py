@@ -1,0 +1,118 @@
+"""Event contracts: check them offline, bring them into the registry, see where the two differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts.cli.command import command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from invoke.context import Context
+
+    from scripts.contracts.model import Contracts
+    from scripts.contracts.plan import Change
+    from scripts.contracts.registry import Registry
+    from scripts.errors import ExitCode
+    from scripts.settings import Settings
+
+REGISTRY_PATH = "/apis/ccompat/v7"
+
+
+@command(
+    actions={"check": (), "plan": (), "apply": (), "drift": ()},
+    help={
+        "action": "check (offline) | plan | apply | drift",
+        "registry": "URL of a registry with Confluent's API; default: the one of this stack",
+        "json": "print one JSON document on stdout",
+    },
+)
+def contracts(_c: Context, action: str, *, registry: str = "", json: bool = False) -> ExitCode | None:
+    """Event contracts in schemas/contracts.
+
+    check judges every version against the earlier ones, offline. plan shows what apply would do to the
+    registry. drift exits 1 if git and the registry differ in anything.
+    """
+    from scripts.settings import Settings
+
+    settings = Settings()
+    if action == "check":
+        return _check(settings, json=json)
+    return _registry_action(settings, open_registry(settings, registry), action, json=json)
+
+
+def open_registry(settings: Settings, url: str = "") -> Registry:
+    """Return the registry at a URL, or that of this stack."""
+    from scripts import endpoints
+    from scripts.contracts.registry import Registry
+
+    if not url:
+        url = endpoints.url(endpoints.model(settings), "schema-registry", REGISTRY_PATH)
+    return Registry(url.rstrip("/"))
+
+
+def load(settings: Settings) -> Contracts:
+    """Return the checkout's contracts; StackError("contracts-invalid") if one is not sound."""
+    from scripts.contracts import repository
+
+    return repository.load(settings.root / repository.FOLDER, settings.root / repository.SCHEMA_FILE)
+
+
+def _check(settings: Settings, *, json: bool) -> ExitCode | None:
+    from scripts import console
+    from scripts.contracts import repository
+    from scripts.errors import ExitCode
+
+    root = settings.root
+    contracts, findings = repository.check(root / repository.FOLDER, root / repository.SCHEMA_FILE)
+    if json:
+        rows = [
+            {"file": str(f.file.relative_to(root)), "line": f.line, "rule": f.rule, "message": f.message}
+            for f in findings
+        ]
+        console.print_json({"ok": not findings, "findings": rows})
+    else:
+        for found in findings:
+            place = f"{found.file.relative_to(root)}:{found.line}"
+            console.data.print(f"{place}: {found.message} ({found.rule})", markup=False)
+    if findings:
+        return ExitCode.FINDINGS
+    if contracts and not json:
+        count = sum(len(contract.versions) for contract in contracts.contracts)
+        console.say(f"{len(contracts.contracts)} contracts, {count} versions: sound")
+    return None
+
+
+def _registry_action(settings: Settings, registry: Registry, action: str, *, json: bool) -> ExitCode | None:
+    from scripts.contracts import plan
+    from scripts.errors import ExitCode
+
+    contracts = load(settings)
+    if action == "apply":
+        changes: Sequence[Change] = plan.apply(contracts, registry, lambda _: None)
+        _show(changes, json=json, nothing="the registry has it all already")
+        return None
+    changes = plan.compare(contracts, registry)
+    _show(changes, json=json, nothing="git and the registry agree")
+    if action == "plan":
+        plan.refuse_conflicts(changes)
+        return None
+    return ExitCode.FINDINGS if changes else None
+
+
+def _show(changes: Sequence[Change], *, json: bool, nothing: str) -> None:
+    from scripts import console
+
+    if json:
+        rows = [
+            {"kind": change.kind, "subject": change.subject, "detail": change.detail} for change in changes
+        ]
+        console.print_json({"changes": rows})
+    elif changes:
+        console.print_table(
+            ("change", "subject", "detail"),
+            [(change.kind, change.subject, change.detail) for change in changes],
+        )
+    else:
+        console.say(nothing)

@@ -1,0 +1,1 @@
+"""Kafka Connect's connectors: files in git, the worker's REST interface, and what failed tasks mean."""

@@ -1,0 +1,67 @@
+"""What a failed connector's stack trace says: its first cause, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Cause(NamedTuple):
+    """The exception that everything else followed from, in words, and the remedy ("" if none is known)."""
+
+    words: str
+    remedy: str
+
+
+_CAUSED_BY = re.compile(r"^\s*Caused by: (.*)$", re.MULTILINE)
+_JAVA_CLASS = re.compile(r"^(?:[a-z_][\w]*\.)+([A-Z][\w$]*)(?:: )?")
+
+_AGAIN = "then: invoke connectors restart"
+_REMEDIES = {
+    r"password authentication failed": (
+        "the database has another password than secrets/postgres_password: restore that file, or give\n"
+        f"the database the password that it holds;\n{_AGAIN}"
+    ),
+    r"Connection to \S+ refused|Connection refused|the database system is (starting|shutting)|UnknownHost": (
+        f"start what it connects to: invoke up --profile messaging --profile data\n{_AGAIN}"
+    ),
+    r"is of type \S+ but expression is of type|invalid input syntax|cannot be cast": (
+        "the table has a column of another type than the contract: alter it, or drop the table (the sink\n"
+        f"makes a new one, and the topic still has the events);\n{_AGAIN}"
+    ),
+    r"column \S+ (of relation \S+ )?does not exist|relation \S+ does not exist": (
+        f"the table lacks what the sink may not add: set schema.evolution: basic, or add it;\n{_AGAIN}"
+    ),
+    r"violates \S+ constraint|duplicate key": (
+        "the table is stricter than the contract: relax the constraint, or publish a version of the\n"
+        f"contract that promises as much;\n{_AGAIN}"
+    ),
+    r"permission denied": f"grant the sink's user what it needs on the table;\n{_AGAIN}",
+    r"database \S+ does not exist": "POSTGRES_DB in .env is not the database that was made first",
+    r"Unknown magic byte|artifact reference cannot be null|Failed to deserialize": (
+        "a record does not follow its contract: with errors.tolerance: all it goes to the dead-letter topic"
+    ),
+    r"No file found|Could not read file|secrets": (
+        f"the password's file is missing where the worker looks: invoke up --profile data makes it\n{_AGAIN}"
+    ),
+    r"TopicAuthorization|UnknownTopicOrPartition|InvalidReplicationFactor": (
+        f"the topic cannot be used: invoke topics list\n{_AGAIN}"
+    ),
+    r"No space left|could not extend file": f"the database's disk is full: make room;\n{_AGAIN}",
+}
+
+
+def explain(trace: str) -> Cause:
+    """Return the innermost cause of a Java stack trace, and the remedy of the first pattern in its chain."""
+    chain = [trace.strip().splitlines()[0] if trace.strip() else "", *_CAUSED_BY.findall(trace)]
+    innermost = chain[-1]
+    remedy = next(
+        (words for pattern, words in _REMEDIES.items() if any(re.search(pattern, text) for text in chain)), ""
+    )
+    return Cause(_plain(innermost), remedy)
+
+
+def _plain(text: str) -> str:
+    """Take the package off the exception's class: `PSQLException: FATAL: …`."""
+    match = _JAVA_CLASS.match(text)
+    return f"{match[1]}: {text[match.end() :]}".rstrip(": ") if match else text

@@ -1,0 +1,107 @@
+"""Connectors as files, infra/05-messaging/connect/connectors/NAME.yml, read and checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from scripts.contracts.positions import line_of
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+FOLDER = Path("infra", "05-messaging", "connect", "connectors")
+SCHEMA_FILE = Path("schemas", "connector.schema.json")
+"""Both below the root of a checkout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """One connector: the file's name is its name, and the worker gets `config` as it stands there."""
+
+    name: str
+    doc: str
+    optional: bool
+    config: Mapping[str, str]
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that a sink reads; none for a source."""
+        return tuple(filter(None, (topic.strip() for topic in self.config.get("topics", "").split(","))))
+
+    @property
+    def dead_letters(self) -> str | None:
+        """The topic for records that cannot be read, if it has one."""
+        return self.config.get("errors.deadletterqueue.topic.name")
+
+
+def load(folder: Path, schema_file: Path) -> tuple[Connector, ...]:
+    """Return every connector, by name.
+
+    Raises StackError("connectors-invalid") with file, line and reason for each fault, "no-connectors".
+    """
+    validator = Draft202012Validator(json.loads(schema_file.read_text(encoding="utf-8")))
+    connectors, faults = [], []
+    for file in sorted(folder.glob("*.yml")):
+        connector, found = _read(file, validator)
+        faults += found
+        if connector is not None:
+            connectors.append(connector)
+    if faults:
+        raise StackError(
+            "connectors-invalid",
+            f"{len(faults)} faults in the connectors of {folder.name}/",
+            context="\n".join(faults),
+            hint=f"each key is explained in {schema_file.name}",
+            exit_code=ExitCode.USAGE,
+        )
+    if not connectors:
+        raise StackError("no-connectors", f"there is no connector in {folder}", exit_code=ExitCode.NOTHING)
+    return tuple(connectors)
+
+
+def select(connectors: Iterable[Connector], names: Sequence[str]) -> tuple[Connector, ...]:
+    """Return the named connectors, or without a name those that are not optional."""
+    known = {connector.name: connector for connector in connectors}
+    if unknown := [name for name in names if name not in known]:
+        raise StackError(
+            "unknown-connector",
+            f"there is no connector {unknown[0]!r} in git",
+            context="connectors: " + ", ".join(known),
+            exit_code=ExitCode.USAGE,
+        )
+    if names:
+        return tuple(known[name] for name in dict.fromkeys(names))
+    return tuple(connector for connector in known.values() if not connector.optional)
+
+
+def _read(file: Path, validator: Draft202012Validator) -> tuple[Connector | None, list[str]]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        body = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        return None, [f"{file}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', error)}"]
+    faults = [
+        f"{file}:{line_of(text, list(error.absolute_path))}: {_words(error.absolute_path, error.message)}"
+        for error in sorted(
+            validator.iter_errors(body), key=lambda error: list(map(str, error.absolute_path))
+        )
+    ]
+    if faults:
+        return None, faults
+    return Connector(file.stem, body["doc"], body.get("optional", False), body["config"]), []
+
+
+def _words(path: Iterable[str | int], message: str) -> str:
+    """Put the setting before jsonschema's words, and keep the value of a password out of them."""
+    name = str(list(path)[-1]) if path else ""
+    if name.endswith(("password", "secret")):
+        return f"{name} is a reference such as ${{secrets:secrets:postgres_password}}, never the value itself"
+    return f"{name}: {message}" if name else message

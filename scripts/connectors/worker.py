@@ -1,0 +1,160 @@
+"""The Connect worker over HTTP (Kafka Connect's REST interface)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote
+
+import requests
+
+from scripts.errors import ExitCode, StackError
+from scripts.wait import CLOCK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scripts.wait import Clock
+
+Json: TypeAlias = Any
+_NOT_FOUND = 404
+_BUSY = 409  # a rebalance is under way: Connect asks to come back
+_BUSY_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task as the worker sees it; `trace` is the Java stack trace of a failed one."""
+
+    number: int
+    state: str
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One connector as the worker sees it: RUNNING, FAILED, PAUSED, UNASSIGNED and the like."""
+
+    name: str
+    kind: str
+    state: str
+    trace: str
+    tasks: tuple[Task, ...]
+
+    @property
+    def running(self) -> bool:
+        """True if the connector and at least one task run, and none has failed."""
+        return (
+            self.state == "RUNNING"
+            and bool(self.tasks)
+            and all(task.state == "RUNNING" for task in self.tasks)
+        )
+
+    @property
+    def failed(self) -> bool:
+        """True if the connector or one of its tasks has given up."""
+        return "FAILED" in (self.state, *(task.state for task in self.tasks))
+
+    @property
+    def first_trace(self) -> str:
+        """The trace of whatever failed first, the connector itself before its tasks."""
+        return next((trace for trace in (self.trace, *(task.trace for task in self.tasks)) if trace), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker. Every method raises StackError("connect-unreachable") or "connect-refused"."""
+
+    url: str
+    timeout: float = 30.0
+    session: requests.Session = field(default_factory=requests.Session, repr=False, compare=False)
+    clock: Clock = CLOCK
+
+    def connectors(self) -> tuple[str, ...]:
+        """Return the names of all connectors, sorted."""
+        return tuple(sorted(self._call("GET", "/connectors")))
+
+    def config(self, name: str) -> dict[str, str] | None:
+        """Return a connector's configuration without its name, None if there is no such connector."""
+        answer = self._call("GET", f"/connectors/{quote(name, safe='')}/config", none_if_missing=True)
+        return None if answer is None else {key: value for key, value in answer.items() if key != "name"}
+
+    def put(self, name: str, config: Mapping[str, str]) -> None:
+        """Create a connector, or give it a new configuration."""
+        self._call("PUT", f"/connectors/{quote(name, safe='')}/config", dict(config))
+
+    def faults(self, name: str, config: Mapping[str, str]) -> list[str]:
+        """Return what the plugin itself finds wrong with a configuration, as `setting: reason`.
+
+        Raises StackError("plugin-missing") if the worker has no such plugin.
+        """
+        class_name = config["connector.class"]
+        plugins = {plugin["class"] for plugin in self._call("GET", "/connector-plugins")}
+        if class_name not in plugins:
+            raise StackError(
+                "plugin-missing",
+                f"the worker has no plugin {class_name}",
+                context="it has: " + ", ".join(sorted(plugins)),
+                hint="invoke connectors status, then invoke logs kafka-connect",
+                exit_code=ExitCode.ENVIRONMENT,
+            )
+        path = f"/connector-plugins/{quote(class_name, safe='')}/config/validate"
+        answer = self._call("PUT", path, {**config, "name": name})
+        values = [setting["value"] for setting in answer["configs"]]
+        return [f"{value['name']}: {reason}" for value in values for reason in value["errors"]]
+
+    def state(self, name: str) -> State | None:
+        """Return a connector's state, None if there is no such connector or it has not been placed yet."""
+        body = self._call("GET", f"/connectors/{quote(name, safe='')}/status", none_if_missing=True)
+        if body is None:
+            return None
+        return State(
+            name=body["name"],
+            kind=body.get("type", ""),
+            state=body["connector"]["state"],
+            trace=body["connector"].get("trace", ""),
+            tasks=tuple(Task(task["id"], task["state"], task.get("trace", "")) for task in body["tasks"]),
+        )
+
+    def restart(self, name: str) -> None:
+        """Restart a connector and its tasks (KIP-745)."""
+        self._call("POST", f"/connectors/{quote(name, safe='')}/restart?includeTasks=true")
+
+    def _call(
+        self, method: str, path: str, body: object | None = None, *, none_if_missing: bool = False
+    ) -> Json:
+        deadline = self.clock.now() + _BUSY_TIMEOUT_S
+        while (response := self._request(method, path, body)).status_code == _BUSY:
+            if self.clock.now() >= deadline:
+                break
+            self.clock.sleep(0.2)
+        if response.ok:
+            return response.json() if response.content else None
+        if response.status_code == _NOT_FOUND and none_if_missing:
+            return None
+        raise _refusal(method, path, response)
+
+    def _request(self, method: str, path: str, body: object | None) -> requests.Response:
+        try:
+            return self.session.request(method, self.url + path, json=body, timeout=self.timeout)
+        except requests.RequestException as error:
+            raise StackError(
+                "connect-unreachable",
+                f"Kafka Connect does not answer at {self.url}",
+                context=str(error).rpartition(": ")[2].rstrip(")'\""),
+                hint="invoke up --profile messaging\ninvoke logs kafka-connect",
+                exit_code=ExitCode.ENVIRONMENT,
+            ) from error
+
+
+def _refusal(method: str, path: str, response: requests.Response) -> StackError:
+    try:
+        message = str(response.json().get("message", ""))
+    except (requests.JSONDecodeError, AttributeError):
+        message = response.text[:300]
+    return StackError(
+        "connect-refused",
+        f"Kafka Connect answers {response.status_code} to {method} {path}",
+        context=message or None,
+        hint="invoke connectors plan",
+    )

@@ -1,0 +1,130 @@
+"""What a contract is: a subject, the rules for its change, and its versions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from scripts.contracts.positions import Step
+
+Level: TypeAlias = Literal[
+    "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"
+]
+"""A compatibility level in the registry's words (Confluent Schema Registry API, /config)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with a file; `line` counts from 1."""
+
+    file: Path
+    line: int
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message} [{self.rule}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a schema: its number, file, text and the value that the text says."""
+
+    number: int
+    file: Path
+    text: str
+    schema: dict[str, Any]
+
+    @property
+    def canonical(self) -> str:
+        """The schema as one line of JSON, equal for texts that differ in layout only."""
+        return canonical(self.schema)
+
+    @property
+    def compact(self) -> str:
+        """The schema as it is sent: its own order of keys and fields, without layout."""
+        return json.dumps(self.schema, separators=(",", ":"), ensure_ascii=False)
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The names of the record's fields, in order."""
+        return tuple(field["name"] for field in self.schema["fields"])
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A subject of the registry as git describes it, versions in order."""
+
+    subject: str
+    file: Path
+    topic: str
+    key: str
+    owner: str
+    doc: str
+    compatibility: Level
+    consumers: tuple[str, ...]
+    versions: tuple[Version, ...]
+
+    @property
+    def latest(self) -> Version:
+        """The version that producers write."""
+        return self.versions[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """Every contract of a checkout, and the level that the registry holds for subjects it does not know."""
+
+    default_level: Level
+    contracts: tuple[Contract, ...]
+
+    def for_topic(self, topic: str) -> Contract | None:
+        """Return the contract of a topic's values, if it has one."""
+        return next((contract for contract in self.contracts if contract.topic == topic), None)
+
+
+def canonical(schema: object) -> str:
+    """Return a JSON value as one line with sorted keys."""
+    return json.dumps(schema, sort_keys=True, separators=(",", ":"))
+
+
+def field_steps(schema: object, names: Sequence[str]) -> list[Step]:
+    """Return the way through a schema's JSON to a field named by the records it is in, as far as it goes."""
+    steps: list[Step] = []
+    node = schema
+    for name in names:
+        record_steps, record = _record_in(node)
+        if record is None:
+            break
+        at = next((i for i, field in enumerate(record["fields"]) if field["name"] == name), None)
+        steps += [*record_steps, "fields"]
+        if at is None:
+            break
+        steps.append(at)
+        node = record["fields"][at].get("type")
+        steps.append("type")
+    if steps and steps[-1] == "type":
+        steps.pop()
+    return steps
+
+
+def _record_in(node: object) -> tuple[list[Step], dict[str, Any] | None]:
+    """Return the first record inside a type: itself, or in a union, an array, a map or a wrapped type."""
+    if isinstance(node, dict):
+        if node.get("type") in ("record", "error"):
+            return [], node
+        for key in ("items", "values", "type"):
+            if isinstance(node.get(key), dict | list):
+                steps, record = _record_in(node[key])
+                return [key, *steps], record
+    if isinstance(node, list):
+        for index, branch in enumerate(node):
+            steps, record = _record_in(branch)
+            if record is not None:
+                return [index, *steps], record
+    return [], None

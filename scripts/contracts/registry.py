@@ -1,0 +1,163 @@
+"""The schema registry over HTTP: Confluent's API, which Apicurio serves below /apis/ccompat/v7."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+import requests
+
+from scripts.contracts.model import canonical
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from scripts.contracts.model import Level
+
+_MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
+_NOT_FOUND = 404
+_INCOMPATIBLE = 409
+
+
+class Registered(NamedTuple):
+    """One version as the registry has it; `schema` is one line of JSON with sorted keys."""
+
+    number: int
+    id: int
+    schema: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """One registry. Every method raises StackError("registry-unreachable") or "registry-refused"."""
+
+    url: str
+    timeout: float = 10.0
+    session: requests.Session = field(default_factory=requests.Session, repr=False, compare=False)
+
+    def level(self, subject: str | None = None) -> str | None:
+        """Return a subject's level, None if it has none of its own; without subject, the global one."""
+        answer = self._call("GET", _config(subject), none_if_missing=True)
+        return None if answer is None else str(answer["compatibilityLevel"])
+
+    def set_level(self, level: Level, subject: str | None = None) -> None:
+        """Set the level of a subject, or the global one."""
+        self._call("PUT", _config(subject), {"compatibility": level})
+
+    def subjects(self) -> tuple[str, ...]:
+        """Return every subject, sorted."""
+        return tuple(sorted(self._call("GET", "/subjects")))
+
+    def versions(self, subject: str) -> tuple[Registered, ...]:
+        """Return the versions of a subject in order; none if there is no such subject."""
+        base = f"/subjects/{quote(subject, safe='')}/versions"
+        numbers = self._call("GET", base, none_if_missing=True) or []
+        answers = (self._call("GET", f"{base}/{number}") for number in sorted(numbers))
+        return tuple(
+            Registered(answer["version"], answer["id"], canonical(json.loads(answer["schema"])))
+            for answer in answers
+        )
+
+    def register(self, subject: str, schema: str) -> int:
+        """Register a version and return the id of its schema, also when it is there already.
+
+        Raises StackError("contract-incompatible") with the reasons if it breaks the subject's level.
+        """
+        path = f"/subjects/{quote(subject, safe='')}/versions"
+        answer: dict[str, Any] = self._call("POST", path, {"schema": schema})
+        return int(answer["id"])
+
+    def find(self, subject: str, schema: str) -> Registered | None:
+        """Return the version of a subject that has this schema, None if it was never registered there."""
+        answer = self._call(
+            "POST", f"/subjects/{quote(subject, safe='')}", {"schema": schema}, none_if_missing=True
+        )
+        return (
+            None
+            if answer is None
+            else Registered(answer["version"], answer["id"], canonical(json.loads(schema)))
+        )
+
+    def schema(self, identity: int) -> dict[str, Any] | None:
+        """Return the schema of an id, None if the registry does not know it."""
+        answer = self._call("GET", f"/schemas/ids/{identity}", none_if_missing=True)
+        return None if answer is None else dict(json.loads(answer["schema"]))
+
+    def _call(
+        self, method: str, path: str, body: object | None = None, *, none_if_missing: bool = False
+    ) -> Any:  # noqa: ANN401 - JSON, which the caller gives a type
+        try:
+            response = self.session.request(
+                method,
+                self.url + path,
+                data=None if body is None else json.dumps(body),
+                headers={"Content-Type": _MEDIA_TYPE, "Accept": f"{_MEDIA_TYPE}, application/json"},
+                timeout=self.timeout,
+            )
+        except requests.RequestException as error:
+            raise StackError(
+                "registry-unreachable",
+                f"the schema registry does not answer at {self.url}",
+                context=_cause(error),
+                hint="invoke up --profile messaging\ninvoke status",
+                exit_code=ExitCode.ENVIRONMENT,
+            ) from error
+        if response.ok:
+            return _json(response)
+        if response.status_code == _NOT_FOUND and none_if_missing:
+            return None
+        raise _refusal(method, path, response)
+
+
+def _config(subject: str | None) -> str:
+    return f"/config/{quote(subject, safe='')}" if subject else "/config"
+
+
+def _json(response: requests.Response) -> Any:  # noqa: ANN401 - JSON, which the caller gives a type
+    try:
+        return response.json()
+    except requests.JSONDecodeError as error:
+        raise StackError(
+            "registry-refused",
+            f"{response.url} answers, but is no schema registry",
+            context=response.text[:200],
+            hint="SCHEMA_REGISTRY_PORT in .env: does another program use it?",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+
+
+def _refusal(method: str, path: str, response: requests.Response) -> StackError:
+    try:
+        message = str(response.json().get("message", ""))
+    except (requests.JSONDecodeError, AttributeError):
+        message = response.text[:300]
+    if response.status_code == _INCOMPATIBLE:
+        return StackError(
+            "contract-incompatible",
+            f"the registry refuses {path.split('/')[2]}: it breaks the promise of the subject's level (409)",
+            context=_reasons(message),
+            hint="give a new field a default, keep the types of the old ones; invoke contracts check",
+        )
+    client_fault = response.status_code < 500  # noqa: PLR2004 - RFC 9110: 5xx is the server's
+    return StackError(
+        "registry-refused",
+        f"the registry answers {response.status_code} to {method} {path}",
+        context=message or None,
+        exit_code=ExitCode.FINDINGS if client_fault else ExitCode.ENVIRONMENT,
+    )
+
+
+def _reasons(message: str) -> str:
+    """Return the differences in the registry's message, one a line, without the Java class before them."""
+    _, _, listed = message.partition("list of diff types: [")
+    return "\n".join(listed.rstrip("]").split(", ")) if listed else message
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost reason: `requests` wraps it three times."""
+    while (inner := getattr(error, "reason", None) or (error.args[0] if error.args else None)) is not None:
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,164 @@
+"""Contracts as files: schemas/contracts/SUBJECT/contract.yml with v1.avsc, v2.avsc …, read and checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from scripts.contracts import compatibility, rules
+from scripts.contracts.model import Contract, Contracts, Finding, Version
+from scripts.contracts.positions import line_of
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_VERSION = re.compile(r"v([1-9][0-9]*)\.avsc")
+_SHOWN = 20
+FOLDER = Path("schemas", "contracts")
+SCHEMA_FILE = Path("schemas", "contract.schema.json")
+"""Both below the root of a checkout."""
+
+
+def check(folder: Path, schema_file: Path) -> tuple[Contracts | None, list[Finding]]:
+    """Read every contract below `folder` and judge it, with no registry. None when one cannot be read.
+
+    Raises StackError("no-contracts") if there is none at all.
+    """
+    folders = sorted(path for path in folder.glob("*") if path.is_dir())
+    if not folders:
+        raise StackError(
+            "no-contracts",
+            f"there is no contract in {folder}",
+            hint="add SUBJECT/contract.yml and SUBJECT/v1.avsc",
+            exit_code=ExitCode.NOTHING,
+        )
+    schema = json.loads(schema_file.read_text(encoding="utf-8"))
+    default, findings = _default_level(folder / "registry.yml", schema)
+    contracts = []
+    for path in folders:
+        contract, found = _contract(path, schema)
+        findings += found
+        if contract is not None:
+            contracts.append(contract)
+            findings += rules.check(contract) + compatibility.check(contract)
+    findings += _shared_topics(contracts)
+    complete = default is not None and len(contracts) == len(folders)
+    return (Contracts(default, tuple(contracts)) if complete else None), sorted(
+        set(findings), key=lambda finding: (str(finding.file), finding.line, finding.message)
+    )
+
+
+def load(folder: Path, schema_file: Path) -> Contracts:
+    """Return the contracts; StackError("contracts-invalid") with file, line and reason for each fault."""
+    contracts, findings = check(folder, schema_file)
+    if contracts is None or findings:
+        raise StackError(
+            "contracts-invalid",
+            f"{len(findings)} findings in the contracts of {folder.name}/",
+            context="\n".join(map(str, findings[:_SHOWN])),
+            hint="invoke contracts check",
+        )
+    return contracts
+
+
+def _default_level(file: Path, schema: dict[str, Any]) -> tuple[Any, list[Finding]]:
+    allowed = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["compatibility"],
+        "properties": {"compatibility": schema["$defs"]["level"]},
+    }
+    body, findings = _yaml(file, allowed)
+    return (None if body is None else body["compatibility"]), findings
+
+
+def _contract(folder: Path, schema: dict[str, Any]) -> tuple[Contract | None, list[Finding]]:
+    body, findings = _yaml(folder / "contract.yml", schema)
+    versions, found = _versions(folder)
+    findings += found
+    if body is None or found:
+        return None, findings
+    contract = Contract(
+        subject=folder.name,
+        file=folder / "contract.yml",
+        **{**body, "consumers": tuple(body.get("consumers", ()))},
+        versions=tuple(versions),
+    )
+    if contract.subject != f"{contract.topic}-value":
+        message = f"the subject of topic {contract.topic!r} is {contract.topic}-value, not {folder.name!r}"
+        findings.append(Finding(contract.file, 1, "subject-name", message))
+    return contract, findings
+
+
+def _yaml(file: Path, schema: dict[str, Any]) -> tuple[dict[str, Any] | None, list[Finding]]:
+    """Return a YAML file's value if it follows the schema, else the findings."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        body = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        return None, [Finding(file, 1, "unreadable", f"cannot be read: {error}")]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        return None, [Finding(file, line, "yaml-syntax", str(getattr(error, "problem", error)))]
+    errors = sorted(Draft202012Validator(schema).iter_errors(body), key=lambda error: str(error.path))
+    findings = [
+        Finding(file, line_of(text, list(error.absolute_path)), "contract-schema", error.message)
+        for error in errors
+    ]
+    return (None if errors else body), findings
+
+
+def _versions(folder: Path) -> tuple[list[Version], list[Finding]]:
+    numbered: dict[int, Path] = {}
+    findings = []
+    for file in sorted(folder.iterdir()):
+        match = _VERSION.fullmatch(file.name)
+        if match:
+            numbered[int(match[1])] = file
+        elif file.name != "contract.yml":
+            findings.append(
+                Finding(file, 1, "stray-file", "a contract holds contract.yml, v1.avsc, v2.avsc … only")
+            )
+    if sorted(numbered) != list(range(1, len(numbered) + 1)) or not numbered:
+        found = ", ".join(f"v{number}" for number in sorted(numbered)) or "none"
+        findings.append(
+            Finding(folder, 1, "version-gap", f"versions are v1, v2 … without a gap; found: {found}")
+        )
+    versions: list[Version] = []
+    for number, file in sorted(numbered.items()):
+        parsed = _version(number, file)
+        if isinstance(parsed, Version):
+            versions.append(parsed)
+        else:
+            findings.append(parsed)
+    return versions, findings
+
+
+def _version(number: int, file: Path) -> Version | Finding:
+    try:
+        text = file.read_text(encoding="utf-8")
+        schema = json.loads(text)
+    except json.JSONDecodeError as error:
+        return Finding(file, error.lineno, "json-syntax", f"{error.msg}, column {error.colno}")
+    except (OSError, UnicodeDecodeError) as error:
+        return Finding(file, 1, "unreadable", f"cannot be read: {error}")
+    if wrong := rules.schema_error(schema, text):
+        return Finding(file, wrong[1], "avro-schema", wrong[0])
+    return Version(number, file, text, schema)
+
+
+def _shared_topics(contracts: list[Contract]) -> Iterator[Finding]:
+    """Yield a finding for each topic that two subjects claim."""
+    seen: dict[str, Contract] = {}
+    for contract in contracts:
+        if first := seen.get(contract.topic):
+            message = f"topic {contract.topic} is claimed by {first.subject} already"
+            yield Finding(contract.file, 1, "topic-claimed", message)
+        seen.setdefault(contract.topic, contract)

@@ -1,0 +1,111 @@
+"""What every contract has to keep besides compatibility: it parses, is documented, named as the rest."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import avro.schema
+import fastavro
+from avro.errors import AvroException
+from fastavro.schema import SchemaParseException, UnknownType
+
+from scripts.contracts.model import Contract, Finding, Version
+from scripts.contracts.positions import line_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scripts.contracts.positions import Step
+
+_FIELD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_TYPE = re.compile(r"([A-Z][a-z0-9]*)+")
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
+
+
+def schema_error(schema: object, text: str) -> tuple[str, int] | None:
+    """Return why this is no Avro schema and the line, None if it is one.
+
+    Names and duplicates are judged by the Avro project's parser, the types of defaults by fastavro's.
+    """
+    try:
+        fastavro.parse_schema(schema)  # type: ignore[arg-type]  # any JSON: what it makes of it is the question
+        avro.schema.parse(json.dumps(schema))
+    except UnknownType as error:
+        name = str(error.name).rpartition(".")[2]  # fastavro puts the namespace before it
+        return f"unknown type {name!r}", _line_with(text, name)
+    except (AvroException, SchemaParseException, ValueError, KeyError, TypeError) as error:
+        words = str(error).splitlines()[0]
+        return words, _line_with(
+            text, *re.findall(r"[\"'<]([\w.-]+)[\"'>]", words), *re.findall(r"[\w-]+", words)
+        )
+    if not isinstance(schema, dict) or schema.get("type") != "record":
+        return "the schema of a topic's values is a record", 1
+    return None
+
+
+def _line_with(text: str, *words: str) -> int:
+    """Return the line of the first of some quoted words that the text has; a parser says what, not where."""
+    for word in words:
+        for number, line in enumerate(text.splitlines(), 1):
+            if f'"{word.strip(chr(34))}"' in line:
+                return number
+    return 1
+
+
+def check(contract: Contract) -> list[Finding]:
+    """Return what a contract's versions miss: documentation, names, the key, a difference."""
+    findings = []
+    for version in contract.versions:
+        findings += [
+            _finding(version, steps, rule, words) for steps, rule, words in _walk(version.schema, [])
+        ]
+        findings += _key(contract, version)
+    for before, after in zip(contract.versions, contract.versions[1:], strict=False):
+        if before.canonical == after.canonical:
+            findings.append(
+                _finding(after, [], "unchanged", f"v{after.number} says the same as v{before.number}")
+            )
+    return findings
+
+
+def _key(contract: Contract, version: Version) -> Iterator[Finding]:
+    types = {field["name"]: field["type"] for field in version.schema["fields"]}
+    if types.get(contract.key) != "string":
+        message = f"the key {contract.key!r} of {contract.file.name} is no string field of v{version.number}"
+        yield _finding(version, ["fields"], "key-field", message)
+
+
+def _finding(version: Version, steps: list[Step], rule: str, message: str) -> Finding:
+    return Finding(version.file, line_of(version.text, steps), rule, message)
+
+
+def _walk(node: object, steps: list[Step]) -> Iterator[tuple[list[Step], str, str]]:
+    """Yield (place, rule, words) for every named type and field below a type."""
+    if isinstance(node, list):
+        for index, branch in enumerate(node):
+            yield from _walk(branch, [*steps, index])
+    if not isinstance(node, dict):
+        return
+    if node["type"] in ("record", "enum", "fixed"):
+        yield from _named(node, [*steps, "name"], _TYPE, "a type's name is PascalCase")
+    for index, symbol in enumerate(node.get("symbols", ())):
+        if not _SYMBOL.fullmatch(symbol):
+            yield [*steps, "symbols", index], "name-style", f"{symbol!r}: an enum's symbols are UPPER_CASE"
+    for index, field in enumerate(node.get("fields", ())):
+        place = [*steps, "fields", index]
+        yield from _named(field, place, _FIELD, "a field's name is snake_case")
+        yield from _walk(field["type"], [*place, "type"])
+    for key in ("items", "values", "type"):
+        if isinstance(node.get(key), dict | list):
+            yield from _walk(node[key], [*steps, key])
+
+
+def _named(
+    node: dict[str, Any], place: list[Step], style: re.Pattern[str], words: str
+) -> Iterator[tuple[list[Step], str, str]]:
+    if not style.fullmatch(node["name"]):
+        yield place, "name-style", f"{node['name']!r}: {words}"
+    if not str(node.get("doc", "")).strip():
+        yield place, "doc-missing", f"{node['name']!r} has no doc"

@@ -1,0 +1,90 @@
+"""The Confluent wire format: byte 0, the schema's id in the registry (4 bytes, big-endian), Avro binary."""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import fastavro
+
+from scripts.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_HEADER = struct.Struct(">bI")
+_MAGIC = 0
+
+
+class Encoder:
+    """Writes records of one registered schema."""
+
+    def __init__(self, schema_id: int, schema: Mapping[str, Any]) -> None:
+        self._header = _HEADER.pack(_MAGIC, schema_id)
+        self._schema = fastavro.parse_schema(dict(schema))
+
+    def encode(self, record: Mapping[str, Any]) -> bytes:
+        """Return the bytes of a record whose values the contract allows (see values.Converter)."""
+        buffer = io.BytesIO()
+        buffer.write(self._header)
+        fastavro.schemaless_writer(buffer, self._schema, record)
+        return buffer.getvalue()
+
+
+@dataclass(slots=True)
+class Decoder:
+    """Reads records of whatever schemas they name; each is looked up once."""
+
+    lookup: Callable[[int], dict[str, Any] | None]
+    _schemas: dict[int, Any] = field(default_factory=dict)
+
+    def decode(self, raw: bytes) -> dict[str, Any]:
+        """Return the record.
+
+        Raises StackError("not-confluent-wire", "unknown-schema-id" or "undecodable"): a poison record.
+        """
+        if len(raw) <= _HEADER.size or raw[0] != _MAGIC:
+            raise StackError(
+                "not-confluent-wire",
+                f"the value does not start with byte 0 and a schema id: {raw[:12]!r}",
+                hint=_guess(raw),
+            )
+        schema_id = _HEADER.unpack_from(raw)[1]
+        buffer = io.BytesIO(raw)
+        buffer.seek(_HEADER.size)
+        try:
+            record = fastavro.schemaless_reader(buffer, self._schema(schema_id), None)
+        except (EOFError, IndexError, UnicodeDecodeError, ValueError, OverflowError) as error:
+            raise StackError(
+                "undecodable",
+                f"the value says it has schema {schema_id}, and does not follow it",
+                context=f"{type(error).__name__}: {error}",
+            ) from error
+        if rest := len(raw) - buffer.tell():
+            raise StackError("undecodable", f"{rest} bytes are left after a record of schema {schema_id}")
+        if not isinstance(record, dict):
+            raise StackError("undecodable", f"schema {schema_id} is no record")
+        return record
+
+    def _schema(self, schema_id: int) -> Any:  # noqa: ANN401 - fastavro's own parsed form
+        if schema_id not in self._schemas:
+            schema = self.lookup(schema_id)
+            if schema is None:
+                raise StackError(
+                    "unknown-schema-id",
+                    f"the registry knows no schema {schema_id}",
+                    hint="was it written with another registry? invoke contracts drift",
+                )
+            self._schemas[schema_id] = fastavro.parse_schema(schema)
+        return self._schemas[schema_id]
+
+
+def _guess(raw: bytes) -> str:
+    """Say what wrote it, from its first bytes."""
+    if raw[:1] in (b"{", b"["):
+        return "it looks like JSON text: the producer used no registry serializer"
+    if raw[:1] == b"\x00":
+        return "it is too short for a record"
+    return "the producer used no registry serializer: see docs/send-an-event.md"

@@ -1,0 +1,46 @@
+"""Where the services of a model answer clients on this machine, read from what the Compose files publish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts import compose
+from scripts.engine.base import external_address
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from scripts.compose import Model, Port
+    from scripts.settings import Settings
+
+_EVERY_INTERFACE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+
+
+def model(settings: Settings) -> Model:
+    """Return the services that events pass through, whether or not they run."""
+    return compose.load(settings, ["messaging", "data"])
+
+
+def port(model: Model, service: str) -> Port:
+    """Return the first published port of a service."""
+    ports = model[service].ports
+    if not ports:
+        raise StackError("not-published", f"{service} publishes no port", exit_code=ExitCode.USAGE)
+    return ports[0]
+
+
+def address(model: Model, service: str) -> tuple[str, int]:
+    """Return (host, port) at which a service answers on this machine."""
+    found = port(model, service)
+    return ("127.0.0.1" if found.host_ip in _EVERY_INTERFACE else found.host_ip), found.published
+
+
+def url(model: Model, service: str, path: str = "") -> str:
+    """Return the HTTP address of a service."""
+    host, number = address(model, service)
+    return f"http://{host}:{number}{path}"
+
+
+def bootstrap(model: Model) -> tuple[str, ...]:
+    """Return HOST:PORT of every broker for clients on this machine."""
+    addresses = (external_address(service.environment) for service in model.services.values())
+    return tuple(filter(None, addresses))

