@@ -53,14 +53,12 @@ def _load_stand_ins(host: str, workdir: Path) -> None:
 def docker_stack(engine: tuple[dict[str, str], bool], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Yield the stack of all four profiles, started on Docker; with stand-ins, as much of it as they are for."""
     environ, ours = engine
-    settings = checkout.fresh(
-        tmp_path_factory.mktemp("clone"), "e2e-docker", port_shift=20_000, environ=environ
-    )
+    settings = checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-docker", port_shift=20_000, environ=environ)
     whole = open_stack(settings, _PROFILES, "docker", _no_display)
     stack = _runnable(whole) if ours else whole
     started = time.monotonic()
     try:
-        lifecycle.up(stack, timeout=UP_TIMEOUT_S, progress=_say, watch=lambda _: None)
+        lifecycle.up(stack, timeout=UP_TIMEOUT_S, progress=_say, watch=quiet)
         _write_verdict(whole, stack, time.monotonic() - started)
         yield stack
     finally:
@@ -74,7 +72,7 @@ def embedded_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = open_stack(settings, ["messaging"], "embedded", _no_display)
     brokers = Stack(settings, stack.model.only(stack.brokers), stack.engine)
     try:
-        lifecycle.up(brokers, timeout=UP_TIMEOUT_S, progress=_say, watch=lambda _: None)
+        lifecycle.up(brokers, timeout=UP_TIMEOUT_S, progress=_say, watch=quiet)
         yield brokers
     finally:
         lifecycle.nuke(brokers, _say)
@@ -119,9 +117,13 @@ def _write_verdict(whole: Stack, stack: Stack, seconds: float) -> None:
     _say(f"configuration only, no image here: {', '.join(only_config) or 'none'}")
 
 
+def quiet(snapshot: lifecycle.Snapshot) -> None:
+    """Watch a wait without a word."""
+
+
 def _say(text: str) -> None:
     print(text)  # noqa: T201 - pytest shows it where something fails, and all of it with -s
 
 
-def _no_display(_files: int, _total: int) -> contextlib.AbstractContextManager[object]:
+def _no_display(files: int, total: int) -> contextlib.AbstractContextManager[object]:  # noqa: ARG001
     return contextlib.nullcontext(lambda _count: None)

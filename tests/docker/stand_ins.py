@@ -199,17 +199,11 @@ def _libraries(*binaries: Path) -> set[Path]:
 
 def _name_service(libraries: set[Path]) -> set[Path]:
     folders = {path.parent for path in libraries if path.name == "libc.so.6"}
-    return {
-        folder / name
-        for folder in folders
-        for name in ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
-    }
+    return {folder / name for folder in folders for name in ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")}
 
 
 def _fetched(lock: artifacts.Lock, name: str, cache: Path) -> tuple[Path, ...]:
-    return artifacts.ensure(
-        lock[name], cache, lambda _files, _total: contextlib.nullcontext(lambda _count: None)
-    )
+    return artifacts.ensure(lock[name], cache, lambda _files, _total: contextlib.nullcontext(lambda _count: None))
 
 
 def _converter_service(workdir: Path) -> Path:
@@ -225,9 +219,7 @@ def _converter_service(workdir: Path) -> Path:
 
 def _from_debian(package: str, workdir: Path) -> Path:
     """Download and unpack a package without installing it (its scripts would start a service)."""
-    subprocess.run(
-        ["/usr/bin/apt-get", "download", "-q", package], cwd=workdir, check=True, capture_output=True
-    )
+    subprocess.run(["/usr/bin/apt-get", "download", "-q", package], cwd=workdir, check=True, capture_output=True)
     target = workdir / package
     archive = next(workdir.glob(f"{package}_*.deb"))
     subprocess.run(["/usr/bin/dpkg", "-x", archive, target], check=True, capture_output=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scripts import health, lifecycle
 from tests.docker import records
-from tests.docker.conftest import UP_TIMEOUT_S
+from tests.docker.conftest import UP_TIMEOUT_S, quiet
 
 if TYPE_CHECKING:
     from scripts.engine import Stack
@@ -31,7 +31,7 @@ def test_up_again_changes_nothing(stack: Stack) -> None:
 
 def test_records_survive_the_restart_of_a_broker(stack: Stack) -> None:
     topic, sent = records.produce(stack.bootstrap, 300)
-    lifecycle.restart(stack, "kafka-2", timeout=UP_TIMEOUT_S, progress=_quiet, watch=_quiet)
+    lifecycle.restart(stack, "kafka-2", timeout=UP_TIMEOUT_S, progress=print, watch=quiet)
     assert records.read(stack.bootstrap, topic, len(sent)) == sent
 
 
@@ -47,7 +47,7 @@ def test_a_killed_broker_loses_nothing_and_heals(stack: Stack) -> None:
 
 def test_down_is_clean_and_up_finds_the_data(stack: Stack) -> None:
     topic, sent = records.produce(stack.bootstrap, 100)
-    lifecycle.down(stack, _quiet)
+    lifecycle.down(stack, print)
     assert {state.phase for state in stack.engine.states(list(stack.brokers))} == {"stopped"}
     for folder in data_folders(stack):
         assert (folder / ".kafka_cleanshutdown").exists(), f"{folder} was not closed in order"
@@ -62,8 +62,4 @@ def data_folders(stack: Stack) -> list[Path]:
 
 
 def _up(stack: Stack) -> None:
-    lifecycle.up(stack, timeout=UP_TIMEOUT_S, progress=_quiet, watch=_quiet)
-
-
-def _quiet(_: object) -> None:
-    return None
+    lifecycle.up(stack, timeout=UP_TIMEOUT_S, progress=print, watch=quiet)

@@ -162,8 +162,10 @@ class DockerEngine:
 
     def exec(self, service: str, argv: Sequence[str]) -> tuple[int, str]:
         """Run a command in a container; return its exit code and output."""
-        done = self._container(service).exec_run(list(argv))
-        return int(done.exit_code or 0), b"".join([done.output]).decode(errors="replace")
+        api = self.client.api
+        command = api.exec_create(str(self._container(service).id), list(argv))
+        said: bytes = api.exec_start(command)
+        return int(api.exec_inspect(command["Id"])["ExitCode"]), said.decode(errors="replace")
 
     def _connects(self, service: str, host: str, port: int) -> bool:
         argv = ["timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}"]

@@ -1,4 +1,4 @@
-"""Does every address that the brokers advertise accept a connection from where its clients are?
+"""Whether every address that the brokers advertise accepts connections from where its clients are.
 
 External ones are asked from this machine, internal ones from inside the network: a health check sees neither.
 """
