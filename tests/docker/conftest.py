@@ -54,7 +54,7 @@ def docker_stack(engine: tuple[dict[str, str], bool], tmp_path_factory: pytest.T
     """Yield the stack of all four profiles, started on Docker; with stand-ins, as much of it as they are for."""
     environ, ours = engine
     settings = checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-docker", port_shift=20_000, environ=environ)
-    whole = open_stack(settings, _PROFILES, "docker", _no_display)
+    whole = open_stack(settings, _PROFILES, "docker", no_display)
     stack = _runnable(whole) if ours else whole
     started = time.monotonic()
     try:
@@ -69,7 +69,7 @@ def docker_stack(engine: tuple[dict[str, str], bool], tmp_path_factory: pytest.T
 def embedded_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Yield the three brokers of a checkout, started as processes."""
     settings = checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-embedded", port_shift=30_000)
-    stack = open_stack(settings, ["messaging"], "embedded", _no_display)
+    stack = open_stack(settings, ["messaging"], "embedded", no_display)
     brokers = Stack(settings, stack.model.only(stack.brokers), stack.engine)
     try:
         lifecycle.up(brokers, timeout=UP_TIMEOUT_S, progress=_say, watch=quiet)
@@ -125,5 +125,6 @@ def _say(text: str) -> None:
     print(text)  # noqa: T201 - pytest shows it where something fails, and all of it with -s
 
 
-def _no_display(files: int, total: int) -> contextlib.AbstractContextManager[object]:  # noqa: ARG001
+def no_display(files: int, total: int) -> contextlib.AbstractContextManager[object]:  # noqa: ARG001
+    """Download without showing it."""
     return contextlib.nullcontext(lambda _count: None)

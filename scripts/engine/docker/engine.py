@@ -164,7 +164,7 @@ class DockerEngine:
         """Run a command in a container; return its exit code and output."""
         api = self.client.api
         command = api.exec_create(str(self._container(service).id), list(argv))
-        said: bytes = api.exec_start(command)
+        said: bytes = api.exec_start(str(command["Id"]))
         return int(api.exec_inspect(command["Id"])["ExitCode"]), said.decode(errors="replace")
 
     def _connects(self, service: str, host: str, port: int) -> bool:

@@ -49,7 +49,7 @@ def advertised(model: Model) -> Iterator[Advertised]:
 def unreachable(model: Model, from_network: Callable[[str, str, int], bool]) -> list[str]:
     """Return those that cannot be connected to. from_network(broker, host, port) asks inside the network.
 
-    Internal addresses are asked from a broker other than their own: a name only its owner knows is no name.
+    Internal addresses are asked from the other brokers: a name only its owner knows is no name.
     """
     found = list(advertised(model))
     brokers = list(dict.fromkeys(item.broker for item in found))
@@ -58,8 +58,9 @@ def unreachable(model: Model, from_network: Callable[[str, str, int], bool]) -> 
         if item.side == "host":
             where, answers = "this machine", from_host(item.host, item.port)
         else:
-            where = next((name for name in brokers if name != item.broker), item.broker)
-            answers = from_network(where, item.host, item.port)
+            others = [name for name in brokers if name != item.broker] or [item.broker]
+            where = " and ".join(others)
+            answers = any(from_network(name, item.host, item.port) for name in others)
         if not answers:
             missing.append(f"{item} cannot be reached from {where}")
     return missing
