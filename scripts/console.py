@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -123,7 +123,7 @@ class Waiting:
         self._live: Live | None = None
         self._seen: dict[str, str] = {}
 
-    def __enter__(self) -> Waiting:
+    def __enter__(self) -> Self:
         if words.is_terminal:
             self._live = Live(console=words, transient=True, refresh_per_second=8)
             self._live.start()

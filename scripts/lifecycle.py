@@ -1,4 +1,4 @@
-"""Starting and stopping a stack on any engine: what must hold before, waiting until it is truly ready, one at a time."""
+"""Starting and stopping a stack on any engine, one task at a time, and waiting until it is truly ready."""
 
 from __future__ import annotations
 

@@ -45,7 +45,13 @@ def bootstrap(given: str | None, engine: str | None = None) -> tuple[str, ...]:
     """Return the addresses of a remote cluster (HOST:PORT,…) or those of this checkout's own."""
     if given:
         return addresses(given)
-    own = stack(None, engine, quiet=True)
+    return own_brokers(stack(None, engine, quiet=True))
+
+
+def own_brokers(own: Stack) -> tuple[str, ...]:
+    """Return the brokers' addresses of a stack; StackError("no-broker") if none of its services is one."""
+    if not own.bootstrap:
+        raise StackError("no-broker", "no broker runs", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT)
     return own.bootstrap
 
 

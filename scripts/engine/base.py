@@ -72,7 +72,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The services of some profiles on an engine (which knows the services of all): what all above engines works with."""
+    """The services of some profiles, on an engine that knows the services of all."""
 
     settings: Settings
     model: Model

@@ -36,11 +36,11 @@ class Cache:
         return self.path.with_name(self.path.name + ".config")
 
     def use_flags(self) -> list[str]:
-        """Flags to start with the cache."""
+        """Return the flags to start with the cache."""
         return [f"-XX:AOTCache={self.path}", "-XX:+VerifySharedSpaces"]
 
     def record_flags(self) -> list[str]:
-        """Flags to start without it and have it written at the end."""
+        """Return the flags to start without it and have it written at the end."""
         return [f"-XX:AOTCacheOutput={self.path}"]
 
     def discard(self) -> None:

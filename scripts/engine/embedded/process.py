@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ import psutil
 from scripts.errors import StackError
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 

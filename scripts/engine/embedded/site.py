@@ -78,7 +78,7 @@ class Site:
         return text
 
     def data_dirs(self) -> list[Path]:
-        """The folders on this machine that the service writes its data to."""
+        """Return the folders on this machine that the service writes its data to."""
         return [Path(mount.source) for mount in self.service.mounts if mount.kind == "bind" and not mount.read_only]
 
 

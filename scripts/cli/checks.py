@@ -1,0 +1,22 @@
+"""The task that runs the verification stages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts.cli.command import command
+
+if TYPE_CHECKING:
+    from invoke import Context
+
+
+@command(iterable=["session"], help={"session": "a nox session; repeat it for more (default: those `nox` runs)"})
+def test(c: Context, session: list[str] | None = None) -> None:
+    """Run the verification stages: nox with its default sessions."""
+    import os
+    import sys
+    from pathlib import Path
+
+    argv = [str(Path(sys.prefix, "bin", "nox")), *(item for name in session or [] for item in ("--session", name))]
+    # nox takes this task's place, so that its exit code and Ctrl-C are the shell's.
+    os.execv(argv[0], argv)

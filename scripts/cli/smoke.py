@@ -1,0 +1,68 @@
+"""The task that proves messages get through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.cli.command import command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from invoke import Context
+
+    from scripts.engine import Stack
+    from scripts.errors import ExitCode
+
+RECORDS = 300
+
+
+@command(
+    help={
+        "engine": "docker, embedded or auto",
+        "bootstrap": "HOST:PORT[,…] of another cluster (its brokers are not restarted)",
+        "records": f"how many to send (default {RECORDS})",
+        "restart": "restart a partition leader in the middle (--no-restart: don't)",
+        "json": "print the verdict as JSON",
+        "junit": "also write it as JUnit XML to this file",
+    }
+)
+def smoke(
+    c: Context,
+    engine: str | None = None,
+    bootstrap: str | None = None,
+    records: int = RECORDS,
+    restart: bool = True,
+    json: bool = False,
+    junit: str | None = None,
+) -> ExitCode:
+    """Send and read back real messages, restart a leader in between, compare every field."""
+    from scripts import console
+    from scripts import smoke as library
+    from scripts.cli import opening
+
+    if bootstrap:
+        plan = library.Plan(opening.addresses(bootstrap), records, None)
+    else:
+        stack = opening.running(engine)
+        plan = library.Plan(opening.own_brokers(stack), records, _restarter(stack) if restart else None)
+    verdict = library.run(plan)
+    if junit:
+        Path(junit).write_text(verdict.junit(), encoding="utf-8")
+    if json:
+        console.print_json(verdict.as_dict())
+    else:
+        console.write_lines(verdict.lines())
+    return verdict.exit_code
+
+
+def _restarter(stack: Stack) -> Callable[[int], None]:
+    from scripts import console, lifecycle
+
+    services = {int(stack.model[name].environment["KAFKA_NODE_ID"]): name for name in stack.brokers}
+
+    def restart(broker: int) -> None:
+        lifecycle.restart(stack, services[broker], timeout=120, progress=console.say, watch=lambda _: None)
+
+    return restart

@@ -1,0 +1,218 @@
+"""The smoke test: real messages through a real cluster, compared field by field (VAL-MSG-003, STORY-MSG-01)."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scripts import health, topics
+from scripts.errors import ExitCode, StackError
+from scripts.verdict import Checks, StepFailedError, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from kafka import KafkaProducer
+
+    from scripts.health import ClusterHealth
+
+EVENTS_TOPIC = "events-topic"
+_SEND_TIMEOUT_S = 30
+_READ_TIMEOUT_S = 30
+_SHOWN = 3  # how many differences are told; the rest is counted
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record, with the place the cluster acknowledged."""
+
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run does. restart: stops and starts the broker with that id; None where that is not ours to do."""
+
+    bootstrap: Sequence[str]
+    records: int
+    restart: Callable[[int], None] | None
+    partitions: int = 3
+
+
+def run(plan: Plan) -> Verdict:
+    """Carry out the smoke test and clean up after it, whatever happens."""
+    checks = Checks("smoke")
+    own = f"smoke-{uuid.uuid4().hex[:12]}"
+    try:
+        try:
+            _round_trip(plan, own, checks)
+            _archived(plan, checks)
+        finally:
+            _clean_up(plan.bootstrap, own, checks)
+    except StepFailedError:
+        pass
+    return checks.verdict()
+
+
+def _round_trip(plan: Plan, topic: str, checks: Checks) -> None:
+    """Own topic: replicas, acknowledged offsets, and every record read back in order."""
+    with checks.step("topic is created with all replicas") as found, health.admin(plan.bootstrap) as client:
+        topics.create(client, topics.Topic(topic, plan.partitions))
+        found.extend(replica_report(health.cluster_health(client), topic))
+    with checks.step("records are acknowledged by all in-sync replicas") as found:
+        sent = _send(plan.bootstrap, topic, _payload(plan.records))
+        found.append(f"{len(sent)} records, acks=all")
+    with checks.step("records are read back as they were sent") as found:
+        found.extend(compare(sent, _read(plan.bootstrap, topic, _ends(sent))))
+
+
+def _archived(plan: Plan, checks: Checks) -> None:
+    """events-topic: what is sent is still readable for a fresh consumer when its leader was restarted."""
+    with checks.step(f"records reach {EVENTS_TOPIC}") as found:
+        sent = _send(plan.bootstrap, EVENTS_TOPIC, _payload(min(plan.records, 30)))
+        found.append(f"{len(sent)} records")
+    if plan.restart is None:
+        name = f"{EVENTS_TOPIC} is readable by a fresh consumer"
+    else:
+        name = f"{EVENTS_TOPIC} is readable by a fresh consumer after its leader was restarted"
+    with checks.step(name) as found:
+        if plan.restart is not None:
+            leader = _leader(plan.bootstrap, EVENTS_TOPIC, sent[0].partition)
+            plan.restart(leader)
+            found.append(f"broker {leader} restarted")
+        found.extend(compare(sent, _read(plan.bootstrap, EVENTS_TOPIC, _ends(sent), _starts(sent))))
+
+
+def _clean_up(bootstrap: Sequence[str], topic: str, checks: Checks) -> None:
+    with checks.step("its own topic is removed") as found, health.admin(bootstrap) as client:
+        if topics.describe(client, [topic]):
+            topics.delete(client, topic)
+        found.append(topic)
+
+
+def replica_report(cluster: ClusterHealth, topic: str) -> Iterator[str]:
+    """Say whether each partition has as many distinct, in-sync replicas as the cluster can hold (up to 3)."""
+    wanted = min(3, len(cluster.brokers))
+    partitions = [item for item in cluster.partitions if item.topic == topic]
+    for item in partitions:
+        if len(set(item.replicas)) != wanted or set(item.isr) != set(item.replicas):
+            yield f"!partition {item.partition}: replicas {item.replicas}, in sync {item.isr}, wanted {wanted}"
+    yield f"{len(partitions)} partitions × {wanted} replicas, all in sync"
+
+
+def compare(sent: Sequence[Record], read: Sequence[Record]) -> Iterator[str]:
+    """Say how what was read differs from what was acknowledged: lost, altered, moved, reordered, or nothing of these.
+
+    Records of others between ours are allowed (events-topic is shared); ours must be where they were acknowledged.
+    """
+    found = {(record.partition, record.offset): record for record in read}
+    lost = [record for record in sent if (record.partition, record.offset) not in found]
+    altered = [record for record in sent if record != found.get((record.partition, record.offset), record)]
+    yield from _differences("lost", lost)
+    yield from _differences("altered", altered)
+    reordered = [now for before, now in _neighbours(read) if before.offset >= now.offset]
+    yield from _differences("out of order", reordered)
+    yield from _differences(
+        "sent order not kept", [now for before, now in _neighbours(_by_partition(sent)) if _swapped(before, now)]
+    )
+    yield f"{len(sent)} sent, {len(sent) - len(lost)} read, 0 lost, 0 altered, 0 reordered"
+
+
+def _differences(kind: str, records: Sequence[Record]) -> Iterator[str]:
+    if records:
+        shown = ", ".join(f"{record.partition}@{record.offset}" for record in records[:_SHOWN])
+        yield f"!{len(records)} {kind}: {shown}{'' if len(records) <= _SHOWN else ' …'}"
+
+
+def _neighbours(records: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
+    """Yield each record with the one before it in the same partition."""
+    last: dict[int, Record] = {}
+    for record in records:
+        if record.partition in last:
+            yield last[record.partition], record
+        last[record.partition] = record
+
+
+def _payload(count: int) -> dict[bytes, bytes]:
+    run = uuid.uuid4().hex[:8]
+    return {f"{run}-{number % 97}-{number}".encode(): f"{run} {number:08d}".encode() for number in range(count)}
+
+
+def _send(bootstrap: Sequence[str], topic: str, payload: Mapping[bytes, bytes]) -> list[Record]:
+    from kafka.errors import KafkaError  # noqa: PLC0415
+
+    producer = _producer(bootstrap)
+    try:
+        futures = [(key, value, producer.send(topic, key=key, value=value)) for key, value in payload.items()]
+        acknowledged = [(key, value, future.get(timeout=_SEND_TIMEOUT_S)) for key, value, future in futures]
+    except KafkaError as error:
+        raise StackError(
+            "send-failed",
+            f"{topic} did not take the records: {type(error).__name__}",
+            context=str(error),
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+    finally:
+        producer.close(timeout=1)
+    return [Record(meta.partition, meta.offset, key, value) for key, value, meta in acknowledged]
+
+
+def _producer(bootstrap: Sequence[str]) -> KafkaProducer:
+    from kafka import KafkaProducer  # noqa: PLC0415
+
+    return KafkaProducer(bootstrap_servers=list(bootstrap), acks="all", linger_ms=5, reconnect_backoff_max_ms=500)
+
+
+def _read(
+    bootstrap: Sequence[str], topic: str, ends: Mapping[int, int], starts: Mapping[int, int] | None = None
+) -> list[Record]:
+    """Read a topic with a fresh consumer from `starts` (or the beginning) up to the offsets `ends`, inclusive."""
+    from kafka import KafkaConsumer, TopicPartition  # noqa: PLC0415
+
+    partitions = {number: TopicPartition(topic, number) for number in ends}
+    consumer = KafkaConsumer(
+        bootstrap_servers=list(bootstrap),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=50,
+        reconnect_backoff_max_ms=500,
+    )
+    try:
+        consumer.assign(list(partitions.values()))
+        for number, start in (starts or dict.fromkeys(ends, 0)).items():
+            consumer.seek(partitions[number], start)
+        read: dict[int, list[Record]] = defaultdict(list)
+        deadline = time.monotonic() + _READ_TIMEOUT_S
+        while time.monotonic() < deadline and any(not _reached(read[number], end) for number, end in ends.items()):
+            for batch in consumer.poll(timeout_ms=200).values():
+                for item in batch:
+                    read[item.partition].append(Record(item.partition, item.offset, item.key, item.value))
+    finally:
+        consumer.close(autocommit=False)
+    return [record for records in read.values() for record in records]
+
+
+def _reached(records: Sequence[Record], end: int) -> bool:
+    return bool(records) and records[-1].offset >= end
+
+
+def _ends(sent: Sequence[Record]) -> dict[int, int]:
+    return {number: max(r.offset for r in sent if r.partition == number) for number in {r.partition for r in sent}}
+
+
+def _starts(sent: Sequence[Record]) -> dict[int, int]:
+    return {number: min(r.offset for r in sent if r.partition == number) for number in {r.partition for r in sent}}
+
+
+def _leader(bootstrap: Sequence[str], topic: str, partition: int) -> int:
+    with health.admin(bootstrap) as client:
+        for item in health.cluster_health(client).partitions:
+            if (item.topic, item.partition) == (topic, partition):
+                return item.leader
+    raise StackError("no-such-topic", f"there is no {topic}-{partition}", hint="./invoke topics apply")
