@@ -31,7 +31,7 @@ def doctor(
     engine: str | None = None,
     fix: bool = False,
     all: bool = False,
-    json: bool = False,  # noqa: A002 - the flag's name
+    json: bool = False,
 ) -> ExitCode:
     """Put every check to machine, configuration, data, cluster and services; exits 1 if one finds an error."""
     from scripts import console

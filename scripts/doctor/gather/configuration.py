@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from scripts.settings import Settings
 
 _LOCK = Path("infra", "artifacts.lock.json")
-_VERSIONED_BY = {
-    "kafka": lambda model: _build_argument(model, "kafka-folders", "KAFKA_BASE_IMAGE"),
-    "schema-registry": lambda model: model.services["schema-registry"].image,
-}
-"""Artifact set → the image that carries the same program."""
 
 
 def variables(path: Path) -> dict[str, str]:
@@ -29,7 +24,11 @@ def variables(path: Path) -> dict[str, str]:
 def lock(settings: Settings, model: Model) -> dict[str, str]:
     """Return image → version of the locked artifact that carries the same program."""
     roots = artifacts.read_lock(settings.root / _LOCK).roots
-    return {image(model): roots[name][0].split(":")[-1] for name, image in _VERSIONED_BY.items() if name in roots}
+    images = {
+        "kafka": str(model["kafka-folders"].raw["build"]["args"]["KAFKA_BASE_IMAGE"]),
+        "schema-registry": model["schema-registry"].image,
+    }
+    return {image: roots[name][0].rpartition(":")[2] for name, image in images.items() if name in roots}
 
 
 def secret_modes(model: Model) -> dict[str, int]:
@@ -42,7 +41,3 @@ def secret_modes(model: Model) -> dict[str, int]:
     }
     files = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
     return {str(path): stat.S_IMODE(path.stat().st_mode) for path in files if path.is_file()}
-
-
-def _build_argument(model: Model, service: str, name: str) -> str:
-    return str(model.services[service].raw["build"]["args"][name])
