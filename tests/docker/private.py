@@ -14,14 +14,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import docker
-from docker.errors import DockerException
 
 from scripts.wait import wait_until
 
@@ -60,17 +58,16 @@ def private_engine() -> Iterator[str]:
         stdin=subprocess.PIPE,
         start_new_session=True,  # a Ctrl-C in the test run's group must not reach the one who cleans up
     )
-    host = f"unix://{folder}/docker.sock"
     try:
         wait_until(
-            lambda: _answers(host) or supervisor.poll() is not None,
+            lambda: _answers(folder / "docker.sock") or supervisor.poll() is not None,
             what="the private engine",
             timeout=_START_TIMEOUT_S,
             last_seen=lambda: _tail(folder / "dockerd.log"),
         )
         if supervisor.poll() is not None:
             raise RuntimeError(f"the private engine ended: {_tail(folder / 'dockerd.log')}")
-        yield host
+        yield f"unix://{folder}/docker.sock"
     finally:
         if supervisor.stdin is not None:
             supervisor.stdin.close()
@@ -102,12 +99,15 @@ def bridges() -> set[str]:
     return {path.name for path in Path("/sys/class/net").glob("br-*")}
 
 
-def _answers(host: str) -> bool:
-    try:
-        with contextlib.closing(docker.DockerClient(base_url=host, timeout=2)) as client:
-            return bool(client.ping())
-    except (DockerException, OSError):
-        return False
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(2)
+        try:
+            connection.connect(str(path))
+            connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b" 200 " in connection.recv(64)
+        except OSError:
+            return False
 
 
 def _tail(log: Path) -> str:
