@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -25,21 +26,22 @@ if TYPE_CHECKING:
 
 UP_TIMEOUT_S = 150
 _PROFILES = ("messaging", "data", "obs", "core")
+_ENGINE_VARIABLES = ("DOCKER_HOST", "DOCKER_BUILDKIT")
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], bool]]:
-    """Yield (the variables that lead to the engine, whether its images are stand-ins)."""
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Yield the variables that lead to an engine: the one that answers, else a private one with stand-ins."""
     with contextlib.ExitStack() as stack:
         try:
-            host, ours = connection.address(Settings()), False
             connection.connect(Settings())
+            yield {key: os.environ[key] for key in _ENGINE_VARIABLES if key in os.environ}
         except StackError:
             if reason := private.obstacle():
                 pytest.fail(f"no Docker engine answers, and {reason}")
-            host, ours = stack.enter_context(private.private_engine()), True
+            host = stack.enter_context(private.private_engine())
             _load_stand_ins(host, tmp_path_factory.mktemp("images"))
-        yield {"DOCKER_HOST": host, **({"DOCKER_BUILDKIT": "0"} if ours else {})}, ours
+            yield {"DOCKER_HOST": host, "DOCKER_BUILDKIT": "0"}  # it has no buildx
 
 
 def _load_stand_ins(host: str, workdir: Path) -> None:
@@ -50,12 +52,11 @@ def _load_stand_ins(host: str, workdir: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def docker_stack(engine: tuple[dict[str, str], bool], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def docker_stack(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Yield the stack of all four profiles, started on Docker; with stand-ins, as much of it as they are for."""
-    environ, ours = engine
-    settings = checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-docker", port_shift=20_000, environ=environ)
+    settings = checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-docker", port_shift=20_000, environ=engine)
     whole = open_stack(settings, _PROFILES, "docker", no_display)
-    stack = _runnable(whole) if ours else whole
+    stack = _runnable(whole)
     started = time.monotonic()
     try:
         lifecycle.up(stack, timeout=UP_TIMEOUT_S, progress=_say, watch=quiet)
@@ -94,9 +95,12 @@ def docker_engine(docker_stack: Stack) -> DockerEngine:
 
 
 def _runnable(whole: Stack) -> Stack:
-    """Return the stack without the services whose image neither a stand-in nor the build provides."""
+    """Return the whole stack, or, on an engine with stand-ins, the services whose image those or the build provide."""
     assert isinstance(whole.engine, DockerEngine)
-    here = {tag for image in whole.engine.client.images.list() for tag in image.tags}
+    images = whole.engine.client.images
+    if not images.list(filters={"label": stand_ins.LABEL}):
+        return whole
+    here = {tag for image in images.list() for tag in image.tags}
     built = {service.image for service in whole.model.services.values() if "build" in service.raw}
     names = [name for name, service in whole.model.services.items() if service.image in here | built]
     return Stack(whole.settings, whole.model.only(names), whole.engine)

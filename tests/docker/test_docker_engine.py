@@ -107,10 +107,10 @@ def test_prometheus_reaches_every_target_that_runs_and_sees_a_lost_broker(
 
 
 def test_a_broker_that_cannot_start_is_named_with_its_exit_code_and_words(
-    engine: tuple[dict[str, str], bool], docker_stack: Stack, tmp_path: Any
+    engine: dict[str, str], docker_stack: Stack, tmp_path: Any
 ) -> None:
     del docker_stack  # its images are the ones this stack uses
-    settings = checkout.fresh(tmp_path / "clone", "e2e-broken", port_shift=25_000, environ=engine[0])
+    settings = checkout.fresh(tmp_path / "clone", "e2e-broken", port_shift=25_000, environ=engine)
     checkout.assign(settings, KAFKA_JVM_PERFORMANCE_OPTS="-XX:+NoSuchOption")
     broken = open_stack(settings, ["messaging"], "docker", no_display)
     try:
@@ -125,12 +125,12 @@ def test_a_broker_that_cannot_start_is_named_with_its_exit_code_and_words(
     assert "NoSuchOption" in raised.value.context
 
 
-def test_plain_compose_agrees_with_the_task(docker_stack: Stack, engine: tuple[dict[str, str], bool]) -> None:
+def test_plain_compose_agrees_with_the_task(docker_stack: Stack, engine: dict[str, str]) -> None:
     settings = docker_stack.settings
     done = subprocess.run(
         [str(compose.binary()), "--profile", "*", "up", "--detach", "--wait", *docker_stack.model.services],
         cwd=settings.root,
-        env={**settings.environ, **engine[0]},
+        env={**settings.environ, **engine},
         capture_output=True,
         text=True,
         check=False,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ALLOWED = 1.6
-_NEEDED = [
+_NEEDED = (
     "CLUSTER_ID",
     "KAFKA_NODE_ID",
     "KAFKA_PROCESS_ROLES",
@@ -33,20 +33,20 @@ _NEEDED = [
     "KAFKA_ADVERTISED_LISTENERS",
     "KAFKA_HEAP_OPTS",
     "KAFKA_JVM_PERFORMANCE_OPTS",
-]
+)
 
 
 def test_three_healthy_brokers_start_nearly_as_fast_as_bare_ones(
-    engine: tuple[dict[str, str], bool], docker_stack: Stack, tmp_path: Path
+    engine: dict[str, str], docker_stack: Stack, tmp_path: Path
 ) -> None:
     del docker_stack  # it has built the image
-    settings = checkout.fresh(tmp_path / "clone", "e2e-start", port_shift=25_000, environ=engine[0])
+    settings = checkout.fresh(tmp_path / "clone", "e2e-start", port_shift=25_000, environ=engine)
     whole = open_stack(settings, ["messaging"], "docker", no_display)
     ours = Stack(settings, whole.model.only([*whole.brokers, "kafka-folders"]), whole.engine)
     bare = _bare(ours, tmp_path / "bare")
     seconds: dict[str, list[float]] = {"bare": [], "ours": []}
     for _ in range(2):  # each once after the other, so that a slow moment hits both
-        seconds["bare"].append(_start_bare(bare, ours, engine[0]))
+        seconds["bare"].append(_start_bare(bare, ours, engine))
         seconds["ours"].append(_start_ours(ours))
     figures = {name: min(values) for name, values in seconds.items()}
     _keep(figures | {"ratio": figures["ours"] / figures["bare"]})
