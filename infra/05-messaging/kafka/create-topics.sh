@@ -10,6 +10,7 @@ options() {
         function fail() { print FILENAME ":" FNR ": not understood: " $0 > "/dev/stderr"; bad = 1; exit 1 }
         function value(text) {
             sub(/^[^:]*:[ ]*/, "", text); sub(/[ ]+#.*$/, "", text); gsub(/^["\047]|["\047]$/, "", text)
+            if (text ~ /[ "\047]/) fail()
             return text
         }
         function flush() { if (name != "") print name partitions replicas config; name = partitions = replicas = config = "" }

@@ -48,9 +48,7 @@ class Folder:
             "compatibility": "BACKWARD_TRANSITIVE",
             **changes,
         }
-        (folder / "contract.yml").write_text(
-            json.dumps({k: v for k, v in body.items() if v is not None}, indent=1)
-        )
+        (folder / "contract.yml").write_text(json.dumps({k: v for k, v in body.items() if v is not None}, indent=1))
         for number, version in enumerate(versions, 1):
             text = version if isinstance(version, str) else json.dumps(version, indent=1)
             (folder / f"v{number}.avsc").write_text(text)

@@ -108,9 +108,7 @@ def test_the_registry_answers_409_with_the_field_that_broke_it(
     assert len(fake.subjects["orders-value"]) == 1
 
 
-def test_a_registry_that_forgets_is_not_believed(
-    folder: Folder, registry: Registry, fake: FakeRegistry
-) -> None:
+def test_a_registry_that_forgets_is_not_believed(folder: Folder, registry: Registry, fake: FakeRegistry) -> None:
     fake.forgets = True
     with pytest.raises(StackError, match="apply-not-effective"):
         apply(folder.contract(V1).load(), registry, ignore)
