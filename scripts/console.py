@@ -74,7 +74,7 @@ def confirm(question: str) -> bool:
     """Ask a person on a terminal; no terminal means no."""
     if not (sys.stdin.isatty() and words.is_terminal):
         return False
-    words.print(f"{question} [y/N] ", end="")
+    words.print(f"{escape(question)} \\[y/N] ", end="")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.1
 _DEAD = ("exited",)
+_ALIVE = ("starting", "running", "paused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +62,27 @@ def exclusive(settings: Settings, progress: Progress) -> Iterator[None]:
         lock.release()
 
 
-def up(stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, wait: bool = True) -> Snapshot:
+def up(
+    stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, wait: bool = True, clock: Clock = CLOCK
+) -> Snapshot:
     """Start what doesn't run and wait until all is ready; a stack that already is costs one look.
 
     Raises StackError("service-died") with the guilty log lines as soon as a process ends, "not-ready" after
-    `timeout` seconds.
+    `timeout` seconds. Ctrl-C stops what this call has started and nothing else.
     """
     names = list(stack.model.services)
     if not names:
         raise StackError("nothing-to-start", "no service is in the chosen profiles", exit_code=ExitCode.NOTHING)
     with exclusive(stack.settings, progress):
+        before = {state.name for state in stack.engine.states(names) if state.phase in _ALIVE}
         stack.engine.preflight(names)
-        stack.engine.start(names, progress)
-        return wait_ready(stack, timeout=timeout, watch=watch) if wait else look(stack, 0.0)
+        try:
+            stack.engine.start(names, progress)
+            return wait_ready(stack, timeout=timeout, watch=watch, clock=clock) if wait else look(stack, 0.0)
+        except KeyboardInterrupt:
+            progress("interrupted; stopping what was started")
+            stack.engine.stop([name for name in names if name not in before], progress)
+            raise
 
 
 def down(stack: Stack, progress: Progress) -> None:
@@ -82,13 +91,15 @@ def down(stack: Stack, progress: Progress) -> None:
         stack.engine.stop(list(stack.model.services), progress)
 
 
-def restart(stack: Stack, service: str, *, timeout: float, progress: Progress, watch: Watcher) -> Snapshot:
+def restart(
+    stack: Stack, service: str, *, timeout: float, progress: Progress, watch: Watcher, clock: Clock = CLOCK
+) -> Snapshot:
     """Stop one service in order, start it again and wait until the stack is whole."""
     stack.model[service]
     with exclusive(stack.settings, progress):
         stack.engine.stop([service], progress)
         stack.engine.start([service], progress)
-        return wait_ready(stack, timeout=timeout, watch=watch)
+        return wait_ready(stack, timeout=timeout, watch=watch, clock=clock)
 
 
 def nuke(stack: Stack, progress: Progress) -> None:

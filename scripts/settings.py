@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
-_PORT_LINE = re.compile(r"(?m)^([A-Z0-9_]+_PORT)=(\d+)[ \t]*$")
+_PORT_LINE = re.compile(r"(?m)^([A-Z0-9_]+_PORT)=(\d+)(?=[ \t]*$|[ \t]+#)")
 _PORTS = range(1024, 65536)
+_QUOTED = re.compile(r"""(['"])(.*)\1(?:\s+#.*)?""")
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 
@@ -97,9 +98,9 @@ def read_env(path: Path) -> dict[str, str]:
 
 
 def _unquote(value: str) -> str:
-    """Take off one pair of quotes, or a trailing ` # comment` of a bare value."""
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1]
+    """Take off one pair of quotes and a trailing ` # comment`."""
+    if quoted := _QUOTED.fullmatch(value):
+        return quoted[2]
     return re.split(r"\s+#", value, maxsplit=1)[0]
 
 

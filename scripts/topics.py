@@ -177,4 +177,13 @@ def apply_file(path: Path, bootstrap: Sequence[str]) -> tuple[Change, ...]:
 def _configure(client: KafkaAdminClient, topic: Topic) -> None:
     from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415
 
-    client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, dict(topic.config))])
+    try:
+        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, dict(topic.config))])
+    except ValueError as error:  # the client's own check of the keys, before it asks the cluster
+        raise StackError(
+            "topic-config",
+            f"the configuration of {topic.name} has a key that Kafka does not know",
+            context=str(error),
+            hint=f"see the topic configurations of Kafka's documentation, then edit {FILE}",
+            exit_code=ExitCode.USAGE,
+        ) from error

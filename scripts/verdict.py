@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production [2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,9 @@ class Verdict:
         for check in self.checks:
             case = ET.SubElement(suite, "testcase", name=check.name, classname=self.title, time=f"{check.seconds:.3f}")
             if not check.ok:
-                ET.SubElement(case, "failure", message=check.detail)
-        return ET.tostring(suite, encoding="unicode", xml_declaration=True)
+                ET.SubElement(case, "failure", message=_NOT_XML.sub("\ufffd", check.detail))
+        text: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
+        return text.decode()
 
 
 @dataclass

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from invoke import Context
 
 
-@command(iterable=["session"], help={"session": "a nox session; repeat it for more (default: those `nox` runs)"})
-def test(c: Context, session: list[str] | None = None) -> None:
+@command(
+    name="test", iterable=["session"], help={"session": "a nox session; repeat it for more (default: those `nox` runs)"}
+)
+def verify(c: Context, session: list[str] | None = None) -> None:
     """Run the verification stages: nox with its default sessions."""
     import os
     import sys
@@ -19,4 +21,4 @@ def test(c: Context, session: list[str] | None = None) -> None:
 
     argv = [str(Path(sys.prefix, "bin", "nox")), *(item for name in session or [] for item in ("--session", name))]
     # nox takes this task's place, so that its exit code and Ctrl-C are the shell's.
-    os.execv(argv[0], argv)
+    os.execv(argv[0], argv)  # noqa: S606 - no shell is the point

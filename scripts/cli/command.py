@@ -18,7 +18,33 @@ if TYPE_CHECKING:
     Body = Callable[..., ExitCode | None]
 
 
-class ActionArgument(Argument):
+class CheckedArgument(Argument):
+    """Invoke's argument, but a value that its kind refuses is told in a sentence."""
+
+    @classmethod
+    def like(cls, plain: Argument) -> CheckedArgument:
+        """Return the checked form of an argument that has no value yet."""
+        return cls(
+            names=plain.names,
+            kind=plain.kind,
+            default=plain.default,
+            help=plain.help,
+            positional=plain.positional,
+            optional=plain.optional,
+            incrementable=plain.incrementable,
+            attr_name=plain.attr_name,
+        )
+
+    def set_value(self, value: Any, cast: bool = True) -> None:
+        """Set the value; Exit with the usage code if it is not of the argument's kind."""
+        try:
+            super().set_value(value, cast)
+        except ValueError as error:
+            flag = "--" + self.names[0].replace("_", "-")
+            raise Exit(f"{flag} wants a whole number, not {value!r}", code=int(ExitCode.USAGE)) from error
+
+
+class ActionArgument(CheckedArgument):
     """A positional argument that only some actions take: `topics describe NAME`, but `topics list`.
 
     The parser eats words for positional arguments whose value is None, and misses those that stay so.
@@ -42,7 +68,15 @@ class ActionArgument(Argument):
         self.set_value(arg, cast=True)
 
 
-class ActionTask(Task):  # type: ignore[type-arg]  # generic over its body only for type checkers
+class CheckedTask(Task):  # type: ignore[type-arg]  # generic over its body only for type checkers
+    """A task whose arguments are checked."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Return Invoke's arguments, checked."""
+        return list(map(CheckedArgument.like, super().get_arguments(ignore_unknown_help=ignore_unknown_help)))
+
+
+class ActionTask(CheckedTask):
     """A task whose positional arguments depend on the first one, the action."""
 
     actions: Mapping[str, Sequence[str]]
@@ -79,7 +113,7 @@ def command(
                 raise Exit(code=int(code))
 
         if actions is None:
-            return Task(run, **options)
+            return CheckedTask(run, **options)
         names = dict.fromkeys(name for taken in actions.values() for name in taken)
         task = ActionTask(run, **{"positional": ["action", *names], **options})
         task.actions = actions

@@ -9,6 +9,8 @@ from scripts.cli.command import command
 from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from invoke import Context
     from kafka.admin import KafkaAdminClient
 
@@ -106,7 +108,7 @@ def _describe(client: KafkaAdminClient, name: str, json: bool) -> None:
         )
 
 
-def _print(json: bool, columns: tuple[str, ...], rows: list[tuple[object, ...]], value: object) -> None:
+def _print(json: bool, columns: tuple[str, ...], rows: Sequence[Sequence[object]], value: object) -> None:
     from scripts import console
 
     if json:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from scripts.errors import ExitCode, StackError
+
 if TYPE_CHECKING:
     import signal
     from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
     from scripts.compose import Model
     from scripts.settings import Settings
+
+_PORTS = range(65536)
 
 Phase = Literal["stopped", "starting", "running", "paused", "exited", "unavailable"]
 """unavailable: the service is part of the model, but this engine has no way to run it."""
@@ -102,18 +106,29 @@ class Stack:
 
 
 def listeners(text: str) -> dict[str, tuple[str, int]]:
-    """Return name → (host, port) of a Kafka listener list such as `INTERNAL://kafka-1:19092,EXTERNAL://:9092`."""
+    """Return name → (host, port) of a Kafka listener list such as `INTERNAL://kafka-1:19092,EXTERNAL://:9092`.
+
+    Raises StackError("bad-listener") for an item that is none.
+    """
     parsed = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, _, address = item.partition("://")
-        host, _, port = address.rpartition(":")
+        host, colon, port = address.rpartition(":")
+        if not (colon and port.isdecimal() and int(port) in _PORTS):
+            raise StackError(
+                "bad-listener",
+                f"{item!r} is not NAME://HOST:PORT",
+                context=text,
+                hint="look at KAFKA_*_PORT and KAFKA_EXTERNAL_HOST in .env",
+                exit_code=ExitCode.USAGE,
+            )
         parsed[name] = (host, int(port))
     return parsed
 
 
 def external_address(environment: Mapping[str, str]) -> str | None:
-    """Return HOST:PORT that a broker advertises on its EXTERNAL listener, None for what is no broker."""
+    """Return HOST:PORT that a broker advertises on its EXTERNAL listener, None for what has none."""
     if "broker" not in environment.get("KAFKA_PROCESS_ROLES", ""):
         return None
-    host, port = listeners(environment["KAFKA_ADVERTISED_LISTENERS"])["EXTERNAL"]
-    return f"{host}:{port}"
+    advertised = listeners(environment.get("KAFKA_ADVERTISED_LISTENERS", ""))
+    return "{}:{}".format(*advertised["EXTERNAL"]) if "EXTERNAL" in advertised else None

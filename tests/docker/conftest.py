@@ -129,6 +129,6 @@ def _say(text: str) -> None:
     print(text)  # noqa: T201 - pytest shows it where something fails, and all of it with -s
 
 
-def no_display(files: int, total: int) -> contextlib.AbstractContextManager[object]:  # noqa: ARG001
+def no_display(files: int, total: int) -> contextlib.AbstractContextManager[object]:
     """Download without showing it."""
     return contextlib.nullcontext(lambda _count: None)

@@ -108,42 +108,21 @@ def resolve(roots: Mapping[str, Sequence[str]], repository: Path) -> Lock:
     )
 
 
-def ensure(artifacts: Iterable[Artifact], cache: Path, downloads: Downloads) -> tuple[Path, ...]:
-    """Return the verified files of some artifacts, fetching what is missing, cut short or altered.
+class Client(Protocol):
+    """Fetches files of a Maven repository, from several threads at once."""
 
-    Two checkouts share the cache, so one fetches at a time. Raises StackError("download-failed") or
-    "checksum-mismatch"; a file that does not match is removed.
-    """
-    wanted = tuple(artifacts)
-    repository = cache / "repository"
-    missing = [item for item in wanted if not _matches(item, repository / item.path)]
-    if missing:
-        repository.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / "download.lock"):
-            _fetch(
-                [item for item in missing if not _matches(item, repository / item.path)],
-                repository,
-                downloads,
-            )
-    return tuple(repository / item.path for item in wanted)
+    def fetch(self, item: Artifact) -> None:
+        """Put the file at its place below the local repository; RuntimeError or OSError if it cannot be had."""
 
 
-def _fetch(missing: Sequence[Artifact], repository: Path, downloads: Downloads) -> None:
-    for item in missing:
-        (repository / item.path).unlink(missing_ok=True)
-    with downloads(len(missing), sum(item.size for item in missing)) as advance:
-        client = _Maven(repository, advance)
-        with ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
-            running = [pool.submit(client.download, item) for item in missing]
-            try:
-                for done in as_completed(running):
-                    done.result()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+class Connect(Protocol):
+    """Makes a client that fills a local repository and tells of the bytes that come."""
+
+    def __call__(self, repository: Path, advance: Download) -> Client:
+        """Return the client."""
 
 
-class _Maven:
+class MavenClient:
     """The Maven client, bound to one repository folder."""
 
     def __init__(self, repository: Path, advance: Download) -> None:
@@ -156,33 +135,75 @@ class _Maven:
 
         self._context = MavenContext(resolver=PythonResolver(progress_callback=show), repo_cache=repository, timeout=60)
 
-    def download(self, item: Artifact) -> None:
+    def fetch(self, item: Artifact) -> None:
+        """Download one file (see Client)."""
         group, name, packaging, *classifier, version = item.coordinate.split(":")
         component = self._context.project(group, name).at_version(version)
-        target = self._context.repo_cache / item.path
-        try:
-            component.artifact("".join(classifier), packaging).resolve()
-        except (RuntimeError, OSError) as error:  # requests' errors are OSErrors
-            target.unlink(missing_ok=True)
-            raise StackError(
-                "download-failed",
-                f"cannot download {item.coordinate}",
-                context=str(error)[:300],
-                hint="check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE), then run the same command again:\n"
-                "what has arrived is kept",
-                exit_code=ExitCode.ENVIRONMENT,
-            ) from error
-        if not _matches(item, target):
-            found = f"{_sha256(target)}, {target.stat().st_size} bytes"
-            target.unlink(missing_ok=True)
-            raise StackError(
-                "checksum-mismatch",
-                f"{item.coordinate} is not the file that was locked; it was removed",
-                context=f"locked {item.sha256}, {item.size} bytes\nfound  {found}",
-                hint="run the same command again; if it happens twice, something between here and the repository "
-                "alters files",
-                exit_code=ExitCode.ENVIRONMENT,
-            )
+        component.artifact("".join(classifier), packaging).resolve()
+
+
+def ensure(
+    artifacts: Iterable[Artifact], cache: Path, downloads: Downloads, connect: Connect = MavenClient
+) -> tuple[Path, ...]:
+    """Return the verified files of some artifacts, fetching what is missing, cut short or altered.
+
+    Two checkouts share the cache, so one fetches at a time. Raises StackError("download-failed") or
+    "checksum-mismatch"; a file that does not match is removed.
+    """
+    wanted = tuple(artifacts)
+    repository = cache / "repository"
+    if _lacking(wanted, repository):
+        repository.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / "download.lock"):
+            if missing := _lacking(wanted, repository):  # another process may have been quicker
+                _fetch(missing, repository, downloads, connect)
+    return tuple(repository / item.path for item in wanted)
+
+
+def _lacking(wanted: Iterable[Artifact], repository: Path) -> list[Artifact]:
+    return [item for item in wanted if not _matches(item, repository / item.path)]
+
+
+def _fetch(missing: Sequence[Artifact], repository: Path, downloads: Downloads, connect: Connect) -> None:
+    for item in missing:
+        (repository / item.path).unlink(missing_ok=True)
+    with downloads(len(missing), sum(item.size for item in missing)) as advance:
+        client = connect(repository, advance)
+        with ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
+            running = [pool.submit(_fetch_one, client, item, repository) for item in missing]
+            try:
+                for done in as_completed(running):
+                    done.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+def _fetch_one(client: Client, item: Artifact, repository: Path) -> None:
+    target = repository / item.path
+    try:
+        client.fetch(item)
+        found = f"{_sha256(target)}, {target.stat().st_size} bytes"
+    except (RuntimeError, OSError) as error:  # requests' errors are OSErrors
+        target.unlink(missing_ok=True)
+        raise StackError(
+            "download-failed",
+            f"cannot download {item.coordinate}",
+            context=str(error)[:300],
+            hint="check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE), then run the same command again:\n"
+            "what has arrived is kept",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+    if not _matches(item, target):
+        target.unlink(missing_ok=True)
+        raise StackError(
+            "checksum-mismatch",
+            f"{item.coordinate} is not the file that was locked; it was removed",
+            context=f"locked {item.sha256}, {item.size} bytes\nfound  {found}",
+            hint="run the same command again; if it happens twice, something between here and the repository "
+            "alters files",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
 
 
 def _resolve_set(roots: Sequence[str], repository: Path) -> Iterator[Artifact]:

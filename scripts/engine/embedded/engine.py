@@ -18,11 +18,12 @@ from scripts.engine.embedded import aot, artifacts, preflight, process, tail
 from scripts.engine.embedded.probe import answers
 from scripts.engine.embedded.runtimes import RUNTIMES
 from scripts.engine.embedded.site import Site, host_addresses
+from scripts.engine.embedded.stopping import Leaving, await_ends
 from scripts.errors import ExitCode, StackError
 from scripts.wait import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from scripts.compose import Model
     from scripts.engine.embedded.aot import Cache
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 LOCK_FILE = Path("infra", "artifacts.lock.json")
 _KILL_WAIT_S = 5.0
-_LAUNCH_LOG_S = 10.0
 
 
 @dataclass
@@ -90,18 +90,18 @@ class EmbeddedEngine:
             self._launch(site, launch)
 
     def stop(self, services: Sequence[str], progress: Progress) -> None:
-        """Ask all to stop at once and wait for each within its stop_grace_period."""
+        """Ask all to stop at once and wait for each within its stop_grace_period; then it is killed, and said so."""
         self._adopt_orphans()
-        running = [(name, found) for name in services if name in self.sites and (found := self._process(name))]
-        for _, found in running:
+        ours = [name for name in services if name in self.sites]
+        running = {name: found for name in ours if (found := self._process(name))}
+        for found in running.values():
             process.send(found, signal.SIGCONT)  # one that is paused could not hear
+        # In one go: Kafka nodes that stop together grant each other's controlled shutdown while they have a quorum.
+        for found in running.values():
             process.send(found, signal.SIGTERM)
-        for name, found in running:
-            self._await_end(name, found, progress)
+        await_ends([self._leaving(name, found, running) for name, found in running.items()], progress)
+        for name in ours:
             self._site(name).record_file.unlink(missing_ok=True)
-        for name in services:
-            if name in self.sites and self._process(name) is None:
-                self._site(name).record_file.unlink(missing_ok=True)
 
     def signal(self, service: str, number: signal.Signals) -> None:
         """Send a signal to the service's process; StackError("not-running") if there is none."""
@@ -175,27 +175,10 @@ class EmbeddedEngine:
         cache.discard()
         return cache.record_flags()
 
-    def _await_end(self, name: str, found: psutil.Process, progress: Progress) -> None:
-        """Wait until a service has ended; its JVM may go on alone to write the start-up cache it recorded."""
-        recording = next(
-            (Path(arg.split("=", 1)[1]) for arg in _cmdline(found) if arg.startswith("-XX:AOTCacheOutput=")),
-            None,
-        )
-
-        def ended() -> bool:
-            process.reap(found.pid)
-            if recording and recording.with_name(recording.name + ".config").exists():
-                progress(f"{name} has stopped; its JVM is saving a start-up cache in the background (once, about 10 s)")
-                return True
-            return not found.is_running() or found.status() == psutil.STATUS_ZOMBIE
-
-        grace = self._site(name).service.stop_grace_period
-        try:
-            wait_until(ended, what=f"{name} to stop", timeout=grace, interval=0.02)
-        except StackError:
-            progress(f"{name} did not stop within {grace:g} s and is killed; Kafka recovers its log at the next start")
-            process.send(found, signal.SIGKILL)
-            wait_until(ended, what=f"the end of {name}", timeout=_KILL_WAIT_S, interval=0.02)
+    def _leaving(self, name: str, found: psutil.Process, running: Iterable[str]) -> Leaving:
+        runtime = self._runtime(self._site(name))
+        peers = frozenset(other for other in running if other != name and self._runtime(self._site(other)) is runtime)
+        return Leaving(name, found, self._site(name).service.stop_grace_period, peers, runtime.alone)
 
     def _state(self, name: str) -> ServiceState:
         if name not in self.sites:

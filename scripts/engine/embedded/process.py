@@ -53,6 +53,7 @@ def spawn(
             start_new_session=True,
         )
     identity = Identity(child.pid, psutil.Process(child.pid).create_time())
+    child.returncode = 0  # nobody waits for it here (see `reap`), so Popen need not warn that it still runs
     adopt(record, identity)
     return identity
 
@@ -131,7 +132,7 @@ def port_owner(port: int) -> str:
     """Say who listens on a TCP port, as far as this user may know."""
     with suppress(psutil.Error):
         for connection in psutil.net_connections(kind="tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
                 process = psutil.Process(connection.pid)
                 owner = process.environ().get(OWNER)
                 return f"pid {process.pid} ({owner or ' '.join(process.cmdline())[:80]})"

@@ -74,7 +74,7 @@ class Site:
         published = {port.target: port.host_ip for port in self.service.ports}
         text = _BIND_ALL.sub(lambda match: f"{published.get(int(match[1]), '127.0.0.1')}:{match[1]}", text)
         for mount in self.service.mounts:
-            text = re.sub(rf"(?<![\w./-]){re.escape(mount.target)}(?=[/,:;]|$)", lambda _, to=mount.source: to, text)
+            text = _moved(text, mount.target, mount.source)
         return text
 
     def data_dirs(self) -> list[Path]:
@@ -84,12 +84,22 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A way to run a kind of service. sets: the artifact sets it needs. endpoint: where it answers when it is up."""
+    """A way to run a kind of service.
+
+    sets: the artifact sets it needs. endpoint: where it answers when it is up. alone: seconds that the last of its
+    kind may take to stop once the others have, None for as long as its stop_grace_period.
+    """
 
     sets: tuple[str, ...]
     launch: Callable[[Site], Launch]
     endpoint: Callable[[Site], str]
     check: Callable[[Site], None]
+    alone: float | None = None
+
+
+def _moved(text: str, target: str, source: str) -> str:
+    """Return a value with a container path, or what is below it, moved to the host."""
+    return re.sub(rf"(?<![\w./-]){re.escape(target)}(?=[/,:;]|$)", lambda _: source, text)
 
 
 def host_addresses(model: Model) -> dict[str, str]:

@@ -67,7 +67,8 @@ def maven(folder: Path, content: bytes) -> None:
     script = folder / "mvn"
     script.write_text(
         "#!/bin/sh\nfor a; do case $a in -DoutputDirectory=*) out=${a#*=};; esac; done\n"
-        "sed -n 's|.*<artifactId>\\(.*\\)</artifactId><type>\\(.*\\)</type><version>\\(.*\\)</version>.*|\\1-\\3.\\2|p' "
+        "sed -n 's|.*<artifactId>\\(.*\\)</artifactId><type>\\(.*\\)</type><version>\\(.*\\)</version>.*"
+        "|\\1-\\3.\\2|p' "
         f'pom.xml | while read -r name; do cp {folder}/payload "$out/$name"; done\n',
         encoding="utf-8",
     )

@@ -145,6 +145,8 @@ def _log4j2(site: Site) -> dict[str, object]:
     size = site.service.logging.get("max-size", "10m").upper().removesuffix("B") + "B"
     return {
         "Configuration": {
+            # Log4j would stop at SIGTERM, together with the node, and swallow what the node says of its shutdown.
+            "shutdownHook": "disable",
             "Appenders": {
                 "RollingFile": {
                     "name": "STDOUT",
@@ -160,4 +162,8 @@ def _log4j2(site: Site) -> dict[str, object]:
     }
 
 
-RUNTIME = Runtime(sets=("kafka",), launch=launch, endpoint=endpoint, check=check)
+# A node asks the controller for leave before it stops. When the others stop at the same time the quorum can be gone
+# before the answer, and then it would wait five minutes (BrokerServer.shutdown) for what cannot come any more.
+_ALONE_S = 12.0
+
+RUNTIME = Runtime(sets=("kafka",), launch=launch, endpoint=endpoint, check=check, alone=_ALONE_S)

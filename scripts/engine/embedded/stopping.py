@@ -1,0 +1,70 @@
+"""Waiting for processes that were asked to stop, and ending those that do not."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from scripts.engine.embedded import process
+from scripts.wait import CLOCK, Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scripts.engine.base import Progress
+
+_POLL_S = 0.02
+_KILL_WAIT_S = 5.0
+_RECORDS = "-XX:AOTCacheOutput="
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A service that was asked to stop. Times in seconds: grace from now, alone from when its last peer has ended.
+
+    peers: the services it stops together with, for which `alone` counts; None: it takes the time it needs.
+    """
+
+    name: str
+    found: psutil.Process
+    grace: float
+    peers: frozenset[str] = frozenset()
+    alone: float | None = None
+
+
+def await_ends(leaving: Sequence[Leaving], progress: Progress, clock: Clock = CLOCK) -> None:
+    """Return when all have ended; one whose time is up is killed, and that is said."""
+    started = clock.now()
+    deadlines = {item.name: started + item.grace for item in leaving}
+    pending = {item.name: item for item in leaving}
+    while pending:
+        for name, item in list(pending.items()):
+            if _has_ended(item, progress):
+                del pending[name]
+            elif clock.now() > deadlines[name]:
+                took = clock.now() - started
+                progress(f"{name} did not stop in {took:.0f} s and is killed; the next start recovers its log")
+                process.send(item.found, signal.SIGKILL)
+                deadlines[name] = clock.now() + _KILL_WAIT_S
+            elif item.alone is not None and item.peers and not item.peers & pending.keys():
+                deadlines[name] = min(deadlines[name], clock.now() + item.alone)
+                pending[name] = Leaving(name, item.found, item.grace)
+        clock.sleep(_POLL_S if pending else 0)
+
+
+def _has_ended(item: Leaving, progress: Progress) -> bool:
+    """Tell whether a service has ended; its JVM may go on alone to write the start-up cache it recorded."""
+    process.reap(item.found.pid)
+    try:
+        recorded = next((arg for arg in item.found.cmdline() if arg.startswith(_RECORDS)), None)
+        gone = item.found.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+    if recorded and Path(recorded.removeprefix(_RECORDS) + ".config").exists():
+        progress(f"{item.name} has stopped; its JVM saves a start-up cache in the background (once, about 10 s)")
+        return True
+    return gone

@@ -1,0 +1,99 @@
+"""A checkout of this repository as a user has it, with ports of its own, and the tasks run in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from scripts import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROOT = settings.ROOT
+TASK_TIMEOUT_S = 240
+
+
+@dataclass
+class Checkout:
+    """A copy of the tracked files. `run` starts a task with this Python; cache is the XDG cache it uses."""
+
+    root: Path
+    cache: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of its tasks: this one's, less what would change the answer."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("STACK_", "KAFKA_", "COMPOSE_"))}
+        return kept | {"XDG_CACHE_HOME": str(self.cache), "STACK_ENGINE": "embedded"} | self.environ
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a task and return at once."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "invoke", *words],
+            cwd=self.root,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run a task to its end and see that it exits with `code` and shows no traceback."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=TASK_TIMEOUT_S)
+        assert "Traceback" not in err, err
+        assert code is None or process.returncode == code, f"{words} exited {process.returncode}\n{out}\n{err}"
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def json(self, *words: str, code: int | None = 0) -> Any:
+        """Run a task with --json and return what it prints."""
+        return json.loads(self.run(*words, "--json", code=code).stdout)
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Change a file of the checkout."""
+        path = self.root / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text, f"{old!r} is not in {name}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def pids(self) -> dict[str, int]:
+        """Return service → pid of what runs."""
+        services = self.json("status", code=None)["services"]
+        return {row["name"]: row["pid"] for row in services if row["pid"]}
+
+
+def make(folder: Path, cache: Path, *, shift: int) -> Checkout:
+    """Copy the tracked files into a new folder and move its ports."""
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, names.split("\0")):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target)
+    checkout = Checkout(folder, cache)
+    settings.ensure_env_file(settings.Settings(root=folder))
+    settings.shift_ports(folder / ".env", shift)
+    return checkout
+
+
+def free_shift(step: int = 37, start: int = 2000) -> int:
+    """Return a number that moves every port of .env.example to one that nobody listens on."""
+    ports = [int(value) for name, value in settings.read_env(ROOT / ".env.example").items() if name.endswith("_PORT")]
+    shift = start
+    while not all(_free(port + shift) for port in ports):
+        shift += step
+    return shift
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe.connect_ex(("127.0.0.1", port)) != 0

@@ -1,0 +1,40 @@
+"""Checkouts for the end-to-end tests; whatever a test starts is stopped after it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+import pytest
+
+from tests.e2e import checkout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.checkout import Checkout
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """The user's own cache, so that a second run downloads nothing."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or platformdirs.user_cache_path())
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, cache: Path) -> Iterator[Checkout]:
+    """A checkout of its own for one test."""
+    made = checkout.make(tmp_path / "checkout", cache, shift=checkout.free_shift())
+    yield made
+    made.run("down", code=None)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Checkout]:
+    """A checkout whose stack runs, shared by the tests of a module that leave it so."""
+    made = checkout.make(tmp_path_factory.mktemp("running"), cache, shift=checkout.free_shift())
+    made.run("up")
+    yield made
+    made.run("down")

@@ -1,0 +1,113 @@
+"""The tasks on a running stack."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import psutil
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.checkout import Checkout
+
+BROKERS = ("kafka-1", "kafka-2", "kafka-3")
+
+
+def test_up_again_changes_nothing(running: Checkout) -> None:
+    before = running.pids()
+    running.run("up")
+    assert running.pids() == before
+    assert set(BROKERS) <= set(before)
+
+
+def test_status_tells_services_and_cluster(running: Checkout) -> None:
+    status = running.json("status")
+    assert status["ok"]
+    assert status["cluster"]["brokers_registered"] == [1, 2, 3]
+    assert status["cluster"]["controller"] in {1, 2, 3}
+    assert status["cluster"]["offline"] == []
+    assert status["cluster"]["under_min_isr"] == []
+    by_name = {row["name"]: row for row in status["services"]}
+    for name in BROKERS:
+        assert by_name[name]["phase"] == "running"
+        assert by_name[name]["health"] == "healthy"
+        assert by_name[name]["memory"] > 100 << 20
+        assert by_name[name]["uptime"] > 0
+
+
+def test_nothing_listens_beyond_loopback(running: Checkout) -> None:
+    for pid in running.pids().values():
+        listening = [
+            connection.laddr.ip
+            for connection in psutil.Process(pid).net_connections(kind="inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert listening
+        assert all(address.removeprefix("::ffff:").startswith("127.") for address in listening), listening
+
+
+def test_smoke_proves_messages_get_through(running: Checkout, tmp_path: Path) -> None:
+    report = tmp_path / "smoke.xml"
+    verdict = running.json("smoke", "--records", "100", "--junit", str(report))
+    assert verdict["ok"]
+    assert any("restarted" in check["detail"] for check in verdict["checks"])
+    assert ET.parse(report).getroot().get("failures") == "0"  # noqa: S314 - our own file
+    names = [topic["name"] for topic in running.json("topics", "list")]
+    assert "events-topic" in names
+    assert not any(name.startswith("smoke-") for name in names)
+
+
+def test_smoke_works_against_any_cluster(running: Checkout) -> None:
+    servers = running.run("endpoints", "--format", "env").stdout.strip().split("=", 1)[1]
+    out = running.run("smoke", "--bootstrap", servers, "--records", "50").stdout
+    assert out.startswith("smoke: PASS")
+    assert "restarted" not in out
+
+
+def test_topics_live_and_die(running: Checkout) -> None:
+    running.run("topics", "create", "scratch", "--partitions", "2")
+    assert running.json("topics", "describe", "scratch")["partitions"] == 2
+    again = running.run("topics", "create", "scratch", code=2)
+    assert "topic-exists" in again.stderr
+    running.run("topics", "delete", "scratch")
+    assert "no-such-topic" in running.run("topics", "describe", "scratch", code=2).stderr
+
+
+def test_topics_follow_their_file(running: Checkout) -> None:
+    running.run("topics", "plan")
+    running.edit("infra/05-messaging/kafka/topics.yml", "partitions: 3", "partitions: 4")
+    assert "3 → 4" in running.run("topics", "plan", code=1).stdout
+    running.run("topics", "apply")
+    assert running.json("topics", "describe", "events-topic")["partitions"] == 4
+    running.edit("infra/05-messaging/kafka/topics.yml", "partitions: 4", "partitions: 3")
+    assert "topic-refused" in running.run("topics", "apply", code=1).stderr
+
+
+def test_logs_show_the_end(running: Checkout) -> None:
+    lines = running.run("logs", "kafka-2", "--tail", "5").stdout.splitlines()
+    assert len(lines) == 5
+    assert all("INFO" in line or "WARN" in line for line in lines)
+    assert "unknown-service" in running.run("logs", "kafka-9", code=2).stderr
+
+
+def test_a_killed_broker_is_told_and_healed(running: Checkout) -> None:
+    before = running.pids()
+    psutil.Process(before["kafka-3"]).send_signal(signal.SIGKILL)
+    status = running.json("status", code=1)
+    assert {row["name"]: row["phase"] for row in status["services"]}["kafka-3"] == "exited"
+    running.run("up")
+    after = running.pids()
+    assert after["kafka-3"] != before["kafka-3"]
+    assert after["kafka-1"] == before["kafka-1"]
+
+
+def test_restart_gives_a_service_a_new_process(running: Checkout) -> None:
+    before = running.pids()
+    running.run("restart", "kafka-1")
+    after = running.pids()
+    assert after["kafka-1"] != before["kafka-1"]
+    assert after["kafka-2"] == before["kafka-2"]
+    assert running.json("status")["ok"]

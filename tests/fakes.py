@@ -1,0 +1,113 @@
+"""Stand-ins that behave: a clock that moves only when somebody sleeps, an engine whose services come up and die."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts.compose import Model, parse
+from scripts.engine.base import ServiceState, Stack
+from scripts.errors import ExitCode, StackError
+from scripts.settings import Settings
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Iterator, Sequence
+
+    from scripts.engine.base import Progress
+
+
+@dataclass
+class FakeClock:
+    """Time passes only in `sleep`; `during` runs then, as other processes would."""
+
+    time: float = 0.0
+    during: Callable[[float], None] = lambda _: None
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        self.during(self.time)
+
+
+@dataclass
+class FakeEngine:
+    """Services are healthy `needs` looks after their start; those in `dying` end instead."""
+
+    model: Model
+    needs: int = 2
+    dying: frozenset[str] = frozenset()
+    refuses: StackError | None = None
+    name: str = "fake"
+    looks: dict[str, int] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    data: set[str] = field(default_factory=set)
+
+    def preflight(self, services: Sequence[str]) -> None:
+        if self.refuses and set(services) - set(self.looks):
+            raise self.refuses
+
+    def start(self, services: Sequence[str], progress: Progress) -> None:
+        for name in services:
+            if name not in self.looks:
+                progress(f"starting {name}")
+                self.looks[name] = 0
+                self.data.add(name)
+                self.done.append(f"start {name}")
+
+    def stop(self, services: Sequence[str], progress: Progress) -> None:
+        for name in services:
+            if self.looks.pop(name, None) is not None:
+                progress(f"stopping {name}")
+                self.done.append(f"stop {name}")
+
+    def signal(self, service: str, number: signal.Signals) -> None:
+        if service not in self.looks:
+            raise StackError("not-running", f"{service} does not run", exit_code=ExitCode.ENVIRONMENT)
+        self.done.append(f"{number.name} {service}")
+
+    def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
+        return [self._state(name) for name in self.model.services if services is None or name in services]
+
+    def _state(self, name: str) -> ServiceState:
+        if not self.model[name].embedded:
+            return ServiceState(name, "unavailable")
+        if name not in self.looks:
+            return ServiceState(name, "stopped")
+        self.looks[name] += 1
+        if name in self.dying and self.looks[name] >= self.needs:
+            return ServiceState(name, "exited", exit_code=3)
+        up = self.looks[name] > self.needs
+        return ServiceState(name, "running" if up else "starting", health="healthy" if up else "starting")
+
+    def logs(self, service: str, tail: int, *, follow: bool = False) -> Iterator[str]:
+        yield from [f"{service} line {number} {follow}" for number in range(tail)]
+
+    def failure(self, service: str) -> str:
+        return f"{service}: ERROR the disk is on fire"
+
+    def data_dirs(self) -> list[Path]:
+        return [Path(name) for name in sorted(self.data)]
+
+    def remove_data(self, progress: Progress) -> None:
+        if self.looks:
+            raise AssertionError("data of running services was removed")
+        progress("removing")
+        self.data.clear()
+
+
+def model(**services: dict[str, Any]) -> Model:
+    """Return the model of some services, each as `docker-compose config` prints it."""
+    return parse({"name": "test", "services": services})
+
+
+def stack(root: Path, engine: FakeEngine) -> Stack:
+    """Return a stack over a fake engine, in a folder of its own."""
+    return Stack(Settings(root, {}), engine.model, engine)
+
+
+PLAIN = {"x-embedded": {"runtime": "plain"}}
+"""A service that an engine without Docker can run, and that is no broker."""

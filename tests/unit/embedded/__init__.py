@@ -1,0 +1,1 @@
+"""The embedded engine, with real short-lived processes, sockets and folders, and no JVM."""

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from scripts.engine.embedded import process
+from scripts.engine.embedded.process import Identity
+from scripts.wait import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LIFETIME = "120"  # seconds: far more than any test takes; each test ends what it started
+
+
+@dataclass
+class Spawner:
+    """Starts processes below a folder and ends them after the test."""
+
+    folder: Path
+    started: list[Identity] = field(default_factory=list)
+
+    def __call__(self, *argv: str, name: str = "kafka-1", owner: str | None = None, **env: str) -> Identity:
+        identity = process.spawn(
+            argv or ("sleep", LIFETIME),
+            env={"PATH": os.environ["PATH"], **env},
+            cwd=self.folder,
+            output=self.output,
+            record=self.record(name),
+            owner=owner or f"{self.folder}::{name}",
+        )
+        self.started.append(identity)
+        return identity
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output.log"
+
+    def record(self, name: str) -> Path:
+        return self.folder / name / "process.json"
+
+
+@pytest.fixture
+def spawn(tmp_path: Path) -> Iterator[Spawner]:
+    spawner = Spawner(tmp_path)
+    yield spawner
+    for identity in spawner.started:
+        if found := process.find(identity):
+            found.kill()
+            end(identity)
+
+
+def end(identity: Identity) -> None:
+    """Wait until a process has ended, and collect it."""
+
+    def gone() -> bool:
+        process.reap(identity.pid)
+        return process.find(identity) is None
+
+    wait_until(gone, what=f"the end of {identity}", timeout=30, interval=0.01)
+
+
+def test_starts_a_process_and_writes_down_who_it_is(spawn: Spawner) -> None:
+    identity = spawn()
+    assert process.read(spawn.record("kafka-1")) == identity
+    found = process.find(identity)
+    assert found is not None
+    assert found.cmdline() == ["sleep", LIFETIME]
+    assert [path.name for path in spawn.record("kafka-1").parent.iterdir()] == ["process.json"]
+
+
+def test_a_process_has_its_own_session_folder_environment_and_output(spawn: Spawner) -> None:
+    spawn.output.write_text("of an earlier run\n", encoding="utf-8")
+    code = "import os; print(os.getcwd(), os.getsid(0) == os.getpid(), sorted(os.environ), os.read(0, 1), flush=True)"
+    identity = spawn(sys.executable, "-c", code, EXTRA="1", LC_ALL="C")
+    end(identity)
+    said = spawn.output.read_text(encoding="utf-8")
+    assert said.startswith(f"{spawn.folder} True ")
+    assert "'EXTRA'" in said
+    assert f"'{process.OWNER}'" in said
+    assert "'HOME'" not in said
+    assert said.rstrip().endswith("b''")
+
+
+def test_a_process_that_ended_is_not_found(spawn: Spawner) -> None:
+    identity = spawn("true")
+    end(identity)
+    assert process.find(identity) is None
+
+
+def test_a_zombie_does_not_run(spawn: Spawner) -> None:
+    identity = spawn("true")
+    wait_until(
+        lambda: psutil.Process(identity.pid).status() == psutil.STATUS_ZOMBIE,
+        what="a zombie",
+        timeout=30,
+        interval=0.01,
+    )
+    assert process.find(identity) is None
+
+
+def test_a_pid_that_is_anothers_now_is_not_found(spawn: Spawner) -> None:
+    identity = spawn()
+    assert process.find(Identity(identity.pid, identity.started - 10)) is None
+    assert process.find(identity) is not None
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", "7", '{"pid": 1}', '{"pid": 1, "started": 1, "x": 1}'])
+def test_a_record_that_cannot_be_read_counts_as_none(tmp_path: Path, text: str | None) -> None:
+    record = tmp_path / "process.json"
+    if text is not None:
+        record.write_text(text, encoding="utf-8")
+    assert process.read(record) is None
+    assert process.find(process.read(record)) is None
+
+
+def test_finds_orphans_by_the_owner_they_carry_and_takes_them_back(spawn: Spawner) -> None:
+    lost = spawn(name="kafka-1")
+    spawn(name="kafka-2", owner="/another/checkout::kafka-2")
+    spawn.record("kafka-1").unlink()
+    orphans = dict(process.orphans(f"{spawn.folder}::"))
+    assert orphans == {f"{spawn.folder}::kafka-1": lost}
+    process.adopt(spawn.record("kafka-1"), orphans[f"{spawn.folder}::kafka-1"])
+    assert process.read(spawn.record("kafka-1")) == lost
+
+
+def test_children_of_a_service_are_no_orphans(spawn: Spawner) -> None:
+    parent = spawn("sh", "-c", f"sleep {LIFETIME} & echo $!; wait")
+    child = int(
+        wait_until(
+            lambda: spawn.output.read_text(encoding="utf-8").strip(), what="the child", timeout=30, interval=0.01
+        )
+    )
+    try:
+        assert [identity for _, identity in process.orphans(f"{spawn.folder}::")] == [parent]
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_sends_signals(spawn: Spawner) -> None:
+    identity = spawn()
+    found = process.find(identity)
+    assert found is not None
+    process.send(found, signal.SIGSTOP)
+    wait_until(lambda: found.status() == psutil.STATUS_STOPPED, what="the stop", timeout=30, interval=0.01)
+    process.send(found, signal.SIGCONT)
+    wait_until(lambda: found.status() != psutil.STATUS_STOPPED, what="the continuation", timeout=30, interval=0.01)
+    process.send(found, signal.SIGTERM)
+    end(identity)
+
+
+def test_a_signal_to_a_process_that_has_just_ended_is_no_error(spawn: Spawner) -> None:
+    identity = spawn()
+    found = process.find(identity)
+    assert found is not None
+    found.kill()
+    end(identity)
+    process.send(found, signal.SIGTERM)
+    assert process.find(identity) is None
+
+
+def test_reaping_what_is_no_child_is_no_error() -> None:
+    process.reap(1)
+    assert psutil.pid_exists(1)
+
+
+def test_a_process_outlives_the_one_that_started_it(spawn: Spawner) -> None:
+    code = (
+        "import sys; from pathlib import Path; from scripts.engine.embedded import process\n"
+        "folder = Path(sys.argv[1])\n"
+        f"process.spawn(['sleep', '{LIFETIME}'], env={{'PATH': '/usr/bin:/bin'}}, cwd=folder,"
+        " output=folder / 'o', record=folder / 'process.json', owner='x::y')\n"
+    )
+    argv = [sys.executable, "-W", "error", "-c", code, str(spawn.folder)]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    identity = process.read(spawn.folder / "process.json")
+    assert identity is not None
+    spawn.started.append(identity)
+    assert process.find(identity) is not None
+
+
+def test_knows_what_a_process_listens_on_and_who_has_a_port() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        assert ("127.0.0.1", port) in process.listeners(psutil.Process())
+        assert f"pid {os.getpid()} (" in process.port_owner(port)
+    assert process.port_owner(port) == "a process of another user"
+
+
+def test_a_port_of_a_service_is_told_by_the_services_name(spawn: Spawner) -> None:
+    code = (
+        "import socket, time\nserver = socket.create_server(('127.0.0.1', 0))\n"
+        f"print(server.getsockname()[1], flush=True)\ntime.sleep({LIFETIME})"
+    )
+    identity = spawn(sys.executable, "-c", code)
+    port = wait_until(lambda: spawn.output.read_text(encoding="utf-8"), what="the port", timeout=30, interval=0.01)
+    assert process.port_owner(int(port)) == f"pid {identity.pid} ({spawn.folder}::kafka-1)"

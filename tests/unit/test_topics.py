@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
+
+from scripts import topics
+from scripts.errors import ExitCode, StackError
+from scripts.settings import ROOT
+from scripts.topics import Change, Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+
+class FakeCluster:
+    """The admin client of a cluster of three brokers, as far as topics go: it answers and refuses as Kafka does."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, Topic] = {}
+
+    def describe_topics(self) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "partitions": [{"replica_nodes": list(range(topic.replicas))}] * topic.partitions}
+            for name, topic in self.topics.items()
+        ]
+
+    def describe_configs(self, asked: Sequence[Any], config_filter: str) -> dict[str, Any]:
+        assert config_filter == "dynamic"
+        inherited = {"retention.bytes": {"value": "268435456", "config_source": "STATIC_BROKER_CONFIG"}}
+        return {
+            "topic": {
+                item.name: inherited
+                | {
+                    key: {"value": value, "config_source": "DYNAMIC_TOPIC_CONFIG"}
+                    for key, value in self.topics[item.name].config.items()
+                }
+                for item in asked
+            }
+        }
+
+    def create_topics(self, new: Mapping[str, Mapping[str, Any]], *, wait_for_metadata: bool) -> None:
+        assert wait_for_metadata
+        for name, body in new.items():
+            if name in self.topics:
+                raise TopicAlreadyExistsError
+            replicas = 3 if body["replication_factor"] == -1 else body["replication_factor"]
+            self.topics[name] = Topic(name, body["num_partitions"], replicas, body["configs"])
+
+    def create_partitions(self, wanted: Mapping[str, int]) -> None:
+        for name, partitions in wanted.items():
+            old = self.topics[name]
+            self.topics[name] = Topic(name, partitions, old.replicas, old.config)
+
+    def alter_configs(self, resources: Sequence[Any]) -> None:
+        for item in resources:
+            if unknown := [key for key in item.configs if not key.startswith(("retention", "cleanup"))]:
+                raise ValueError(f"Unrecognized configs: {unknown}")
+            old = self.topics[item.name]
+            self.topics[item.name] = Topic(item.name, old.partitions, old.replicas, {**old.config, **item.configs})
+
+    def delete_topics(self, names: Sequence[str]) -> None:
+        for name in names:
+            if self.topics.pop(name, None) is None:
+                raise UnknownTopicOrPartitionError
+
+
+@contextmanager
+def refused(reference: str, exit_code: ExitCode) -> Iterator[pytest.ExceptionInfo[StackError]]:
+    with pytest.raises(StackError) as caught:
+        yield caught
+    assert (caught.value.reference, caught.value.exit_code) == (reference, exit_code)
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "topics.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_repository_wants_events_topic() -> None:
+    found = {topic.name: topic for topic in topics.read(ROOT / topics.FILE)}
+    assert found["events-topic"] == Topic("events-topic", 3, -1, {"retention.ms": "259200000"})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("topics: [{name: a}]\n", "$.topics[0]"),
+        ("topics: [{name: 'a b', partitions: 1}]\n", "$.topics[0].name"),
+        ("topics: [{name: '.', partitions: 1}]\n", "$.topics[0].name"),
+        ("topics: [{name: '..', partitions: 1}]\n", "$.topics[0].name"),
+        ("topics: [{name: a, partitions: 0}]\n", "$.topics[0].partitions"),
+        ("topics: [{name: a, partitions: 1, replicas: 4}]\n", "$.topics[0].replicas"),
+        ("topics: [{name: a, partitions: 1, config: {retention.ms: 5}}]\n", "$.topics[0].config"),
+        ("topics: [{name: a, partitions: 1, size: 2}]\n", "$.topics[0]"),
+        ("topics: {}\n", "$.topics"),
+        ("", "$"),
+        ("topics: [\n", "topics.yml is not valid"),
+    ],
+)
+def test_a_file_that_is_not_valid_is_refused_with_its_place(tmp_path: Path, text: str, words: str) -> None:
+    with refused("topics-file", ExitCode.USAGE) as caught:
+        topics.read(written(tmp_path, text))
+    assert words in caught.value.message
+    assert caught.value.context
+    assert "schemas/topics.schema.json" in str(caught.value.hint)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with refused("topics-file", ExitCode.USAGE):
+        topics.read(tmp_path / "topics.yml")
+
+
+def test_a_topic_may_be_named_once(tmp_path: Path) -> None:
+    with refused("topics-file", ExitCode.USAGE) as caught:
+        topics.read(written(tmp_path, "topics: [{name: a, partitions: 1}, {name: a, partitions: 2}]\n"))
+    assert "names a twice" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("want", "have", "kinds"),
+    [
+        (Topic("a", 3), None, ["create"]),
+        (Topic("a", 3), Topic("a", 3, 3), []),
+        (Topic("a", 3, 3), Topic("a", 3, 3), []),
+        (Topic("a", 6), Topic("a", 3, 3), ["grow"]),
+        (Topic("a", 1), Topic("a", 3, 3), ["refuse"]),
+        (Topic("a", 3, 2), Topic("a", 3, 3), ["refuse"]),
+        (Topic("a", 3, -1, {"k": "1"}), Topic("a", 3, 3, {"k": "2", "other": "x"}), ["configure"]),
+        (Topic("a", 3, -1, {"k": "1"}), Topic("a", 3, 3, {"k": "1", "other": "x"}), []),
+        (Topic("a", 6, 2, {"k": "1"}), Topic("a", 3, 3), ["grow", "refuse", "configure"]),
+    ],
+)
+def test_plans_only_what_differs(want: Topic, have: Topic | None, kinds: list[str]) -> None:
+    found = {"a": have} if have else {}
+    assert [change.kind for change in topics.plan([want], found)] == kinds
+
+
+def test_topics_that_the_file_does_not_name_are_left_alone() -> None:
+    assert topics.plan([], {"other": Topic("other", 3, 3)}) == ()
+
+
+def test_a_change_reads_as_a_sentence() -> None:
+    change = Change("grow", Topic("a", 6), "3 → 6 partitions")
+    assert str(change) == "a: grow 3 → 6 partitions"
+
+
+wanted_topics = st.lists(
+    st.builds(
+        Topic,
+        st.text("abc", min_size=1, max_size=3),
+        st.integers(1, 12),
+        st.sampled_from([-1, 3]),
+        st.dictionaries(st.sampled_from(["retention.ms", "retention.bytes", "cleanup.policy"]), st.text("12")),
+    ),
+    unique_by=lambda topic: topic.name,
+)
+
+
+@given(wanted_topics)
+def test_applying_a_plan_leaves_nothing_to_do(wanted: list[Topic]) -> None:
+    cluster = FakeCluster()
+    cluster.topics = {"a": Topic("a", 1, 3, {"retention.ms": "9"}), "other": Topic("other", 1, 3)}
+    topics.apply(cluster, topics.plan(wanted, topics.describe(cluster)))
+    assert topics.plan(wanted, topics.describe(cluster)) == ()
+    assert cluster.topics["other"] == Topic("other", 1, 3)
+
+
+def test_a_refused_step_changes_nothing_at_all() -> None:
+    cluster = FakeCluster()
+    cluster.topics = {"a": Topic("a", 3, 3)}
+    changes = topics.plan([Topic("new", 1), Topic("a", 1)], topics.describe(cluster))
+    with refused("topic-refused", ExitCode.FINDINGS) as caught:
+        topics.apply(cluster, changes)
+    assert cluster.topics == {"a": Topic("a", 3, 3)}
+    assert "Kafka cannot take partitions away (3 → 1)" in str(caught.value.context)
+    assert "./invoke topics delete a" in str(caught.value.hint)
+
+
+def test_a_key_that_kafka_does_not_know_is_the_files_mistake() -> None:
+    cluster = FakeCluster()
+    cluster.topics = {"a": Topic("a", 3, 3)}
+    changes = topics.plan([Topic("a", 3, -1, {"retenion.ms": "1"})], topics.describe(cluster))
+    with refused("topic-config", ExitCode.USAGE) as caught:
+        topics.apply(cluster, changes)
+    assert "retenion.ms" in str(caught.value.context)
+
+
+def test_describes_only_what_is_asked_for_and_set_on_the_topic() -> None:
+    cluster = FakeCluster()
+    assert topics.describe(cluster) == {}
+    cluster.topics = {"a": Topic("a", 2, 3, {"cleanup.policy": "compact"}), "b": Topic("b", 1, 3)}
+    assert topics.describe(cluster, ["a", "c"]) == {"a": Topic("a", 2, 3, {"cleanup.policy": "compact"})}
+    assert set(topics.describe(cluster)) == {"a", "b"}
+
+
+def test_creating_twice_and_deleting_nothing_are_told() -> None:
+    cluster = FakeCluster()
+    topics.create(cluster, Topic("a", 1))
+    with refused("topic-exists", ExitCode.USAGE):
+        topics.create(cluster, Topic("a", 1))
+    topics.delete(cluster, "a")
+    with refused("no-such-topic", ExitCode.USAGE) as caught:
+        topics.delete(cluster, "a")
+    assert caught.value.hint == "./invoke topics list"
