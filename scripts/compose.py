@@ -199,14 +199,10 @@ def _service(name: str, body: Mapping[str, Any]) -> Service:
         },
         ports=tuple(_port(port) for port in body.get("ports") or () if port.get("published")),
         mounts=tuple(_mount(mount) for mount in body.get("volumes") or ()),
-        depends_on={
-            key: str(value.get("condition", "")) for key, value in (body.get("depends_on") or {}).items()
-        },
+        depends_on={key: str(value.get("condition", "")) for key, value in (body.get("depends_on") or {}).items()},
         stop_grace_period=seconds(body.get("stop_grace_period", "10s")),
         mem_limit=int(body.get("mem_limit") or 0),
-        logging={
-            str(key): str(value) for key, value in ((body.get("logging") or {}).get("options") or {}).items()
-        },
+        logging={str(key): str(value) for key, value in ((body.get("logging") or {}).get("options") or {}).items()},
         embedded=body.get("x-embedded") or {},
         raw=body,
     )
@@ -240,6 +236,4 @@ def seconds(text: str) -> float:
 
 def _plain(stderr: str) -> str:
     """Return Compose's messages without its log prefix, one a line."""
-    return "\n".join(
-        re.sub(r'^time="[^"]*" level=\w+ msg="?(.*?)"?$', r"\1", line) for line in stderr.splitlines()
-    )
+    return "\n".join(re.sub(r'^time="[^"]*" level=\w+ msg="?(.*?)"?$', r"\1", line) for line in stderr.splitlines())

@@ -113,9 +113,7 @@ def _verdict(states: Sequence[State]) -> ExitCode | None:
     for state in failed:
         cause = explain(state.first_trace)
         console.print_error(
-            StackError(
-                "connector-failed", f"{state.name} has failed", context=cause.words, hint=cause.remedy or None
-            )
+            StackError("connector-failed", f"{state.name} has failed", context=cause.words, hint=cause.remedy or None)
         )
     return ExitCode.FINDINGS if failed else None
 

@@ -105,9 +105,7 @@ def _show(changes: Sequence[Change], *, json: bool, nothing: str) -> None:
     from scripts import console
 
     if json:
-        rows = [
-            {"kind": change.kind, "subject": change.subject, "detail": change.detail} for change in changes
-        ]
+        rows = [{"kind": change.kind, "subject": change.subject, "detail": change.detail} for change in changes]
         console.print_json({"changes": rows})
     elif changes:
         console.print_table(

@@ -90,9 +90,7 @@ def _read(file: Path, validator: Draft202012Validator) -> tuple[Connector | None
         return None, [f"{file}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', error)}"]
     faults = [
         f"{file}:{line_of(text, list(error.absolute_path))}: {_words(error.absolute_path, error.message)}"
-        for error in sorted(
-            validator.iter_errors(body), key=lambda error: list(map(str, error.absolute_path))
-        )
+        for error in sorted(validator.iter_errors(body), key=lambda error: list(map(str, error.absolute_path)))
     ]
     if faults:
         return None, faults

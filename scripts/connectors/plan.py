@@ -74,9 +74,7 @@ def apply(
     return done
 
 
-def wait_running(
-    names: Iterable[str], worker: Worker, *, timeout: float, clock: Clock = CLOCK
-) -> tuple[State, ...]:
+def wait_running(names: Iterable[str], worker: Worker, *, timeout: float, clock: Clock = CLOCK) -> tuple[State, ...]:
     """Wait until every named connector runs, and return their states; those that fail are returned at once.
 
     Raises StackError("timed-out") with the last states after `timeout` seconds.
@@ -91,9 +89,7 @@ def wait_running(
         return states if done else None
 
     def last_seen() -> str:
-        return "\n".join(
-            f"{name}: {state.state if state else 'not placed yet'}" for name, state in seen.items()
-        )
+        return "\n".join(f"{name}: {state.state if state else 'not placed yet'}" for name, state in seen.items())
 
     return wait_until(
         settled,

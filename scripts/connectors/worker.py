@@ -44,11 +44,7 @@ class State:
     @property
     def running(self) -> bool:
         """True if the connector and at least one task run, and none has failed."""
-        return (
-            self.state == "RUNNING"
-            and bool(self.tasks)
-            and all(task.state == "RUNNING" for task in self.tasks)
-        )
+        return self.state == "RUNNING" and bool(self.tasks) and all(task.state == "RUNNING" for task in self.tasks)
 
     @property
     def failed(self) -> bool:
@@ -120,9 +116,7 @@ class Worker:
         """Restart a connector and its tasks (KIP-745)."""
         self._call("POST", f"/connectors/{quote(name, safe='')}/restart?includeTasks=true")
 
-    def _call(
-        self, method: str, path: str, body: object | None = None, *, none_if_missing: bool = False
-    ) -> Json:
+    def _call(self, method: str, path: str, body: object | None = None, *, none_if_missing: bool = False) -> Json:
         deadline = self.clock.now() + _BUSY_TIMEOUT_S
         while (response := self._request(method, path, body)).status_code == _BUSY:
             if self.clock.now() >= deadline:

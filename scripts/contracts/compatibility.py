@@ -76,9 +76,7 @@ def breaks(reader: Schema, writer: Schema, names: tuple[str, ...] = ()) -> Itera
         yield from _type_breaks(reader, writer, names)
         return
     if not schema_name_equals(reader, writer):
-        yield Break(
-            names, f"the record was renamed from {writer.fullname} to {reader.fullname} without an alias"
-        )
+        yield Break(names, f"the record was renamed from {writer.fullname} to {reader.fullname} without an alias")
     for field in reader.fields:
         path = (*names, field.name)
         counterpart = lookup_writer_field(writer, field)

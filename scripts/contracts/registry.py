@@ -55,8 +55,7 @@ class Registry:
         numbers = self._call("GET", base, none_if_missing=True) or []
         answers = (self._call("GET", f"{base}/{number}") for number in sorted(numbers))
         return tuple(
-            Registered(answer["version"], answer["id"], canonical(json.loads(answer["schema"])))
-            for answer in answers
+            Registered(answer["version"], answer["id"], canonical(json.loads(answer["schema"]))) for answer in answers
         )
 
     def register(self, subject: str, schema: str) -> int:
@@ -70,23 +69,15 @@ class Registry:
 
     def find(self, subject: str, schema: str) -> Registered | None:
         """Return the version of a subject that has this schema, None if it was never registered there."""
-        answer = self._call(
-            "POST", f"/subjects/{quote(subject, safe='')}", {"schema": schema}, none_if_missing=True
-        )
-        return (
-            None
-            if answer is None
-            else Registered(answer["version"], answer["id"], canonical(json.loads(schema)))
-        )
+        answer = self._call("POST", f"/subjects/{quote(subject, safe='')}", {"schema": schema}, none_if_missing=True)
+        return None if answer is None else Registered(answer["version"], answer["id"], canonical(json.loads(schema)))
 
     def schema(self, identity: int) -> dict[str, Any] | None:
         """Return the schema of an id, None if the registry does not know it."""
         answer = self._call("GET", f"/schemas/ids/{identity}", none_if_missing=True)
         return None if answer is None else dict(json.loads(answer["schema"]))
 
-    def _call(
-        self, method: str, path: str, body: object | None = None, *, none_if_missing: bool = False
-    ) -> Any:  # noqa: ANN401 - JSON, which the caller gives a type
+    def _call(self, method: str, path: str, body: object | None = None, *, none_if_missing: bool = False) -> Any:  # noqa: ANN401 - JSON, which the caller gives a type
         try:
             response = self.session.request(
                 method,

@@ -109,8 +109,7 @@ def _yaml(file: Path, schema: dict[str, Any]) -> tuple[dict[str, Any] | None, li
         return None, [Finding(file, line, "yaml-syntax", str(getattr(error, "problem", error)))]
     errors = sorted(Draft202012Validator(schema).iter_errors(body), key=lambda error: str(error.path))
     findings = [
-        Finding(file, line_of(text, list(error.absolute_path)), "contract-schema", error.message)
-        for error in errors
+        Finding(file, line_of(text, list(error.absolute_path)), "contract-schema", error.message) for error in errors
     ]
     return (None if errors else body), findings
 
@@ -123,14 +122,10 @@ def _versions(folder: Path) -> tuple[list[Version], list[Finding]]:
         if match:
             numbered[int(match[1])] = file
         elif file.name != "contract.yml":
-            findings.append(
-                Finding(file, 1, "stray-file", "a contract holds contract.yml, v1.avsc, v2.avsc … only")
-            )
+            findings.append(Finding(file, 1, "stray-file", "a contract holds contract.yml, v1.avsc, v2.avsc … only"))
     if sorted(numbered) != list(range(1, len(numbered) + 1)) or not numbered:
         found = ", ".join(f"v{number}" for number in sorted(numbered)) or "none"
-        findings.append(
-            Finding(folder, 1, "version-gap", f"versions are v1, v2 … without a gap; found: {found}")
-        )
+        findings.append(Finding(folder, 1, "version-gap", f"versions are v1, v2 … without a gap; found: {found}"))
     versions: list[Version] = []
     for number, file in sorted(numbered.items()):
         parsed = _version(number, file)

@@ -37,9 +37,7 @@ def schema_error(schema: object, text: str) -> tuple[str, int] | None:
         return f"unknown type {name!r}", _line_with(text, name)
     except (AvroException, SchemaParseException, ValueError, KeyError, TypeError) as error:
         words = str(error).splitlines()[0]
-        return words, _line_with(
-            text, *re.findall(r"[\"'<]([\w.-]+)[\"'>]", words), *re.findall(r"[\w-]+", words)
-        )
+        return words, _line_with(text, *re.findall(r"[\"'<]([\w.-]+)[\"'>]", words), *re.findall(r"[\w-]+", words))
     if not isinstance(schema, dict) or schema.get("type") != "record":
         return "the schema of a topic's values is a record", 1
     return None
@@ -58,15 +56,11 @@ def check(contract: Contract) -> list[Finding]:
     """Return what a contract's versions miss: documentation, names, the key, a difference."""
     findings = []
     for version in contract.versions:
-        findings += [
-            _finding(version, steps, rule, words) for steps, rule, words in _walk(version.schema, [])
-        ]
+        findings += [_finding(version, steps, rule, words) for steps, rule, words in _walk(version.schema, [])]
         findings += _key(contract, version)
     for before, after in zip(contract.versions, contract.versions[1:], strict=False):
         if before.canonical == after.canonical:
-            findings.append(
-                _finding(after, [], "unchanged", f"v{after.number} says the same as v{before.number}")
-            )
+            findings.append(_finding(after, [], "unchanged", f"v{after.number} says the same as v{before.number}"))
     return findings
 
 

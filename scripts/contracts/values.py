@@ -82,14 +82,9 @@ class Converter:
             near = difflib.get_close_matches(unknown, names, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(names)}"
             out.append(Violation(_join(path, unknown), f"is not in the contract{hint}"))
-        return {
-            each["name"]: self._field(each, value, _join(path, each["name"]), out)
-            for each in schema["fields"]
-        }
+        return {each["name"]: self._field(each, value, _join(path, each["name"]), out) for each in schema["fields"]}
 
-    def _field(
-        self, schema: Mapping[str, Any], record: Mapping[str, Any], path: str, out: list[Violation]
-    ) -> Value:
+    def _field(self, schema: Mapping[str, Any], record: Mapping[str, Any], path: str, out: list[Violation]) -> Value:
         if schema["name"] in record:
             return self._value(schema["type"], record[schema["name"]], path, out)
         if "default" in schema:
@@ -107,9 +102,7 @@ class Converter:
         if not isinstance(value, dict):
             out.append(Violation(path, f"expected an object, found {_shown(value)}"))
             return None
-        return {
-            key: self._value(schema["values"], item, _join(path, key), out) for key, item in value.items()
-        }
+        return {key: self._value(schema["values"], item, _join(path, key), out) for key, item in value.items()}
 
     def _union(self, branches: list[Any], value: Value, path: str, out: list[Violation]) -> Value:
         """Take the first branch that the value fits; if none does, say what the only other one expects."""
@@ -127,9 +120,7 @@ class Converter:
         if len(tried) == 1:
             out.extend(Violation(where, f"{reason}, or null") for where, reason in tried[0])
         else:
-            out.append(
-                Violation(path, f"{_shown(value)} fits none of the {len(branches)} types of the union")
-            )
+            out.append(Violation(path, f"{_shown(value)} fits none of the {len(branches)} types of the union"))
         return None
 
 

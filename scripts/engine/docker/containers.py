@@ -24,6 +24,8 @@ _PHASES: Mapping[str, Phase] = {
 _NEVER = "0001-01-01"
 _BAD = re.compile(r"\b(FATAL|ERROR)\b|Exception\b|^Error", re.MULTILINE)
 _TELLING_LINES = 12
+_LINES_BEFORE = 2  # a JVM says first what it refuses, and then that it is an error
+_A_LOOP = 2  # restarts: one may be bad luck
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,9 @@ class ContainerView:
 
     @property
     def phase(self) -> Phase:
-        """Running only when the health check, if there is one, agrees."""
+        """Running only when the health check, if there is one, agrees; in a crash loop as good as exited."""
+        if self.looping:
+            return "exited"
         phase = _PHASES.get(str(self.state["Status"]), "stopped")
         return "starting" if phase == "running" and self.health not in ("", "healthy") else phase
 
@@ -54,6 +58,12 @@ class ContainerView:
     def restarts(self) -> int:
         """How often its restart policy has brought it back."""
         return int(self.attributes.get("RestartCount", 0))
+
+    @property
+    def looping(self) -> bool:
+        """True for what ends again and again, and is only kept up by its restart policy."""
+        again = self.state["Status"] == "restarting" or self.restarts >= _A_LOOP
+        return again and self.health != "healthy"
 
     @property
     def failed(self) -> bool:
@@ -83,10 +93,13 @@ class ContainerView:
             detail=self._detail(),
         )
 
-    def verdict(self, log: Sequence[str]) -> str:
-        """Say why it failed: exit code, OOM flag, last health output and the telling lines of its log."""
+    def verdict(self, log: Sequence[str], exit_code: int | None = None) -> str:
+        """Say why it failed: exit code, OOM flag, last health output and the telling lines of its log.
+
+        exit_code: that of its last end, where its restart policy has started it again since.
+        """
         state = self.state
-        facts = [f"status {state['Status']}", f"exit code {state['ExitCode']}"]
+        facts = [f"status {state['Status']}", f"exit code {exit_code or state['ExitCode']}"]
         if state.get("OOMKilled"):
             facts.append(f"killed for memory (limit {self.attributes['HostConfig']['Memory'] >> 20} MiB)")
         if self.restarts:
@@ -96,9 +109,7 @@ class ContainerView:
             lines.append(f"engine: {state['Error']}")
         if checks := (state.get("Health") or {}).get("Log"):
             last = checks[-1]
-            lines.append(
-                f"last health check: exit {last['ExitCode']}, {str(last['Output']).strip() or 'no output'}"
-            )
+            lines.append(f"last health check: exit {last['ExitCode']}, {str(last['Output']).strip() or 'no output'}")
         return "\n".join([*lines, *telling(log)])
 
     def _ports(self) -> tuple[int, ...]:
@@ -117,10 +128,10 @@ class ContainerView:
 
 
 def telling(log: Sequence[str]) -> list[str]:
-    """Return the first error of a log with what follows it, or its last lines where there is none."""
+    """Return the first error of a log with what surrounds it, or the last lines where there is none."""
     for number, line in enumerate(log):
         if _BAD.search(line):
-            return list(log[number : number + _TELLING_LINES])
+            return list(log[max(0, number - _LINES_BEFORE) : number + _TELLING_LINES])
     return list(log[-_TELLING_LINES:])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
 _LOG_LINES = 400
+_LATELY = timedelta(minutes=10)
 _GONE = frozenset({"exited", "dead", "created"})
 
 
@@ -140,9 +141,9 @@ class DockerEngine:
 
     def failure(self, service: str) -> str:
         """Say why a service failed: exit code, OOM flag, last health output, telling log lines."""
-        return ContainerView(service, self._container(service).attrs).verdict(
-            list(self.logs(service, _LOG_LINES))
-        )
+        container = self._container(service)
+        log = list(self.logs(service, _LOG_LINES))
+        return ContainerView(service, container.attrs).verdict(log, self._last_exit(container))
 
     def unreachable(self) -> list[str]:
         """Return the advertised addresses that cannot be connected to from where their clients are."""
@@ -187,6 +188,14 @@ class DockerEngine:
                     exit_code=ExitCode.ENVIRONMENT,
                 )
         return None
+
+    def _last_exit(self, container: Container) -> int | None:
+        """Return the exit code of a container's last end, None if it has not ended lately."""
+        now = datetime.now(UTC)
+        wanted = {"container": str(container.id), "event": "die"}
+        ends = self.client.api.events(since=now - _LATELY, until=now, filters=wanted, decode=True)
+        codes = [int(end["Actor"]["Attributes"]["exitCode"]) for end in ends]
+        return codes[-1] if codes else None
 
     def _memory(self, container: Container) -> int | None:
         if container.status not in ("running", "paused"):

@@ -62,11 +62,7 @@ def _check_version(text: str) -> None:
 def _check_memory(total: int, services: Sequence[Service]) -> None:
     needed = limits(services)
     if total and needed > total:
-        rows = [
-            f"{service.name:<18} {service.mem_limit >> 20:>6} MiB"
-            for service in services
-            if service.mem_limit
-        ]
+        rows = [f"{service.name:<18} {service.mem_limit >> 20:>6} MiB" for service in services if service.mem_limit]
         raise StackError(
             "engine-memory-short",
             f"the services' limits sum up to {needed >> 20} MiB, the engine has {total >> 20} MiB",
@@ -82,9 +78,7 @@ def _check_ports(starting: Sequence[Service]) -> None:
         raise StackError(
             "port-in-use",
             f"{len(taken)} address{'es' if len(taken) > 1 else ''} of the stack can't be bound",
-            context="\n".join(
-                f"{port.host_ip}:{port.published} of {service.name} is taken" for service, port in taken
-            ),
+            context="\n".join(f"{port.host_ip}:{port.published} of {service.name} is taken" for service, port in taken),
             hint="./invoke doctor names who has it; ./invoke ports --shift 1000 moves them all",
             exit_code=ExitCode.ENVIRONMENT,
         )

@@ -214,9 +214,7 @@ def _resolve_set(roots: Sequence[str], repository: Path) -> Iterator[Artifact]:
     if archives := [root for root in roots if root.count(":") == _ARCHIVE_COLONS]:
         for coordinate in archives:
             group, name, packaging, classifier, version = coordinate.split(":")
-            path = Path(
-                context.project(group, name).at_version(version).artifact(classifier, packaging).resolve()
-            )
+            path = Path(context.project(group, name).at_version(version).artifact(classifier, packaging).resolve())
             yield Artifact(coordinate, _sha256(path), path.stat().st_size)
         return
     # "!" (raw): without it jgo takes each coordinate for a BOM and lets the one bend the versions of the others.

@@ -78,9 +78,7 @@ def _converter(folder: Path, jars: Iterable[Path]) -> None:
     for jar in (jar for jar in jars if not jar.name.startswith(_WORKERS_OWN)):
         (folder / jar.name).symlink_to(jar)
     with zipfile.ZipFile(folder / "services.jar", "w") as services:
-        services.writestr(
-            "META-INF/services/org.apache.kafka.connect.storage.Converter", _CONVERTER_CLASS + "\n"
-        )
+        services.writestr("META-INF/services/org.apache.kafka.connect.storage.Converter", _CONVERTER_CLASS + "\n")
 
 
 def _mounts(site: Site) -> None:
