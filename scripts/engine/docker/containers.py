@@ -69,7 +69,7 @@ class ContainerView:
     def failed(self) -> bool:
         """True for what ended with an error, is unhealthy, or had to be brought back."""
         ended = self.state["Status"] in ("exited", "dead") and self.state["ExitCode"] != 0
-        return ended or self.restarts > 0 or self.health == "unhealthy"
+        return ended or self.health == "unhealthy" or (self.restarts > 0 and self.health != "healthy")
 
     @property
     def completed(self) -> bool:
