@@ -24,6 +24,7 @@ _PHASES: Mapping[str, Phase] = {
 _NEVER = "0001-01-01"
 _BAD = re.compile(r"\b(FATAL|ERROR)\b|Exception\b|^Error", re.MULTILINE)
 _TELLING_LINES = 12
+_IN_ORDER = (0, 143)  # ended by itself, or by the SIGTERM of a stop, which a JVM reports like this
 _LINES_BEFORE = 2  # a JVM says first what it refuses, and then that it is an error
 _A_LOOP = 2  # restarts: one may be bad luck
 
@@ -47,6 +48,8 @@ class ContainerView:
         if self.looping:
             return "exited"
         phase = _PHASES.get(str(self.state["Status"]), "stopped")
+        if phase == "exited" and self.state["ExitCode"] in _IN_ORDER:
+            return "stopped"
         return "starting" if phase == "running" and self.health not in ("", "healthy") else phase
 
     @property
@@ -68,7 +71,7 @@ class ContainerView:
     @property
     def failed(self) -> bool:
         """True for what ended with an error, is unhealthy, or had to be brought back."""
-        ended = self.state["Status"] in ("exited", "dead") and self.state["ExitCode"] != 0
+        ended = self.phase == "exited"
         return ended or self.health == "unhealthy" or (self.restarts > 0 and self.health != "healthy")
 
     @property
@@ -82,7 +85,7 @@ class ContainerView:
         running = self.phase in ("running", "starting", "paused")
         return ServiceState(
             name=self.service,
-            phase="stopped" if self.completed else self.phase,
+            phase=self.phase,
             identity=f"container {str(self.attributes['Id'])[:12]}",
             pid=int(self.state["Pid"]) or None,
             ports=self._ports(),

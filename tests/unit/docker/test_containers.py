@@ -53,6 +53,7 @@ def container(
         (container("created"), "stopped", ""),
         (container("exited", exit_code=137), "exited", ""),
         (container("exited", once=True), "stopped", "healthy"),
+        (container("exited", exit_code=143), "stopped", ""),
         (container("exited", exit_code=1, once=True), "exited", ""),
     ],
 )
