@@ -2,9 +2,21 @@
 
 from invoke import Collection
 
-from scripts.cli import architecture, checks, connectors, contracts, doctor, rabbitmq, records, smoke, stack, topics
+from scripts.cli import (
+    architecture,
+    checks,
+    connectors,
+    contracts,
+    doctor,
+    rabbitmq,
+    records,
+    smoke,
+    stack,
+    startup,
+    topics,
+)
 
 ns = Collection()
-for theme in (stack, smoke, topics, contracts, connectors, records, checks, doctor, architecture, rabbitmq):
+for theme in (stack, smoke, topics, contracts, connectors, records, doctor, startup, checks, architecture, rabbitmq):
     for task in Collection.from_module(theme).tasks.values():
         ns.add_task(task)

@@ -23,7 +23,7 @@ class FakeClock:
     """Time passes only in `sleep`; `during` runs then, as other processes would."""
 
     time: float = 0.0
-    during: Callable[[float], None] = lambda _: None
+    during: Callable[[float], object] = lambda _: None
 
     def now(self) -> float:
         return self.time

@@ -84,6 +84,8 @@ def test_topics_follow_their_file(running: Checkout) -> None:
     assert running.json("topics", "describe", "events-topic")["partitions"] == 4
     running.edit("infra/05-messaging/kafka/topics.yml", "partitions: 4", "partitions: 3")
     assert "topic-refused" in running.run("topics", "apply", code=1).stderr
+    running.edit("infra/05-messaging/kafka/topics.yml", "partitions: 3", "partitions: 4")
+    running.run("topics", "plan")
 
 
 def test_logs_show_the_end(running: Checkout) -> None:

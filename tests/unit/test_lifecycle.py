@@ -109,6 +109,17 @@ def test_gives_up_in_time_and_says_what_each_service_does(tmp_path: Path, seen: 
     assert seen.shown[-1].waited >= 60
 
 
+def test_an_interrupt_stops_what_was_started_and_nothing_else(tmp_path: Path, seen: Seen) -> None:
+    def interrupt(snapshot: Snapshot) -> None:
+        raise KeyboardInterrupt
+
+    engine = FakeEngine(TWO, looks={"a": 9})
+    with pytest.raises(KeyboardInterrupt):
+        lifecycle.up(stack(tmp_path, engine), timeout=9, progress=seen.said.append, watch=interrupt)
+    assert engine.done == ["start b", "stop b"]
+    assert set(engine.looks) == {"a"}
+
+
 def test_down_stops_and_keeps_the_data(tmp_path: Path, seen: Seen) -> None:
     engine = FakeEngine(TWO, looks={"a": 9, "b": 9}, data={"a", "b"})
     lifecycle.down(stack(tmp_path, engine), seen.said.append)

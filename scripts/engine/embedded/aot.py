@@ -8,6 +8,7 @@ A cache that is missing, cut short or altered is ignored by the JVM (-XX:+Verify
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _REFUSED = ("[aot] An error has occurred while processing the AOT cache", "[aot] Unable to use AOT cache")
+_WRITING_S = 120.0  # far more than the ten seconds a JVM takes to write a cache
 _HEAP_FLAGS = ("-Xms", "-Xmx")  # the one pair of flags a cache does not depend on
 
 
@@ -42,6 +44,24 @@ class Cache:
     def record_flags(self) -> list[str]:
         """Return the flags to start without it and have it written at the end."""
         return [f"-XX:AOTCacheOutput={self.path}"]
+
+    def start_flags(self, *, refused: bool, recorded: bool, now: float | None = None) -> list[str]:
+        """Return the flags for one more start. refused: its last start could not use the cache; recorded: another does.
+
+        now: seconds since the epoch, to tell a recording that is being written from one that was cut short.
+        """
+        if self.ready and not refused:
+            return self.use_flags()
+        if recorded or self._being_written(time.time() if now is None else now):
+            return []
+        self.discard()
+        return self.record_flags()
+
+    def _being_written(self, now: float) -> bool:
+        try:
+            return now - self.recording.stat().st_mtime < _WRITING_S
+        except FileNotFoundError:
+            return False
 
     def discard(self) -> None:
         """Remove it and what is left of an unfinished recording."""

@@ -37,12 +37,16 @@ _KILL_WAIT_S = 5.0
 
 @dataclass
 class EmbeddedEngine:
-    """Processes on this machine, one a service, each known by pid and start time (scripts/engine/base.py: Engine)."""
+    """Processes on this machine, one a service, each known by pid and start time (scripts/engine/base.py: Engine).
+
+    use_cache: start JVMs with their start-up caches, and record those that are missing.
+    """
 
     settings: Settings
     model: Model
     downloads: Downloads
     name: str = "embedded"
+    use_cache: bool = True
 
     @cached_property
     def sites(self) -> dict[str, Site]:
@@ -149,7 +153,7 @@ class EmbeddedEngine:
         return self._runtime(site).launch(site)
 
     def _launch(self, site: Site, launch: Launch) -> None:
-        flags = self._cache_flags(launch.cache) if launch.cache else []
+        flags = self._cache_flags(site, launch.cache) if launch.cache else []
         process.spawn(
             [launch.argv[0], *flags, *launch.argv[1:]],
             env=launch.env,
@@ -159,21 +163,12 @@ class EmbeddedEngine:
             owner=self._owner(site.service.name),
         )
 
-    def _cache_flags(self, cache: Cache) -> list[str]:
-        """Use the cache, or record it if nobody does."""
-        recorders = [found for found in self._running() if str(cache.path) in " ".join(found.cmdline())]
-        if not recorders and any(
-            aot.was_refused(site.output_file.read_text(encoding="utf-8", errors="replace"))
-            for site in self.sites.values()
-            if site.output_file.exists()
-        ):
-            cache.discard()
-        if cache.ready:
-            return cache.use_flags()
-        if recorders:
+    def _cache_flags(self, site: Site, cache: Cache) -> list[str]:
+        """Use the cache, or record it if nobody does; one that this service's last start refused is no good."""
+        if not self.use_cache:
             return []
-        cache.discard()
-        return cache.record_flags()
+        recorded = any(flag in found.cmdline() for found in self._running() for flag in cache.record_flags())
+        return cache.start_flags(refused=aot.was_refused(_text(site.output_file)), recorded=recorded)
 
     def _leaving(self, name: str, found: psutil.Process, running: Iterable[str]) -> Leaving:
         runtime = self._runtime(self._site(name))
@@ -246,6 +241,13 @@ class EmbeddedEngine:
             f"{address} {name}" for name, address in {"localhost": "127.0.0.1", **host_addresses(self.model)}.items()
         ]
         (self._home / "hosts").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def _cmdline(found: psutil.Process) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
@@ -14,7 +14,7 @@ from scripts.engine.embedded import process
 from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from scripts.engine.embedded.site import Site
@@ -25,14 +25,27 @@ MIN_FREE_DISK = 1 << 30
 _EXPECTED_RSS = 450 << 20  # bytes a JVM service of this stack takes under load, measured (docs/performance.md)
 
 
-def check(starting: Sequence[Site]) -> None:
-    """Raise at the first thing that would make these services fail to start."""
+class DiskUsage(Protocol):
+    """What shutil.disk_usage returns, as far as it is asked for."""
+
+    @property
+    def free(self) -> int:
+        """Bytes that this user may still write."""
+
+
+def check(
+    starting: Sequence[Site],
+    *,
+    disk_usage: Callable[[Path], DiskUsage] = shutil.disk_usage,
+    available_memory: Callable[[], int] = lambda: psutil.virtual_memory().available,
+) -> None:
+    """Raise at the first thing that would make these services fail to start. Both measures are in bytes."""
     _check_ports(starting)
     for site in starting:
         for folder in site.data_dirs():
             make_folder(folder)
-            _check_disk(folder)
-    _check_memory(starting)
+            _check_disk(folder, disk_usage(folder).free)
+    _check_memory(starting, available_memory())
 
 
 def make_folder(folder: Path) -> None:
@@ -55,6 +68,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _check_ports(starting: Sequence[Site]) -> None:
+    _check_twice(starting)
     taken = [
         (site, host, port) for site in starting for host, port in wanted_addresses(site) if not _bindable(host, port)
     ]
@@ -70,6 +84,21 @@ def _check_ports(starting: Sequence[Site]) -> None:
         hint="./invoke ports --shift 1000   # moves every port of this checkout's .env, then: ./invoke up",
         exit_code=ExitCode.ENVIRONMENT,
     )
+
+
+def _check_twice(starting: Sequence[Site]) -> None:
+    wanted: dict[tuple[str, int], list[str]] = {}
+    for site in starting:
+        for address in wanted_addresses(site):
+            wanted.setdefault(address, []).append(site.service.name)
+    for (host, port), names in wanted.items():
+        if len(names) > 1:
+            raise StackError(
+                "port-twice",
+                f"{', '.join(names)} would all listen on {host}:{port}",
+                hint="give each its own port in .env",
+                exit_code=ExitCode.USAGE,
+            )
 
 
 def wanted_addresses(site: Site) -> Iterator[tuple[str, int]]:
@@ -100,8 +129,7 @@ def _bindable(host: str, port: int) -> bool:
     return True
 
 
-def _check_disk(folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
+def _check_disk(folder: Path, free: int) -> None:
     if free < MIN_FREE_DISK:
         raise _disk_full(folder, free)
 
@@ -115,9 +143,8 @@ def _disk_full(folder: Path, free: int) -> StackError:
     )
 
 
-def _check_memory(starting: Sequence[Site]) -> None:
+def _check_memory(starting: Sequence[Site], available: int) -> None:
     needed = len(starting) * _EXPECTED_RSS
-    available = psutil.virtual_memory().available
     if needed > available:
         raise StackError(
             "memory-short",

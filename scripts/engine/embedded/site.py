@@ -1,7 +1,7 @@
 """What a runtime is given and what it gives back: one service's place on this machine, and how to launch it there.
 
 Two things of a service's environment cannot hold outside a container, and only these are rewritten: a bind to
-0.0.0.0 becomes the address the port is published on, and a path below a mount becomes the mount's source.
+every address becomes the address the port is published on, and a path below a mount becomes the mount's source.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scripts.compose import Model, Service
     from scripts.engine.embedded.aot import Cache
 
-_BIND_ALL = re.compile(r"\b0\.0\.0\.0:(\d+)")
+_BIND_ALL = re.compile(r"(?:\b0\.0\.0\.0|(?<=://)(?:\[::\])?):(\d+)")
 _NODE_ADDRESS = 10  # node n listens on 127.0.0.(10+n), so that all nodes can share one internal port
 
 
@@ -73,9 +73,7 @@ class Site:
         """Return a value of the environment as it holds outside the container."""
         published = {port.target: port.host_ip for port in self.service.ports}
         text = _BIND_ALL.sub(lambda match: f"{published.get(int(match[1]), '127.0.0.1')}:{match[1]}", text)
-        for mount in self.service.mounts:
-            text = _moved(text, mount.target, mount.source)
-        return text
+        return _moved(text, {mount.target: mount.source for mount in self.service.mounts})
 
     def data_dirs(self) -> list[Path]:
         """Return the folders on this machine that the service writes its data to."""
@@ -97,9 +95,12 @@ class Runtime:
     alone: float | None = None
 
 
-def _moved(text: str, target: str, source: str) -> str:
-    """Return a value with a container path, or what is below it, moved to the host."""
-    return re.sub(rf"(?<![\w./-]){re.escape(target)}(?=[/,:;]|$)", lambda _: source, text)
+def _moved(text: str, sources: Mapping[str, str]) -> str:
+    """Return a value with each container path, or what is below it, moved to its source; the deepest mount counts."""
+    if not sources:
+        return text
+    targets = "|".join(re.escape(target) for target in sorted(sources, key=len, reverse=True))
+    return re.sub(rf"(?<![\w./-])(?:{targets})(?![\w.-])", lambda match: sources[match[0]], text)
 
 
 def host_addresses(model: Model) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import deque
 from typing import TYPE_CHECKING
@@ -21,19 +22,23 @@ def lines(path: Path, count: int, *, follow: bool, alive: Callable[[], bool], cl
     """Yield the last `count` lines; with `follow` go on until the writer has ended, across a rolled file."""
     if not path.exists():
         return
-    file = path.open(encoding="utf-8", errors="replace")
+    file, part, last_look = path.open(encoding="utf-8", errors="replace"), "", False
     try:
-        yield from (line.rstrip("\n") for line in deque(file, maxlen=count))
+        yield from (line.rstrip("\n") for line in deque(file, maxlen=max(count, 0)))
         while follow:
-            if line := file.readline():
-                yield line.rstrip("\n")
-            elif path.exists() and path.stat().st_ino != _inode(file):
+            part += file.readline()
+            if part.endswith("\n"):
+                yield part.rstrip("\n")
+                part = ""
+            elif path.exists() and path.stat().st_ino != os.fstat(file.fileno()).st_ino:
                 file.close()
                 file = path.open(encoding="utf-8", errors="replace")
+            elif last_look:
+                return
             elif alive():
                 clock.sleep(_POLL_S)
             else:
-                return
+                last_look = True  # for what it wrote just before it ended
     finally:
         file.close()
 
@@ -49,9 +54,3 @@ def guilty(paths: Sequence[Path]) -> str:
             return "\n".join(text[bad[0] : bad[0] + _TELLING_LINES])
     said = [line for path in paths if path.exists() for line in path.read_text("utf-8", "replace").splitlines()]
     return "\n".join(said[-_TELLING_LINES:])
-
-
-def _inode(file: object) -> int:
-    import os  # noqa: PLC0415
-
-    return os.fstat(file.fileno()).st_ino  # type: ignore[attr-defined]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -93,8 +94,8 @@ def meta_properties(folder: Path) -> dict[str, str]:
 def _configure(site: Site, environment: Mapping[str, str], classpath: Sequence[Path]) -> Path:
     """Write server.properties and log4j2.yaml into the node's folder, unless the same inputs already did."""
     final, defaults, mounted = (site.home / name for name in ("config", "defaults", "mounted"))
-    log4j2 = yaml.safe_dump(_log4j2(site))
-    inputs = hashlib.sha256(json.dumps([dict(environment), log4j2, list(map(str, classpath))]).encode()).hexdigest()
+    logging = yaml.safe_dump(log4j2(site))
+    inputs = hashlib.sha256(json.dumps([dict(environment), logging, list(map(str, classpath))]).encode()).hexdigest()
     stamp = final / ".inputs"
     formatted = all(meta_properties(folder) for folder in log_dirs(site))
     if formatted and stamp.is_file() and stamp.read_text(encoding="utf-8") == inputs:
@@ -103,7 +104,7 @@ def _configure(site: Site, environment: Mapping[str, str], classpath: Sequence[P
         folder.mkdir(parents=True, exist_ok=True)
     (defaults / "server.properties").write_text("", encoding="utf-8")
     for name in ("log4j2.yaml", "tools-log4j2.yaml"):
-        (defaults / name).write_text(log4j2, encoding="utf-8")
+        (defaults / name).write_text(logging, encoding="utf-8")
     _setup(site, environment, classpath, ["-D", str(defaults), "-M", str(mounted), "-F", str(final)])
     stamp.write_text(inputs, encoding="utf-8")
     return final
@@ -140,9 +141,19 @@ def _setup(site: Site, environment: Mapping[str, str], classpath: Sequence[Path]
         )
 
 
-def _log4j2(site: Site) -> dict[str, object]:
-    """Return a Log4j configuration that writes one bounded file, by the `logging:` options of the service."""
-    size = site.service.logging.get("max-size", "10m").upper().removesuffix("B") + "B"
+def log4j2(site: Site) -> dict[str, Any]:
+    """Return a Log4j configuration that writes one bounded file, by the `logging:` options of the service.
+
+    max-file counts the current file, as Docker counts. Raises StackError("bad-log-bound") for an option that is none.
+    """
+    size, files = site.service.logging.get("max-size", "10m"), site.service.logging.get("max-file", "3")
+    if not (files.isdecimal() and re.fullmatch(r"\d+[kmg]?b?", size, re.IGNORECASE)):
+        raise StackError(
+            "bad-log-bound",
+            f"{site.service.name}: the log cannot be bounded by {files!r} files of {size!r}",
+            hint="set LOG_MAX_SIZE (such as 10m) and LOG_MAX_FILE (such as 3) in .env",
+            exit_code=ExitCode.USAGE,
+        )
     return {
         "Configuration": {
             # Log4j would stop at SIGTERM, together with the node, and swallow what the node says of its shutdown.
@@ -153,8 +164,8 @@ def _log4j2(site: Site) -> dict[str, object]:
                     "fileName": str(site.log_file),
                     "filePattern": f"{site.log_file}.%i",
                     "PatternLayout": {"pattern": "[%d] %p %m (%c)%n"},
-                    "SizeBasedTriggeringPolicy": {"size": size},
-                    "DefaultRolloverStrategy": {"max": int(site.service.logging.get("max-file", "3"))},
+                    "SizeBasedTriggeringPolicy": {"size": size.upper().removesuffix("B") + "B"},
+                    "DefaultRolloverStrategy": {"max": max(int(files) - 1, 1)},
                 }
             },
             "Loggers": {"Root": {"level": "INFO", "AppenderRef": [{"ref": "STDOUT"}]}},

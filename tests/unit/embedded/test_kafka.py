@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.engine.embedded.runtimes import kafka
+from scripts.engine.embedded.site import Site
+from scripts.errors import ExitCode, StackError
+from tests.fakes import model
+
+META = "#Sun Nov 22 10:00:00 UTC 2026\nnode.id=1\ndirectory.id=abc\nversion=1\ncluster.id=TWVzc2FnaW5nQmFja2JvbQ==\n"
+CLUSTER = "TWVzc2FnaW5nQmFja2JvbQ=="
+
+
+def site(root: Path, *, cluster: str = CLUSTER, node: str = "1", logging: dict[str, str] | None = None) -> Site:
+    body = {
+        "hostname": "kafka-1",
+        "environment": {
+            "CLUSTER_ID": cluster,
+            "KAFKA_NODE_ID": node,
+            "KAFKA_LOG_DIRS": "/var/lib/kafka/data, /var/lib/kafka/more",
+            "KAFKA_LISTENERS": "EXTERNAL://0.0.0.0:9092,INTERNAL://kafka-1:19092",
+            "KAFKA_INTER_BROKER_LISTENER_NAME": "INTERNAL",
+        },
+        "volumes": [{"type": "bind", "source": str(root / "kafka"), "target": "/var/lib/kafka"}],
+        "logging": {"driver": "json-file", "options": logging or {}},
+        "x-embedded": {"runtime": "kafka"},
+    }
+    return Site(
+        model(**{"kafka-1": body})["kafka-1"], root / "home", {"kafka-1": "127.0.0.11"}, root / "c", lambda _: []
+    )
+
+
+def formatted(root: Path, folder: str = "data", meta: str = META) -> Path:
+    path = root / "kafka" / folder / "meta.properties"
+    path.parent.mkdir(parents=True)
+    path.write_text(meta, encoding="utf-8")
+    return path
+
+
+def test_reads_the_identity_of_a_log_directory(tmp_path: Path) -> None:
+    path = formatted(tmp_path)
+    assert kafka.meta_properties(path.parent) == {
+        "node.id": "1",
+        "directory.id": "abc",
+        "version": "1",
+        "cluster.id": CLUSTER,
+    }
+    assert kafka.meta_properties(tmp_path) == {}
+
+
+def test_every_log_directory_is_found_on_this_machine(tmp_path: Path) -> None:
+    assert kafka.log_dirs(site(tmp_path)) == [tmp_path / "kafka" / "data", tmp_path / "kafka" / "more"]
+
+
+def test_new_and_own_data_are_fine(tmp_path: Path) -> None:
+    kafka.check(site(tmp_path))
+    path = formatted(tmp_path)
+    kafka.check(site(tmp_path))
+    assert path.read_text(encoding="utf-8") == META
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "variable", "found"),
+    [
+        ({"cluster": "b3RoZXJvdGhlcm90aGVyMQ"}, "cluster.id", "CLUSTER_ID", CLUSTER),
+        ({"node": "2"}, "node.id", "KAFKA_NODE_ID", "1"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["data", "more"])
+def test_data_of_another_cluster_or_node_is_refused_with_the_remedy(
+    tmp_path: Path, folder: str, change: dict[str, str], key: str, variable: str, found: str
+) -> None:
+    path = formatted(tmp_path, folder)
+    with pytest.raises(StackError) as caught:
+        kafka.check(site(tmp_path, **change))  # type: ignore[arg-type]  # one of the two keywords
+    error = caught.value
+    assert (error.reference, error.exit_code) == ("foreign-data", ExitCode.ENVIRONMENT)
+    assert f"{key} {found}" in error.message
+    assert str(path) in str(error.context)
+    assert f"set {variable}={found}" in str(error.hint)
+    assert "./invoke nuke" in str(error.hint)
+    assert path.read_text(encoding="utf-8") == META
+
+
+def test_the_endpoint_is_the_inter_broker_listener(tmp_path: Path) -> None:
+    assert kafka.endpoint(site(tmp_path)) == "tcp://127.0.0.11:19092"
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "rolled"),
+    [
+        ({}, "10MB", 2),
+        ({"max-size": "10m", "max-file": "3"}, "10MB", 2),
+        ({"max-size": "512k", "max-file": "5"}, "512KB", 4),
+        ({"max-size": "1g", "max-file": "1"}, "1GB", 1),
+        ({"max-size": "20mb", "max-file": "2"}, "20MB", 1),
+        ({"max-size": "1048576"}, "1048576B", 2),
+    ],
+)
+def test_the_log_is_bounded_by_the_logging_options(
+    tmp_path: Path, options: dict[str, str], size: str, rolled: int
+) -> None:
+    here = site(tmp_path, logging=options)
+    appender = kafka.log4j2(here)["Configuration"]["Appenders"]["RollingFile"]
+    assert appender["SizeBasedTriggeringPolicy"] == {"size": size}
+    assert appender["DefaultRolloverStrategy"] == {"max": rolled}
+    assert Path(appender["fileName"]) == here.log_file
+    assert appender["filePattern"].startswith(str(here.log_file))
+
+
+@pytest.mark.parametrize("options", [{"max-file": "three"}, {"max-size": "big"}])
+def test_a_bound_that_is_none_is_told(tmp_path: Path, options: dict[str, str]) -> None:
+    with pytest.raises(StackError) as caught:
+        kafka.log4j2(site(tmp_path, logging=options))
+    error = caught.value
+    assert (error.reference, error.exit_code) == ("bad-log-bound", ExitCode.USAGE)
+    assert "LOG_MAX" in str(error.hint)

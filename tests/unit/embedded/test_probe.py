@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import http.server
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scripts.engine.embedded.probe import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Health(http.server.BaseHTTPRequestHandler):
+    """Answers /NNN with that status."""
+
+    def do_GET(self) -> None:
+        self.send_response(int(self.path.strip("/") or 200))
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    with http.server.HTTPServer(("127.0.0.1", 0), Health) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_tcp_is_answered_by_whoever_listens_and_only_then() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        endpoint = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        assert not answers(endpoint)
+        server.listen()
+        assert answers(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("", True), ("/200", True), ("/204", True), ("/404", False), ("/302", False), ("/503", False)],
+)
+def test_http_is_answered_by_success_alone(path: str, expected: bool) -> None:
+    with serving() as address:
+        assert answers(f"http://{address}{path}") is expected
+
+
+@pytest.mark.parametrize("answer", [b"", b"220 mail ready\r\n"], ids=["hangs up", "no HTTP"])
+def test_a_server_that_speaks_something_else_does_not_answer(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert not answers(address)
+        thread.join()
+
+
+def test_an_unknown_host_does_not_answer() -> None:
+    assert not answers("tcp://no-such-host.invalid:9092")

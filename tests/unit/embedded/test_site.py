@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.engine.embedded.site import Site, host_addresses
+from tests.fakes import model
+
+
+def site(**body: Any) -> Site:
+    service = model(s=body)["s"]
+    return Site(service, Path("/home/s"), {"s": "127.0.0.11"}, Path("/cache"), lambda _: [])
+
+
+PUBLISHED = {"ports": [{"host_ip": "127.0.0.1", "published": "9092", "target": 9092}]}
+MOUNTED = {
+    "volumes": [
+        {"type": "bind", "source": "/host/data", "target": "/data"},
+        {"type": "bind", "source": "/host/deep", "target": "/data/deep"},
+        {"type": "bind", "source": "/srv/agent.jar", "target": "/opt/agent.jar", "read_only": True},
+        {"type": "volume", "source": "named", "target": "/cache"},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "here"),
+    [
+        ("EXTERNAL://0.0.0.0:9092", "EXTERNAL://127.0.0.1:9092"),
+        ("A://0.0.0.0:1,B://0.0.0.0:9092", "A://127.0.0.1:1,B://127.0.0.1:9092"),
+        ("EXTERNAL://:9092", "EXTERNAL://127.0.0.1:9092"),
+        ("EXTERNAL://[::]:9092", "EXTERNAL://127.0.0.1:9092"),
+        ("0.0.0.0:9092", "127.0.0.1:9092"),
+        ("EXTERNAL://10.0.0.0:9092", "EXTERNAL://10.0.0.0:9092"),
+        ("INTERNAL://kafka-1:19092", "INTERNAL://kafka-1:19092"),
+        ("http://registry:8080/apis", "http://registry:8080/apis"),
+        ("-Xms256m -Xmx512m", "-Xms256m -Xmx512m"),
+    ],
+)
+def test_a_bind_to_everything_becomes_the_published_address(text: str, here: str) -> None:
+    assert site(**PUBLISHED).here(text) == here
+
+
+def test_a_port_is_published_where_the_user_says() -> None:
+    wide = {"ports": [{"host_ip": "192.0.2.7", "published": "9092", "target": 9092}]}
+    assert site(**wide).here("A://0.0.0.0:9092,B://0.0.0.0:9093") == "A://192.0.2.7:9092,B://127.0.0.1:9093"
+
+
+@pytest.mark.parametrize(
+    ("text", "here"),
+    [
+        ("/data", "/host/data"),
+        ("/data/a,/data/b", "/host/data/a,/host/data/b"),
+        ("/data/deep/x", "/host/deep/x"),
+        ("/data/deeper", "/host/data/deeper"),
+        ("/database", "/database"),
+        ("/data.bak", "/data.bak"),
+        ("/data-2", "/data-2"),
+        ("/var/data", "/var/data"),
+        ("-javaagent:/opt/agent.jar=7071:/data/x.yml", "-javaagent:/srv/agent.jar=7071:/host/data/x.yml"),
+        ("-Dx=/data -Dy=/data/z", "-Dx=/host/data -Dy=/host/data/z"),
+    ],
+)
+def test_a_path_below_a_mount_becomes_the_mounts_source(text: str, here: str) -> None:
+    assert site(**MOUNTED).here(text) == here
+
+
+def test_a_source_is_taken_literally() -> None:
+    odd = {"volumes": [{"type": "bind", "source": r"/host/\1/data", "target": "/data"}]}
+    assert site(**odd).here("/data/x") == r"/host/\1/data/x"
+
+
+def test_the_embedded_environment_has_the_last_word_and_is_not_rewritten() -> None:
+    found = site(
+        **PUBLISHED,
+        environment={"HOST": "0.0.0.0:9092", "KEPT": "1"},
+        **{"x-embedded": {"runtime": "r", "environment": {"HOST": "0.0.0.0:1", "PORT": 8080}}},
+    ).environment
+    assert found == {"HOST": "0.0.0.0:1", "KEPT": "1", "PORT": "8080"}
+
+
+def test_data_is_what_is_bound_and_written() -> None:
+    assert site(**MOUNTED).data_dirs() == [Path("/host/data"), Path("/host/deep")]
+
+
+def test_a_site_keeps_its_files_in_its_own_folder() -> None:
+    here = site()
+    assert {here.log_file.parent.parent, here.output_file.parent, here.record_file.parent} == {here.home}
+    assert here.hosts_file.parent == here.home.parent
+
+
+def test_each_node_has_an_address_of_its_own_and_the_rest_share_one() -> None:
+    services: dict[str, dict[str, Any]] = {
+        "kafka-1": {"environment": {"KAFKA_NODE_ID": "1"}, "hostname": "broker-1"},
+        "kafka-3": {"environment": {"KAFKA_NODE_ID": "3"}},
+        "registry": {},
+    }
+    assert host_addresses(model(**services)) == {
+        "broker-1": "127.0.0.11",
+        "kafka-3": "127.0.0.13",
+        "registry": "127.0.0.1",
+    }
