@@ -4,6 +4,7 @@ from invoke import Collection
 
 from scripts.cli import (
     architecture,
+    archive,
     checks,
     connectors,
     contracts,
@@ -17,6 +18,19 @@ from scripts.cli import (
 )
 
 ns = Collection()
-for theme in (stack, smoke, topics, contracts, connectors, records, doctor, startup, checks, architecture, rabbitmq):
+for theme in (
+    stack,
+    smoke,
+    topics,
+    contracts,
+    connectors,
+    records,
+    archive,
+    doctor,
+    startup,
+    checks,
+    architecture,
+    rabbitmq,
+):
     for task in Collection.from_module(theme).tasks.values():
         ns.add_task(task)

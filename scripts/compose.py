@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -63,6 +64,7 @@ class Service:
     mounts: tuple[Mount, ...]
     depends_on: Mapping[str, str]
     stop_grace_period: float
+    stop_signal: signal.Signals
     mem_limit: int
     logging: Mapping[str, str]
     embedded: Mapping[str, Any] = field(default_factory=dict)
@@ -201,6 +203,7 @@ def _service(name: str, body: Mapping[str, Any]) -> Service:
         mounts=tuple(_mount(mount) for mount in body.get("volumes") or ()),
         depends_on={key: str(value.get("condition", "")) for key, value in (body.get("depends_on") or {}).items()},
         stop_grace_period=seconds(body.get("stop_grace_period", "10s")),
+        stop_signal=signal.Signals[str(body.get("stop_signal", "SIGTERM"))],
         mem_limit=int(body.get("mem_limit") or 0),
         logging={str(key): str(value) for key, value in ((body.get("logging") or {}).get("options") or {}).items()},
         embedded=body.get("x-embedded") or {},

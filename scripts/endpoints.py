@@ -34,10 +34,9 @@ def address(model: Model, service: str) -> tuple[str, int]:
     return ("127.0.0.1" if found.host_ip in _EVERY_INTERFACE else found.host_ip), found.published
 
 
-def url(model: Model, service: str, path: str = "") -> str:
-    """Return the HTTP address of a service."""
-    host, number = address(model, service)
-    return f"http://{host}:{number}{path}"
+def named(model: Model, service: str, name: str) -> str:
+    """Return an address that a service's Compose block names for clients (`x-endpoints`)."""
+    return str(model[service].raw["x-endpoints"][name])
 
 
 def bootstrap(model: Model) -> tuple[str, ...]:

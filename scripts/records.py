@@ -32,6 +32,7 @@ Untyped: TypeAlias = Any
 
 _SHOWN = 20
 _TRANSACTION_MS = 15 * 60 * 1000  # the brokers' own limit, transaction.max.timeout.ms
+_BOOTSTRAP_MS = 5000
 _EARLIEST, _LATEST = "earliest", "latest"
 
 
@@ -148,6 +149,7 @@ def transaction(bootstrap: Sequence[str], topic: str) -> Iterator[Sender]:
             bootstrap_servers=list(bootstrap),
             transactional_id=f"produce-{topic}-{uuid.uuid4()}",
             transaction_timeout_ms=_TRANSACTION_MS,
+            bootstrap_timeout_ms=_BOOTSTRAP_MS,
             linger_ms=5,
             batch_size=131_072,
         )
@@ -243,6 +245,7 @@ def consume(
             enable_auto_commit=False,
             isolation_level="read_committed",
             fetch_max_wait_ms=100,
+            bootstrap_timeout_ms=_BOOTSTRAP_MS,
         )
         try:
             numbers = consumer.partitions_for_topic(topic)

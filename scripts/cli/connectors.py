@@ -58,7 +58,7 @@ def open_worker(settings: Settings, url: str = "") -> Worker:
     from scripts.connectors.worker import Worker
 
     if not url:
-        url = endpoints.url(endpoints.model(settings), "kafka-connect")
+        url = endpoints.named(endpoints.model(settings), "kafka-connect", "KAFKA_CONNECT_URL")
     return Worker(url.rstrip("/"))
 
 

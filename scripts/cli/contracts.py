@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from scripts.errors import ExitCode
     from scripts.settings import Settings
 
-REGISTRY_PATH = "/apis/ccompat/v7"
-
-
 @command(
     actions={"check": (), "plan": (), "apply": (), "drift": ()},
     help={
@@ -48,7 +45,7 @@ def open_registry(settings: Settings, url: str = "") -> Registry:
     from scripts.contracts.registry import Registry
 
     if not url:
-        url = endpoints.url(endpoints.model(settings), "schema-registry", REGISTRY_PATH)
+        url = endpoints.named(endpoints.model(settings), "schema-registry", "SCHEMA_REGISTRY_URL")
     return Registry(url.rstrip("/"))
 
 
@@ -80,7 +77,7 @@ def _check(settings: Settings, *, json: bool) -> ExitCode | None:
         return ExitCode.FINDINGS
     if contracts and not json:
         count = sum(len(contract.versions) for contract in contracts.contracts)
-        console.say(f"{len(contracts.contracts)} contracts, {count} versions: sound")
+        console.say(f"sound: {', '.join(c.subject for c in contracts.contracts)} ({count} versions)")
     return None
 
 

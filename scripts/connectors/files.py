@@ -56,7 +56,7 @@ def load(folder: Path, schema_file: Path) -> tuple[Connector, ...]:
     if faults:
         raise StackError(
             "connectors-invalid",
-            f"{len(faults)} faults in the connectors of {folder.name}/",
+            f"the connectors in {folder.name}/ have {len(faults)} fault{'s'[: len(faults) > 1]}",
             context="\n".join(faults),
             hint=f"each key is explained in {schema_file.name}",
             exit_code=ExitCode.USAGE,

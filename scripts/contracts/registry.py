@@ -77,7 +77,7 @@ class Registry:
         answer = self._call("GET", f"/schemas/ids/{identity}", none_if_missing=True)
         return None if answer is None else dict(json.loads(answer["schema"]))
 
-    def _call(self, method: str, path: str, body: object | None = None, *, none_if_missing: bool = False) -> Any:  # noqa: ANN401 - JSON, which the caller gives a type
+    def _call(self, method: str, path: str, body: object | None = None, *, none_if_missing: bool = False) -> Any:
         try:
             response = self.session.request(
                 method,
@@ -105,7 +105,7 @@ def _config(subject: str | None) -> str:
     return f"/config/{quote(subject, safe='')}" if subject else "/config"
 
 
-def _json(response: requests.Response) -> Any:  # noqa: ANN401 - JSON, which the caller gives a type
+def _json(response: requests.Response) -> Any:
     try:
         return response.json()
     except requests.JSONDecodeError as error:

@@ -60,7 +60,7 @@ def load(folder: Path, schema_file: Path) -> Contracts:
     if contracts is None or findings:
         raise StackError(
             "contracts-invalid",
-            f"{len(findings)} findings in the contracts of {folder.name}/",
+            f"the contracts in {folder.name}/ have {len(findings)} fault{'s'[: len(findings) > 1]}",
             context="\n".join(map(str, findings[:_SHOWN])),
             hint="invoke contracts check",
         )

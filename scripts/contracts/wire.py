@@ -68,7 +68,7 @@ class Decoder:
             raise StackError("undecodable", f"schema {schema_id} is no record")
         return record
 
-    def _schema(self, schema_id: int) -> Any:  # noqa: ANN401 - fastavro's own parsed form
+    def _schema(self, schema_id: int) -> Any:
         if schema_id not in self._schemas:
             schema = self.lookup(schema_id)
             if schema is None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _PARALLEL_DOWNLOADS = 8
 _CHUNK = 1 << 20
-_ARCHIVE_COLONS = 4  # GROUP:NAME:PACKAGING:CLASSIFIER:VERSION, a distribution that brings what it needs
+_ARCHIVE_COLONS = 4  # GROUP:NAME:VERSION:PACKAGING:CLASSIFIER, a distribution that brings what it needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,11 @@ class Artifact:
     coordinate: str
     sha256: str
     size: int
+
+    @property
+    def library(self) -> str:
+        """GROUP:NAME, whatever the version."""
+        return ":".join(self.coordinate.split(":")[:2])
 
     @property
     def path(self) -> PurePosixPath:
@@ -102,10 +107,18 @@ def write_lock(path: Path, lock: Lock) -> None:
 
 def resolve(roots: Mapping[str, Sequence[str]], repository: Path) -> Lock:
     """Ask Maven what the roots of each set need now, download it and return the lock. Needs the network."""
+    sets = {name: tuple(_resolve_set(items, repository)) for name, items in roots.items()}
     return Lock(
         roots={name: tuple(items) for name, items in roots.items()},
-        sets={name: tuple(_resolve_set(items, repository)) for name, items in roots.items()},
+        sets={name: _without_provided(name, sets) for name in sets},
     )
+
+
+def _without_provided(name: str, sets: Mapping[str, Sequence[Artifact]]) -> tuple[Artifact, ...]:
+    """Leave out of a plugin's set (`connect-avro`) the libraries that its host (`connect`) brings."""
+    host, dash, _ = name.partition("-")
+    provided = {item.library for item in sets.get(host, ())} if dash else set()
+    return tuple(item for item in sets[name] if item.library not in provided)
 
 
 class Client(Protocol):
@@ -213,9 +226,10 @@ def _resolve_set(roots: Sequence[str], repository: Path) -> Iterator[Artifact]:
     context = MavenContext(resolver=PythonResolver(), repo_cache=repository, timeout=60)
     if archives := [root for root in roots if root.count(":") == _ARCHIVE_COLONS]:
         for coordinate in archives:
-            group, name, packaging, classifier, version = coordinate.split(":")
+            group, name, version, packaging, classifier = coordinate.split(":")
             path = Path(context.project(group, name).at_version(version).artifact(classifier, packaging).resolve())
-            yield Artifact(coordinate, _sha256(path), path.stat().st_size)
+            place = f"{group}:{name}:{packaging}:{classifier}:{version}"
+            yield Artifact(place, _sha256(path), path.stat().st_size)
         return
     # "!" (raw): without it jgo takes each coordinate for a BOM and lets the one bend the versions of the others.
     wanted = [context.create_dependency(Coordinate.parse(root + "!")) for root in roots]

@@ -18,7 +18,7 @@ from scripts.engine.embedded import aot, artifacts, preflight, process, tail
 from scripts.engine.embedded.probe import answers
 from scripts.engine.embedded.runtimes import RUNTIMES
 from scripts.engine.embedded.site import Site, host_addresses
-from scripts.engine.embedded.stopping import Leaving, await_ends
+from scripts.engine.embedded.stopping import Leaving, await_ends, waves
 from scripts.errors import ExitCode, StackError
 from scripts.wait import wait_until
 
@@ -94,16 +94,17 @@ class EmbeddedEngine:
             self._launch(site, launch)
 
     def stop(self, services: Sequence[str], progress: Progress) -> None:
-        """Ask all to stop at once and wait for each within its stop_grace_period; then it is killed, and said so."""
+        """Stop dependents first, each within its stop_grace_period; after that it is killed, and that is said."""
         self._adopt_orphans()
         ours = [name for name in services if name in self.sites]
         running = {name: found for name in ours if (found := self._process(name))}
         for found in running.values():
             process.send(found, signal.SIGCONT)  # one that is paused could not hear
-        # In one go: Kafka nodes that stop together grant each other's controlled shutdown while they have a quorum.
-        for found in running.values():
-            process.send(found, signal.SIGTERM)
-        await_ends([self._leaving(name, found, running) for name, found in running.items()], progress)
+        for wave in waves({name: self.model[name].depends_on for name in running}):
+            # In one go: Kafka nodes that stop together grant each other's controlled shutdown while they have a quorum.
+            for name in wave:
+                process.send(running[name], self.model[name].stop_signal)
+            await_ends([self._leaving(name, running[name], running) for name in wave], progress)
         for name in ours:
             self._site(name).record_file.unlink(missing_ok=True)
 
@@ -177,7 +178,8 @@ class EmbeddedEngine:
 
     def _state(self, name: str) -> ServiceState:
         if name not in self.sites:
-            return ServiceState(name, "unavailable", detail="docker only")
+            covered = self.model[name].embedded.get("covered_by")
+            return ServiceState(name, "unavailable", detail=f"done by {covered}" if covered else "docker only")
         site = self.sites[name]
         found = self._process(name)
         if found is None:

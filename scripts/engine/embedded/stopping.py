@@ -13,7 +13,7 @@ from scripts.engine.embedded import process
 from scripts.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from scripts.engine.base import Progress
 
@@ -34,6 +34,19 @@ class Leaving:
     grace: float
     peers: frozenset[str] = frozenset()
     alone: float | None = None
+
+
+def waves(depends_on: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Return names in the order to stop them: together what nothing that is left depends on (Compose's own order)."""
+    left = {name: set(needed) for name, needed in depends_on.items()}
+    found = []
+    while left:
+        needed = set().union(*left.values())
+        wave = [name for name in left if name not in needed] or list(left)
+        found.append(wave)
+        for name in wave:
+            del left[name]
+    return found
 
 
 def await_ends(leaving: Sequence[Leaving], progress: Progress, clock: Clock = CLOCK) -> None:

@@ -11,8 +11,8 @@ import pytest
 from scripts.contracts import repository
 from scripts.contracts.registry import Registry
 from scripts.settings import ROOT
-from tests.fakes.http import serve
-from tests.fakes.registry import FakeRegistry
+from tests.servers.http import serve
+from tests.servers.registry import FakeRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.engine.embedded.runtimes import kafka
+from scripts.engine.embedded.runtimes import kafka, kafka_connect, postgres, schema_registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scripts.engine.embedded.site import Runtime
 
-RUNTIMES: Mapping[str, Runtime] = {"kafka": kafka.RUNTIME}
+RUNTIMES: Mapping[str, Runtime] = {
+    "kafka": kafka.RUNTIME,
+    "kafka-connect": kafka_connect.RUNTIME,
+    "postgres": postgres.RUNTIME,
+    "schema-registry": schema_registry.RUNTIME,
+}

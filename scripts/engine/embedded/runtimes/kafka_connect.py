@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from scripts.engine.embedded.runtimes import jvm
+from scripts.engine.embedded.runtimes.kafka import log4j2
 from scripts.engine.embedded.site import Launch, Runtime, Site
 from scripts.engine.embedded.unpack import unpack
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 _ARCHIVES = ("connect-jdbc", "connect-postgres")
 _CONVERTER = "connect-avro"
 _CONVERTER_CLASS = "io.apicurio.registry.utils.converter.AvroConverter"
-# These come with the worker, in one version for all plugins.
-_WORKERS_OWN = ("kafka-clients-", "connect-", "slf4j-api-", "zstd-jni-", "lz4-java-", "snappy-java-")
 
 
 def launch(site: Site) -> Launch:
@@ -32,8 +31,8 @@ def launch(site: Site) -> Launch:
     environment = site.environment
     _plugins(site)
     _mounts(site)
-    log4j2 = site.home / "log4j2.yaml"
-    log4j2.write_text(yaml.safe_dump(jvm.log4j2(site)), encoding="utf-8")
+    logging = site.home / "log4j2.yaml"
+    logging.write_text(yaml.safe_dump(log4j2(site)), encoding="utf-8")
     _, *arguments = site.service.raw["command"]
     return jvm.launch(
         site,
@@ -42,7 +41,7 @@ def launch(site: Site) -> Launch:
         flags=[
             *jvm.words(environment.pop("KAFKA_HEAP_OPTS", "")),
             *jvm.words(environment.pop("KAFKA_JVM_PERFORMANCE_OPTS", "")),
-            f"-Dlog4j2.configurationFile={log4j2}",
+            f"-Dlog4j2.configurationFile={logging}",
         ],
         env=environment,
     )
@@ -75,7 +74,7 @@ def _converter(folder: Path, jars: Iterable[Path]) -> None:
     The converter was published without one (KIP-898 asks for it in every plugin).
     """
     folder.mkdir()
-    for jar in (jar for jar in jars if not jar.name.startswith(_WORKERS_OWN)):
+    for jar in jars:
         (folder / jar.name).symlink_to(jar)
     with zipfile.ZipFile(folder / "services.jar", "w") as services:
         services.writestr("META-INF/services/org.apache.kafka.connect.storage.Converter", _CONVERTER_CLASS + "\n")
@@ -91,4 +90,4 @@ def _mounts(site: Site) -> None:
             link.symlink_to(mount.source)
 
 
-RUNTIME = Runtime(sets=("connect", *_ARCHIVES, _CONVERTER), launch=launch, endpoint=endpoint, check=check)
+RUNTIME: Runtime = Runtime(sets=("connect", *_ARCHIVES, _CONVERTER), launch=launch, endpoint=endpoint, check=check)

@@ -191,4 +191,4 @@ def _give(path: Path, user: pwd.struct_passwd) -> None:
         os.chown(each, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
-RUNTIME = Runtime(sets=(), launch=launch, endpoint=endpoint, check=check)
+RUNTIME: Runtime = Runtime(sets=(), launch=launch, endpoint=endpoint, check=check)

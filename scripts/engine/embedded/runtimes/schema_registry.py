@@ -51,4 +51,4 @@ def _log(site: Site) -> Mapping[str, str]:
     }
 
 
-RUNTIME = Runtime(sets=("schema-registry",), launch=launch, endpoint=endpoint, check=check)
+RUNTIME: Runtime = Runtime(sets=("schema-registry",), launch=launch, endpoint=endpoint, check=check)

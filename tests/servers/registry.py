@@ -67,7 +67,7 @@ class FakeRegistry:
             return _missing(f"Subject '{subject}'")
         if rest == ["versions"]:
             return 200, list(range(1, len(ids) + 1))
-        number = int(rest[1])
+        number = len(ids) if rest[1] == "latest" else int(rest[1])
         identity = ids[number - 1]
         return 200, {"version": number, "id": identity, "schema": self.schemas[identity - 1]}
 

@@ -1,0 +1,1 @@
+"""Small programs to begin with; each is imported and run by the tests."""

@@ -1,0 +1,151 @@
+"""The archive's database, as a client on this machine sees it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from scripts import endpoints
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scripts.compose import Model
+
+SERVICE = "postgres"
+_CONNECT_TIMEOUT_S = 3
+_UNDEFINED_TABLE = "42P01"  # SQLSTATE, PostgreSQL's appendix A
+_HINTS = {
+    "28P01": ("wrong-password", "secrets/postgres_password is not the password that the database was made with"),
+    "28000": ("wrong-password", "POSTGRES_USER in .env is not the user that the database was made with"),
+    "3D000": ("no-database", "POSTGRES_DB in .env is not the database that was made first"),
+    "42501": ("no-permission", "grant the user what it needs on the table"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One table of one database. `password_file` is read at each connection, never kept."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    password_file: Path
+    table: str
+
+    @contextmanager
+    def connect(self) -> Iterator[psycopg.Connection[Any]]:
+        """Yield a connection in UTC that commits each statement.
+
+        Raises StackError("database-unreachable") and, where PostgreSQL says so, "wrong-password" and the like.
+        """
+        try:
+            with psycopg.connect(
+                host=self.host,
+                port=self.port,
+                dbname=self.name,
+                user=self.user,
+                password=_password(self.password_file),
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                autocommit=True,
+                options="-c timezone=UTC",
+            ) as connection:
+                yield connection
+        except psycopg.Error as error:
+            raise _explained(error, f"{self.host}:{self.port}") from error
+
+    def count(self, source: str) -> int:
+        """Return the number of rows of a source, 0 as long as there is no table or nobody answers."""
+        query = sql.SQL("SELECT count(*) FROM {} WHERE source = %s").format(sql.Identifier(self.table))
+        try:
+            with self.connect() as connection:
+                row = connection.execute(query, (source,)).fetchone()
+        except StackError as error:
+            cause = error.__cause__
+            unreachable = error.reference == "database-unreachable"
+            if unreachable or getattr(cause, "sqlstate", None) == _UNDEFINED_TABLE:
+                return 0
+            raise
+        return int(row[0]) if row else 0
+
+    def rows(self, source: str) -> list[dict[str, Any]]:
+        """Return the rows of a source as column → value; a moment without zone is UTC."""
+        query = sql.SQL("SELECT * FROM {} WHERE source = %s").format(sql.Identifier(self.table))
+        with self.connect() as connection:
+            cursor = connection.execute(query, (source,))
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, map(_value, row), strict=True)) for row in cursor]
+
+    def remove(self, source: str) -> int:
+        """Delete the rows of a source and return how many they were."""
+        query = sql.SQL("DELETE FROM {} WHERE source = %s").format(sql.Identifier(self.table))
+        with self.connect() as connection:
+            return connection.execute(query, (source,)).rowcount
+
+
+def of_stack(model: Model, table: str) -> Database:
+    """Return the stack's own database, from what its Compose block says."""
+    service = model[SERVICE]
+    host, port = endpoints.address(model, SERVICE)
+    inside = PurePosixPath(service.environment["POSTGRES_PASSWORD_FILE"])
+    folder = next(mount.source for mount in service.mounts if PurePosixPath(mount.target) == inside.parent)
+    return Database(
+        host=host,
+        port=port,
+        name=service.environment["POSTGRES_DB"],
+        user=service.environment["POSTGRES_USER"],
+        password_file=Path(folder) / inside.name,
+        table=table,
+    )
+
+
+def _password(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StackError(
+            "no-password-file",
+            f"cannot read {file}",
+            context=str(error),
+            hint="invoke up --profile data makes it; made by plain docker compose, it belongs to whom the\n"
+            "checkout belongs to",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+
+
+def _value(value: object) -> object:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+def _explained(error: psycopg.Error, address: str) -> StackError:
+    words = str(error).strip()
+    state = error.sqlstate or next((code for pattern, code in _CODES_IN_WORDS if re.search(pattern, words)), "")
+    if state in _HINTS:
+        reference, hint = _HINTS[state]
+        return StackError(reference, "PostgreSQL refuses", context=words, hint=hint, exit_code=ExitCode.ENVIRONMENT)
+    if isinstance(error, psycopg.OperationalError):
+        return StackError(
+            "database-unreachable",
+            f"PostgreSQL does not answer at {address}",
+            context=words,
+            hint="invoke up --profile data\ninvoke logs postgres",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    return StackError("database-refused", "PostgreSQL refuses a query", context=words)
+
+
+# A connection that fails while it is being made carries no SQLSTATE, only words.
+_CODES_IN_WORDS = (
+    ("password authentication failed", "28P01"),
+    ('role ".*" does not exist', "28000"),
+    ('database ".*" does not exist', "3D000"),
+)

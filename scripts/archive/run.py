@@ -1,0 +1,276 @@
+"""The archive's own test, end to end (STORY-MSG-01): by contract into the topic, by the sink into the table."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from scripts import health, records
+from scripts.archive import traffic
+from scripts.archive.events import compare, events
+from scripts.connectors import plan as connector_plan
+from scripts.connectors.causes import explain
+from scripts.contracts.values import Converter
+from scripts.contracts.wire import Decoder
+from scripts.errors import StackError
+from scripts.verdict import Checks, StepFailedError, Verdict
+from scripts.wait import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from scripts.archive.database import Database
+    from scripts.connectors.files import Connector
+    from scripts.connectors.worker import Worker
+    from scripts.contracts.model import Contract
+    from scripts.contracts.registry import Registry
+
+_SINK_TIMEOUT_S = 60.0
+_ROWS_PER_SECOND = 1000  # slower than this, the sink is given up
+_SHOWN = 3
+_RATE = 200.0  # events a second while something restarts
+_POISON = b"\xffnot by contract"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run works with. restart: stops and starts a service of the stack; None where that is not ours to do."""
+
+    bootstrap: Sequence[str]
+    contract: Contract
+    registry: Registry
+    worker: Worker
+    connector: Connector
+    connectors: Sequence[Connector]
+    database: Database
+    count: int
+    restart: Callable[[str], None] | None
+    brokers: Mapping[int, str]
+    keep: bool = False
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: its own source name, what it has sent, and when it began. figures: what was measured, in seconds."""
+
+    plan: Plan
+    source: str = field(default_factory=lambda: f"archive-{uuid.uuid4().hex[:12]}")
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def next_events(self, count: int) -> list[dict[str, Any]]:
+        """Return the next events of this run, as JSON values."""
+        return list(events(self.source, count, first=len(self.sent)))
+
+
+def run(plan: Plan) -> tuple[Verdict, dict[str, float]]:
+    """Carry out the test and return its verdict and figures; its own rows are removed unless the plan keeps them."""
+    checks = Checks("archive")
+    this = Run(plan)
+    try:
+        codec = _contract_is_enforced(this, checks)
+        _sink_runs(this, checks)
+        _events_are_archived(this, codec, checks)
+        _poison_is_put_aside(this, codec, checks)
+        if plan.restart is not None:
+            _restarts_lose_nothing(this, codec, plan.restart, checks)
+        _events_are_readable(this, checks)
+        if not plan.keep:
+            with checks.step("its own rows are removed") as found:
+                found.append(f"{plan.database.remove(this.source)} rows of {this.source}")
+    except StepFailedError:
+        pass
+    return checks.verdict(), this.figures
+
+
+def _contract_is_enforced(this: Run, checks: Checks) -> records.Codec:
+    plan, contract = this.plan, this.plan.contract
+    with checks.step("the registry holds the contract") as found:
+        codec = records.Codec.registered(contract, plan.registry)
+        level = plan.registry.level(contract.subject)
+        mark = "" if level == contract.compatibility else "!"
+        found.append(f"{mark}{contract.subject} v{contract.latest.number}, level {level}")
+    with checks.step("an incompatible schema is refused") as found:
+        found.append(_refused_schema(contract, plan.registry))
+    with checks.step("an invalid record is refused before anything is sent") as found:
+        found.append(_refused_record(this, codec))
+    return codec
+
+
+def _refused_schema(contract: Contract, registry: Registry) -> str:
+    """Try to register a version that adds a field without default; it must come back with 409."""
+    broken = copy.deepcopy(contract.latest.schema)
+    broken["fields"].append({"name": "without_default", "type": "string", "doc": "Breaks every reader."})
+    try:
+        registry.register(contract.subject, json.dumps(broken))
+    except StackError as error:
+        if error.reference != "contract-incompatible":
+            raise
+        return f"409: {error.context}"
+    return "!the registry took it"
+
+
+def _refused_record(this: Run, codec: records.Codec) -> str:
+    """Produce a file whose first line is valid and whose second is not; the transaction must not even begin."""
+    valid = next(events(this.source, 1, first=10**9))
+    lines = [json.dumps(valid), json.dumps({**valid, "event_id": 1})]
+    plan = this.plan
+    try:
+        records.produce(lambda: lines, codec, lambda: records.transaction(plan.bootstrap, plan.contract.topic))
+    except StackError as error:
+        if error.reference != "invalid-records":
+            raise
+        return str(error.context)
+    return "!it was sent"
+
+
+def _sink_runs(this: Run, checks: Checks) -> None:
+    plan = this.plan
+    with checks.step(f"connector {plan.connector.name} runs as git says") as found:
+        done = connector_plan.apply([plan.connector], plan.connectors, plan.worker, lambda _: None)
+        (state,) = connector_plan.wait_running([plan.connector.name], plan.worker, timeout=_SINK_TIMEOUT_S)
+        _raise_failure(this)
+        changed = ", ".join(change.kind for change in done) or "no change"
+        found.append(f"{len(state.tasks)} tasks, {changed}")
+
+
+def _events_are_archived(this: Run, codec: records.Codec, checks: Checks) -> None:
+    plan = this.plan
+    with checks.step(f"{plan.count} events are in the table as they were sent") as found:
+        batch = this.next_events(plan.count)
+        with traffic.producer(plan.bootstrap) as client:
+            started = time.monotonic()
+            made = (record for record, _ in map(codec.record, batch) if record is not None)
+            traffic.send(client, plan.contract.topic, made)
+            this.figures["acknowledged_s"] = time.monotonic() - started
+        this.sent += batch
+        _await_rows(this)
+        seconds = time.monotonic() - started
+        this.figures |= {"events": plan.count, "first_send_to_last_row_s": seconds, "rows_per_s": plan.count / seconds}
+        found.append(f"first send to last row {seconds:.2f} s, {plan.count / seconds:,.0f} rows/s")
+        found.extend(_table_differences(this))
+
+
+def _await_rows(this: Run) -> None:
+    """Wait until the table has as many rows as were sent; a sink that fails ends the wait with its cause."""
+    database, wanted = this.plan.database, len(this.sent)
+
+    def arrived() -> bool:
+        if database.count(this.source) >= wanted:
+            return True
+        _raise_failure(this)
+        return False
+
+    wait_until(
+        arrived,
+        what=f"{wanted} rows of {this.source}",
+        timeout=_SINK_TIMEOUT_S + wanted / _ROWS_PER_SECOND,
+        last_seen=lambda: f"{database.count(this.source)} rows",
+        hint="invoke connectors status\ninvoke logs kafka-connect",
+    )
+
+
+def _raise_failure(this: Run) -> None:
+    """Raise StackError("sink-failed") with first cause and remedy if the connector has given up."""
+    state = this.plan.worker.state(this.plan.connector.name)
+    if state is not None and state.failed:
+        cause = explain(state.first_trace)
+        raise StackError("sink-failed", f"{state.name} has failed", context=cause.words, hint=cause.remedy or None)
+
+
+def _table_differences(this: Run) -> Iterator[str]:
+    """Say how the table differs from what was sent, field by field."""
+    converter = Converter(this.plan.contract.latest.schema)
+    sent = [converter.convert(event)[0] for event in this.sent]
+    differences = compare(sent, this.plan.database.rows(this.source))
+    for difference in differences[:_SHOWN]:
+        yield f"!{difference}"
+    if len(differences) > _SHOWN:
+        yield f"!{len(differences) - _SHOWN} more"
+    if not differences:
+        yield f"{len(sent)} rows equal in {len(sent[0])} columns, 0 missing, 0 twice"
+
+
+def _poison_is_put_aside(this: Run, codec: records.Codec, checks: Checks) -> None:
+    plan = this.plan
+    with checks.step("a poison record goes to the dead-letter topic and the sink goes on") as found:
+        batch = this.next_events(10)
+        good = [record for record, _ in map(codec.record, batch) if record is not None]
+        poison = records.Record(this.source.encode(), _POISON)
+        with traffic.producer(plan.bootstrap) as client:
+            traffic.send(client, plan.contract.topic, [*good[:5], poison, *good[5:]])
+        this.sent += batch
+        _await_rows(this)
+        found.append(wait_until(lambda: _dead_letter(this), what="the dead letter", timeout=_SINK_TIMEOUT_S))
+        _raise_failure(this)
+
+
+def _dead_letter(this: Run) -> str | None:
+    """Return where this run's poison record lies and why, None while it is not there."""
+    topic = this.plan.connector.dead_letters
+    if topic is None:
+        return "!the connector has no dead-letter topic"
+    try:
+        for message in _since(this, topic):
+            if message.key == this.source.encode() and message.value == _POISON:
+                headers = dict(message.headers)
+                reason = headers.get("__connect.errors.exception.message", b"no reason").decode(errors="replace")
+                return f"{topic}, {reason!r}"
+    except StackError as error:
+        if error.reference != "no-topic":
+            raise
+    return None
+
+
+def _since(this: Run, topic: str) -> Iterator[Any]:
+    """Yield what came to a topic since this run began."""
+    return records.consume(this.plan.bootstrap, topic, start=this.began.isoformat(), maximum=None, follow=False)
+
+
+def _restarts_lose_nothing(this: Run, codec: records.Codec, restart: Callable[[str], None], checks: Checks) -> None:
+    plan = this.plan
+    leader = _leader(plan)
+    services = [name for name in (leader, "kafka-connect", "postgres") if name]
+    with checks.step(f"restarts of {', '.join(services)} under load lose nothing and double nothing") as found:
+        source = events(this.source, 10**9, first=len(this.sent))
+        steady = traffic.Steady(plan.bootstrap, plan.contract.topic, source, codec, _RATE)
+        with steady.running():
+            for service in services:
+                restart(service)
+        this.sent += steady.sent
+        _await_rows(this)
+        found.append(f"{len(steady.sent)} events meanwhile")
+        found.extend(_table_differences(this))
+
+
+def _leader(plan: Plan) -> str | None:
+    """Return the service that leads the topic's first partition."""
+    with health.admin(plan.bootstrap) as client:
+        found = health.cluster_health(client).partitions
+    leaders = {item.leader for item in found if (item.topic, item.partition) == (plan.contract.topic, 0)}
+    return next((plan.brokers[leader] for leader in leaders if leader in plan.brokers), None)
+
+
+def _events_are_readable(this: Run, checks: Checks) -> None:
+    """Find in the topic what was sent, each event once, and nothing of the refused file."""
+    with checks.step("the events are readable from the topic by contract") as found:
+        decoder = Decoder(this.plan.registry.schema)
+        converter = Converter(this.plan.contract.latest.schema)
+        read = []
+        for message in _since(this, this.plan.contract.topic):
+            try:
+                value = decoder.decode(message.value)
+            except StackError:
+                continue  # the poison record of this run, or somebody else's
+            if value["source"] == this.source:
+                read.append(value)
+        differences = compare((converter.convert(event)[0] for event in this.sent), read)
+        twice = len(read) - len({value["event_id"] for value in read})
+        found.extend(f"!{difference}" for difference in differences[:_SHOWN])
+        found.append(f"{'!' if twice else ''}{len(read)} records of {this.source}, {twice} twice")

@@ -1,0 +1,124 @@
+"""The task that proves events land in the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts.cli.command import command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from invoke.context import Context
+
+    from scripts.archive.run import Plan
+    from scripts.engine import Stack
+    from scripts.errors import ExitCode
+    from scripts.settings import Settings
+    from scripts.verdict import Verdict
+
+TOPIC = "events-topic"
+CONNECTOR = "postgres-archive"
+_PROFILES = ("messaging", "data")
+_RESTART_TIMEOUT_S = 120
+
+
+@command(
+    help={
+        "events": "how many events to send and compare",
+        "restart": "restart a broker, Kafka Connect and PostgreSQL under load (--no-restart: don't)",
+        "keep": "leave the rows of this run in the table",
+        "engine": "docker, embedded or auto",
+        "json": "print verdict and figures as one JSON document",
+        "junit": "also write the verdict as JUnit XML to this file",
+    }
+)
+def archive(
+    _c: Context,
+    *,
+    events: int = 2000,
+    restart: bool = True,
+    keep: bool = False,
+    engine: str | None = None,
+    json: bool = False,
+    junit: str | None = None,
+) -> ExitCode:
+    """Send events by contract, find each of them in PostgreSQL, and break what may break in between.
+
+    Wants a running stack with the contracts applied: invoke up --profile messaging --profile data, then
+    invoke contracts apply. Verdict and figures are kept below results/.
+    """
+    from pathlib import Path
+
+    from scripts import console
+    from scripts.archive.run import run
+    from scripts.cli import opening
+
+    stack = opening.stack(_PROFILES, engine, quiet=json)
+    plan = _plan(stack, count=events, restart=_restarter(stack) if restart else None, keep=keep)
+    verdict, figures = run(plan)
+    kept = _keep_results(stack.settings, verdict, figures)
+    if junit:
+        Path(junit).write_text(verdict.junit(), encoding="utf-8")
+    if json:
+        console.print_json({**verdict.as_dict(), "figures": figures})
+    else:
+        console.write_lines(verdict.lines())
+        console.say(f"[dim]kept in {kept}[/]")
+    return verdict.exit_code
+
+
+def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, keep: bool) -> Plan:
+    from scripts import endpoints
+    from scripts.archive import database
+    from scripts.archive.run import Plan
+    from scripts.cli import contracts, opening
+    from scripts.connectors import files
+    from scripts.connectors.worker import Worker
+    from scripts.errors import ExitCode, StackError
+
+    settings = stack.settings
+    if count < 1:
+        raise StackError("bad-count", "--events is a number from 1", exit_code=ExitCode.USAGE)
+    contract = contracts.load(settings).for_topic(TOPIC)
+    if contract is None:
+        raise StackError("no-contract", f"{TOPIC} has no contract", exit_code=ExitCode.USAGE)
+    known = files.load(settings.root / files.FOLDER, settings.root / files.SCHEMA_FILE)
+    (connector,) = files.select(known, [CONNECTOR])
+    return Plan(
+        bootstrap=opening.own_brokers(stack),
+        contract=contract,
+        registry=contracts.open_registry(settings),
+        worker=Worker(endpoints.named(stack.model, "kafka-connect", "KAFKA_CONNECT_URL")),
+        connector=connector,
+        connectors=known,
+        database=database.of_stack(stack.model, connector.config["collection.name.format"]),
+        count=count,
+        restart=restart,
+        brokers={int(stack.model[name].environment["KAFKA_NODE_ID"]): name for name in stack.brokers},
+        keep=keep,
+    )
+
+
+def _restarter(stack: Stack) -> Callable[[str], None]:
+    from scripts import console, lifecycle
+
+    def restart(service: str) -> None:
+        lifecycle.restart(stack, service, timeout=_RESTART_TIMEOUT_S, progress=console.say, watch=lambda _: None)
+
+    return restart
+
+
+def _keep_results(settings: Settings, verdict: Verdict, figures: dict[str, float]) -> str:
+    import json
+    import os
+    from datetime import UTC, datetime
+
+    folder = settings.results_dir / "archive"
+    folder.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    file = folder / f"{now:%Y%m%dT%H%M%SZ}.json"
+    machine = {"cpus": os.cpu_count(), "load_1m": os.getloadavg()[0]}
+    body = {"at": now.isoformat(timespec="seconds"), "machine": machine, "figures": figures, **verdict.as_dict()}
+    file.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+    return str(file.relative_to(settings.root))

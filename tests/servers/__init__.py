@@ -1,0 +1,1 @@
+"""Fakes of real services, with their behaviour, over HTTP."""

@@ -1,0 +1,57 @@
+"""A Connect worker with the behaviour that matters: it keeps what it is given and runs it, or says why not."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+Body: TypeAlias = Any
+SINK = "io.debezium.connector.jdbc.JdbcSinkConnector"
+
+
+class FakeWorker:
+    """Kafka Connect's REST interface over a dictionary."""
+
+    def __init__(self) -> None:
+        self.configs: dict[str, dict[str, str]] = {}
+        self.plugins = [SINK]
+        self.traces: dict[str, str] = {}
+        self.rebalances = 0
+        self.restarted: list[str] = []
+        self.pending = 0
+
+    def answer(self, method: str, path: str, body: Body) -> tuple[int, object]:  # noqa: PLR0911 - one a route
+        if self.rebalances:
+            self.rebalances -= 1
+            return 409, {"error_code": 409, "message": "Cannot complete request momentarily due to rebalance"}
+        match [method, *path.strip("/").split("/")]:
+            case ["GET", "connectors"]:
+                return 200, list(self.configs)
+            case ["GET", "connector-plugins"]:
+                return 200, [{"class": name} for name in self.plugins]
+            case ["PUT", "connector-plugins", _, "config", "validate"]:
+                return 200, {"configs": [_judged(name, value) for name, value in body.items()]}
+            case ["PUT", "connectors", name, "config"]:
+                self.configs[name] = body
+                return 201, {"name": name, "config": body}
+            case ["GET", "connectors", name, "config"] if name in self.configs:
+                return 200, {**self.configs[name], "name": name}
+            case ["GET", "connectors", name, "status"] if name in self.configs:
+                return self._status(name)
+            case ["POST", "connectors", name, "restart"] if name in self.configs:
+                self.restarted.append(name)
+                self.traces.pop(name, None)
+                return 202, {}
+        return 404, {"error_code": 404, "message": "Connector not found"}
+
+    def _status(self, name: str) -> tuple[int, object]:
+        if self.pending:
+            self.pending -= 1
+            return 404, {"error_code": 404, "message": f"No status found for connector {name}"}
+        trace = self.traces.get(name)
+        task = {"id": 0, "state": "FAILED", "trace": trace} if trace else {"id": 0, "state": "RUNNING"}
+        return 200, {"name": name, "type": "sink", "connector": {"state": "RUNNING"}, "tasks": [task]}
+
+
+def _judged(name: str, value: str) -> dict[str, object]:
+    errors = ["must be a number"] if name == "batch.size" and not value.isdecimal() else []
+    return {"value": {"name": name, "errors": errors}}

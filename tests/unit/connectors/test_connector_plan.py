@@ -1,0 +1,137 @@
+"""plan, apply and the wait for running, against a worker over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts.connectors.files import Connector
+from scripts.connectors.plan import Change, apply, compare, validate, wait_running
+from scripts.connectors.worker import Worker
+from scripts.errors import ExitCode, StackError
+from tests.servers.connect import SINK, FakeWorker
+from tests.servers.http import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Clock:
+    """Time that passes only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def fake() -> FakeWorker:
+    return FakeWorker()
+
+
+@pytest.fixture
+def worker(fake: FakeWorker) -> Iterator[Worker]:
+    with serve(fake) as url:
+        client = Worker(url, clock=Clock())
+        yield client
+        client.session.close()
+
+
+def connector(name: str = "archive", **config: str) -> Connector:
+    return Connector(name, f"The {name}.", optional=False, config={"connector.class": SINK, **config})
+
+
+def ignore(_: Change) -> None:
+    """Progress that nobody looks at."""
+
+
+def test_a_new_connector_is_created_and_a_second_apply_changes_nothing(worker: Worker, fake: FakeWorker) -> None:
+    wanted = [connector(topics="events")]
+    assert [change.kind for change in apply(wanted, wanted, worker, ignore)] == ["create"]
+    assert fake.configs == {"archive": {"connector.class": SINK, "topics": "events"}}
+    assert apply(wanted, wanted, worker, ignore) == ()
+
+
+def test_an_update_names_every_setting_but_no_password(worker: Worker) -> None:
+    worker.put("archive", {"connector.class": SINK, "topics": "a", "connection.password": "hunter2", "gone": "1"})
+    wanted = [connector(topics="b", **{"connection.password": "${secrets:secrets:p}"})]
+    (change,) = compare(wanted, wanted, worker)
+    assert change == Change(
+        "update", "archive", ("connection.password: differs", "gone: 1 → (not set)", "topics: a → b")
+    )
+
+
+def test_a_connector_that_git_does_not_know_is_shown_and_left(worker: Worker, fake: FakeWorker) -> None:
+    worker.put("stranger", {"connector.class": SINK})
+    assert [(change.kind, change.name) for change in compare([], [], worker)] == [("unknown", "stranger")]
+    apply([], [], worker, ignore)
+    assert "stranger" in fake.configs
+
+
+def test_an_optional_connector_that_runs_is_no_stranger(worker: Worker) -> None:
+    recipe = connector("recipe")
+    worker.put("recipe", recipe.config)
+    assert compare([], [recipe], worker) == ()
+
+
+def test_what_the_plugin_refuses_is_said_before_anything_is_changed(worker: Worker, fake: FakeWorker) -> None:
+    wanted = [connector(**{"batch.size": "many"})]
+    with pytest.raises(StackError, match="connector-config") as caught:
+        apply(wanted, wanted, worker, ignore)
+    assert caught.value.context == "archive: batch.size: must be a number"
+    assert fake.configs == {}
+
+
+def test_a_missing_plugin_is_an_error_of_the_environment(worker: Worker, fake: FakeWorker) -> None:
+    fake.plugins = ["org.example.Other"]
+    with pytest.raises(StackError, match="plugin-missing") as caught:
+        validate([connector()], worker)
+    assert caught.value.exit_code is ExitCode.ENVIRONMENT
+    assert "org.example.Other" in (caught.value.context or "")
+
+
+def test_a_rebalance_is_waited_for(worker: Worker, fake: FakeWorker) -> None:
+    fake.rebalances = 5
+    assert worker.connectors() == ()
+
+
+def test_a_rebalance_without_end_is_an_error(worker: Worker, fake: FakeWorker) -> None:
+    fake.rebalances = 1000
+    with pytest.raises(StackError, match="409"):
+        worker.connectors()
+
+
+def test_running_is_waited_for_while_the_worker_places_the_tasks(worker: Worker, fake: FakeWorker) -> None:
+    worker.put("archive", {"connector.class": SINK})
+    fake.pending = 3
+    (state,) = wait_running(["archive"], worker, timeout=5, clock=Clock())
+    assert state.running
+
+
+def test_a_failed_task_ends_the_wait_with_its_trace(worker: Worker, fake: FakeWorker) -> None:
+    worker.put("archive", {"connector.class": SINK})
+    fake.traces["archive"] = "java.lang.Exception: no"
+    (state,) = wait_running(["archive"], worker, timeout=5, clock=Clock())
+    assert (state.failed, state.running, state.first_trace) == (True, False, "java.lang.Exception: no")
+    worker.restart("archive")
+    assert fake.restarted == ["archive"]
+    assert wait_running(["archive"], worker, timeout=5, clock=Clock())[0].running
+
+
+def test_what_never_runs_times_out_with_the_last_state(worker: Worker) -> None:
+    with pytest.raises(StackError, match="timed-out") as caught:
+        wait_running(["archive"], worker, timeout=5, clock=Clock())
+    assert caught.value.context == "archive: not placed yet"
+
+
+def test_no_worker_is_an_environment_error_with_a_remedy() -> None:
+    with pytest.raises(StackError, match="connect-unreachable") as caught:
+        Worker("http://127.0.0.1:9", timeout=2).connectors()
+    assert caught.value.exit_code is ExitCode.ENVIRONMENT
+    assert "refused" in (caught.value.context or "")

@@ -1,0 +1,152 @@
+"""The offline check: what it accepts, and for what it refuses it names file, line and reason."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts.contracts import repository
+from scripts.errors import ExitCode, StackError
+from scripts.settings import ROOT
+from tests.unit.contracts.conftest import SCHEMA_FILE, field, record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.contracts.conftest import Folder
+
+V1 = record(field("order_id"), field("total", "int"))
+
+
+def test_the_contracts_of_this_repository_are_sound() -> None:
+    contracts, findings = repository.check(ROOT / "schemas" / "contracts", SCHEMA_FILE)
+    assert findings == []
+    assert contracts is not None
+    assert contracts.for_topic("events-topic") is not None
+
+
+def test_a_field_with_a_default_may_be_added(folder: Folder) -> None:
+    v2 = record(field("order_id"), field("total", "long"), field("note", ["null", "string"], default=None))
+    loaded = folder.contract(V1, v2).load()
+    assert [version.number for version in loaded.contracts[0].versions] == [1, 2]
+    assert loaded.contracts[0].latest.field_names == ("order_id", "total", "note")
+
+
+@pytest.mark.parametrize(
+    ("level", "changed", "reason"),
+    [
+        ("BACKWARD", record(*V1["fields"], field("vat", "int")), "vat: the field has no default"),
+        ("FORWARD", record(field("order_id")), "total: the field has no default"),
+        ("FULL", record(*V1["fields"], field("vat", "int")), "vat: the field has no default"),
+        (
+            "BACKWARD",
+            record(field("order_id"), field("total", "string")),
+            "total: reader type: string not compat",
+        ),
+        ("BACKWARD", record(*V1["fields"], name="Purchase"), "renamed from shop.Order to shop.Purchase"),
+    ],
+)
+def test_a_broken_promise_names_the_field_and_its_line(
+    folder: Folder, level: str, changed: dict[str, object], reason: str
+) -> None:
+    found = folder.contract(V1, changed, compatibility=level).findings()
+    assert [finding.rule for finding in found] == ["incompatible"]
+    assert reason in found[0].message
+    assert found[0].file.name == "v2.avsc"
+    field_name = found[0].message.split(":")[0]
+    line = found[0].file.read_text().splitlines()[found[0].line - 1]
+    assert found[0].line == 1 or field_name in line or '"fields"' in line or line.strip() == "{"
+
+
+@pytest.mark.parametrize("level", ["NONE", "FORWARD"])
+def test_a_level_that_does_not_promise_it_allows_it(folder: Folder, level: str) -> None:
+    folder.contract(V1, record(*V1["fields"], field("vat", "int")), compatibility=level)
+    assert folder.findings() == []
+
+
+def test_only_a_transitive_level_looks_past_the_version_before(folder: Folder) -> None:
+    """v1 has no `note`, v2 gives it a default, v3 takes the default away: v3 reads v2, but not v1."""
+    v2 = record(*V1["fields"], field("note", "string", default=""))
+    v3 = record(*V1["fields"], field("note", "string"))
+    assert folder.contract(V1, v2, v3, compatibility="BACKWARD").findings() == []
+    found = folder.contract(V1, v2, v3, compatibility="BACKWARD_TRANSITIVE").findings()
+    assert ["cannot read what v1 wrote" in finding.message for finding in found] == [True]
+
+
+def test_a_changed_meaning_of_the_same_bytes_is_a_break(folder: Folder) -> None:
+    def at(unit: str) -> dict[str, object]:
+        return record(field("order_id"), field("at", {"type": "long", "logicalType": f"timestamp-{unit}"}))
+
+    found = folder.contract(at("millis"), at("micros")).findings()
+    assert "at: the meaning changed from timestamp-millis to timestamp-micros" in found[0].message
+
+
+def test_a_break_inside_a_nested_record_is_named_with_its_way(folder: Folder) -> None:
+    def address(kind: str) -> dict[str, object]:
+        inner = {"type": "record", "name": "Address", "doc": "Where.", "fields": [field("zip_code", kind)]}
+        return record(field("order_id"), field("address", inner))
+
+    found = folder.contract(address("int"), address("string")).findings()
+    assert found[0].message.startswith("address.zip_code: ")
+    assert '"zip_code"' in found[0].file.read_text().splitlines()[found[0].line]
+
+
+@pytest.mark.parametrize(
+    ("versions", "rule", "words"),
+    [
+        (['{"type": "record",\n "name"'], "json-syntax", "column"),
+        ([record(field("order_id", "strin"))], "avro-schema", "unknown type 'strin'"),
+        ([record(field("order_id"), field("n", "int", default="x"))], "avro-schema", "Default value <x>"),
+        ([record(field("order_id"), field("order_id"))], "avro-schema", "order_id already in use"),
+        (['"string"'], "avro-schema", "is a record"),
+        ([record(field("order_id", "int"))], "key-field", "no string field"),
+        ([record(field("order_id"), field("orderTotal"))], "name-style", "snake_case"),
+        ([record({"name": "order_id", "type": "string"})], "doc-missing", "'order_id' has no doc"),
+        ([V1, V1], "unchanged", "v2 says the same as v1"),
+    ],
+)
+def test_a_fault_in_a_version_is_found(folder: Folder, versions: list[object], rule: str, words: str) -> None:
+    found = folder.contract(*versions).findings()
+    assert rule in [finding.rule for finding in found]
+    assert any(words in finding.message for finding in found)
+
+
+def test_a_wrong_type_is_found_on_its_line(folder: Folder) -> None:
+    schema = record(field("order_id"), field("total", "intt"))
+    found = folder.contract(schema).findings()[0]
+    assert '"intt"' in json.dumps(schema, indent=1).splitlines()[found.line - 1]
+
+
+def test_contract_yml_is_held_to_its_schema(folder: Folder) -> None:
+    folder.contract(V1, owner=None, compatibility="BACKWARDS")
+    found = folder.findings()
+    assert {finding.rule for finding in found} == {"contract-schema"}
+    assert any("'owner' is a required property" in finding.message for finding in found)
+    level = next(finding for finding in found if "BACKWARDS" in finding.message)
+    assert "compatibility" in level.file.read_text().splitlines()[level.line - 1]
+
+
+def test_versions_have_no_gap_and_no_strangers(folder: Folder) -> None:
+    folder.contract(V1)
+    (folder.path / "orders-value" / "v3.avsc").write_text(json.dumps(V1))
+    (folder.path / "orders-value" / "notes.txt").write_text("")
+    assert sorted(folder.rules()) == ["stray-file", "version-gap"]
+
+
+def test_two_subjects_cannot_claim_one_topic(folder: Folder) -> None:
+    folder.contract(V1).contract(V1, subject="other-value")
+    assert sorted(folder.rules()) == ["subject-name", "topic-claimed"]
+
+
+def test_no_contract_at_all_is_nothing_to_work_on(tmp_path: Path) -> None:
+    with pytest.raises(StackError) as caught:
+        repository.check(tmp_path, SCHEMA_FILE)
+    assert caught.value.exit_code is ExitCode.NOTHING
+
+
+def test_load_refuses_what_check_finds(folder: Folder) -> None:
+    with pytest.raises(StackError, match="contracts-invalid") as caught:
+        folder.contract(record(field("order_id"), field("BAD"))).load()
+    assert "v1.avsc:" in (caught.value.context or "")

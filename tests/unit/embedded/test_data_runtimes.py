@@ -1,0 +1,155 @@
+"""What the runtimes of registry, Connect and PostgreSQL lay out and launch, from the real Compose blocks."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from scripts import compose
+from scripts.engine.embedded.runtimes import kafka_connect, postgres, schema_registry
+from scripts.engine.embedded.site import Site
+from scripts.engine.embedded.unpack import unpack
+from scripts.errors import ExitCode, StackError
+from scripts.settings import ROOT, Settings
+
+_ENVIRON = {"PATH": "/usr/bin:/bin", "BIND_ADDRESS": "127.0.0.1"}
+
+
+def archive(path: Path, *names: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as tar:
+        for name in names:
+            tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+    return path
+
+
+def make_site(tmp_path: Path, service: str, **environ: str) -> Site:
+    settings = Settings(
+        ROOT,
+        {
+            **_ENVIRON,
+            "DEFAULT_DATA_DIR": str(tmp_path / "data"),
+            "SECRETS_DIR": str(tmp_path / "secrets"),
+            **environ,
+        },
+    )
+    jars = {
+        "schema-registry": [archive(tmp_path / "jars/registry-1-all.tar.gz", "quarkus-run.jar", "lib/a.jar")],
+        "connect-jdbc": [archive(tmp_path / "jars/jdbc-1-plugin.tar.gz", "debezium-connector-jdbc/a.jar")],
+        "connect-postgres": [archive(tmp_path / "jars/pg-1-plugin.tar.gz", "debezium-connector-postgres/b.jar")],
+        "connect-avro": [tmp_path / "jars" / name for name in ("avro-1.12.0.jar", "converter-1.jar")],
+        "connect": [tmp_path / "jars/connect-runtime.jar"],
+    }
+    for jar in (*jars["connect-avro"], *jars["connect"]):
+        jar.touch()
+    home = tmp_path / "home" / service
+    home.mkdir(parents=True)
+    model = compose.load(settings, ["messaging", "data"])
+    return Site(model[service], home, {}, tmp_path / "cache", jars.__getitem__)
+
+
+def test_connects_folder_has_the_containers_names(tmp_path: Path) -> None:
+    site = make_site(tmp_path, "kafka-connect", KAFKA_CONNECT_PORT="18083")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/postgres_password").write_text("p")
+    launch = kafka_connect.launch(site)
+    assert sorted(path.name for path in (site.home / "plugins").iterdir()) == [
+        "apicurio-converter",
+        "debezium-connector-jdbc",
+        "debezium-connector-postgres",
+    ]
+    assert (site.home / "plugins/debezium-connector-jdbc/a.jar").is_file()
+    assert (site.home / "secrets/postgres_password").read_text() == "p"
+    assert launch.argv[-2] == "org.apache.kafka.connect.cli.ConnectDistributed"
+    assert Path(launch.argv[-1]).is_file()
+    assert launch.env["CONNECT_LISTENERS"] == "http://127.0.0.1:18083"
+    assert kafka_connect.endpoint(site) == "http://127.0.0.1:18083/health"
+
+
+def test_the_converter_gets_a_service_entry(tmp_path: Path) -> None:
+    site = make_site(tmp_path, "kafka-connect")
+    kafka_connect.launch(site)
+    folder = site.home / "plugins/apicurio-converter"
+    assert sorted(path.name for path in folder.iterdir()) == ["avro-1.12.0.jar", "converter-1.jar", "services.jar"]
+    with zipfile.ZipFile(folder / "services.jar") as services:
+        (name,) = services.namelist()
+        assert services.read(name).decode().strip().endswith(".AvroConverter")
+
+
+def test_a_second_launch_leaves_nothing_of_an_older_lock(tmp_path: Path) -> None:
+    site = make_site(tmp_path, "kafka-connect")
+    kafka_connect.launch(site)
+    (site.home / "plugins/old-plugin").mkdir()
+    kafka_connect.launch(site)
+    assert not (site.home / "plugins/old-plugin").exists()
+
+
+def test_the_registry_listens_on_loopback_only_and_logs_into_one_bounded_file(tmp_path: Path) -> None:
+    site = make_site(tmp_path, "schema-registry", SCHEMA_REGISTRY_PORT="18081", SCHEMA_REGISTRY_MANAGEMENT_PORT="18091")
+    launch = schema_registry.launch(site)
+    assert launch.env["QUARKUS_HTTP_HOST"] == launch.env["QUARKUS_MANAGEMENT_HOST"] == "127.0.0.1"
+    assert launch.env["QUARKUS_LOG_FILE_PATH"] == str(site.log_file)
+    assert launch.env["QUARKUS_LOG_FILE_ROTATION_MAX_FILE_SIZE"] == "10M"
+    assert "JAVA_OPTS_APPEND" not in launch.env
+    assert "-Xmx384m" in launch.argv
+    assert schema_registry.endpoint(site) == "http://127.0.0.1:18091/health/ready"
+
+
+def test_an_archive_is_unpacked_once_and_never_half(tmp_path: Path) -> None:
+    good = archive(tmp_path / "tool-1.tar.gz", "bin/tool")
+    folder = unpack(good, tmp_path / "cache")
+    assert (folder / "bin/tool").is_file()
+    good.write_bytes(b"gone")
+    assert unpack(good, tmp_path / "cache") == folder
+    (tmp_path / "bad-1.tar.gz").write_bytes(b"no archive")
+    with pytest.raises(StackError, match="unpack-failed"):
+        unpack(tmp_path / "bad-1.tar.gz", tmp_path / "cache")
+    assert not (tmp_path / "cache/unpacked/bad-1").exists()
+
+
+def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="unpack-failed"):
+        unpack(archive(tmp_path / "evil-1.tar.gz", "../escaped"), tmp_path / "cache")
+    assert not (tmp_path / "cache/unpacked/escaped").exists()
+
+
+def test_the_password_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    file = postgres.ensure_password(tmp_path / "secrets" / "postgres_password")
+    first = file.read_text()
+    assert len(first) >= 24
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert postgres.ensure_password(file).read_text() == first
+
+
+def test_postgres_is_made_and_launched_on_loopback_with_the_compose_files_settings(tmp_path: Path) -> None:
+    site = make_site(tmp_path, "postgres", POSTGRES_PORT="15432", POSTGRES_DB="d1")
+    launch = postgres.launch(site)
+    assert (tmp_path / "data/postgres/main/PG_VERSION").read_text().strip() == "18"
+    assert not (tmp_path / "data/postgres/.password").exists()
+    command = " ".join(launch.argv)
+    assert "-p 15432 -c listen_addresses=127.0.0.1 -c unix_socket_directories=" in command
+    assert "-c wal_level=logical" in command
+    assert (launch.argv[0] == "unshare" or launch.argv[0] == "setpriv") == (os.geteuid() == 0)
+    assert postgres.endpoint(site) == "tcp://127.0.0.1:15432"
+    postgres.check(site)
+
+
+def test_data_of_another_major_version_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    site = make_site(tmp_path, "postgres")
+    folder = tmp_path / "data/postgres/main"
+    folder.mkdir(parents=True)
+    (folder / "PG_VERSION").write_text("16\n")
+    with pytest.raises(StackError, match="foreign-data") as caught:
+        postgres.check(site)
+    assert "POSTGRES_VERSION to 16.x" in (caught.value.hint or "")
+
+
+def test_a_version_without_binaries_lists_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="postgres-version") as caught:
+        postgres.binary(make_site(tmp_path, "postgres", POSTGRES_VERSION="12.1"), "postgres")
+    assert (caught.value.context, caught.value.exit_code) == ("packaged: 16, 18", ExitCode.USAGE)
