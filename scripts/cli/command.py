@@ -96,9 +96,7 @@ class ActionTask(CheckedTask):
         ]
 
 
-def command(
-    *, actions: Mapping[str, Sequence[str]] | None = None, **options: Any
-) -> Callable[[Body], Task[Any]]:
+def command(*, actions: Mapping[str, Sequence[str]] | None = None, **options: Any) -> Callable[[Body], Task[Any]]:
     """Make a task of a function that returns an exit code, or None for success.
 
     actions: for a function `(c, action, …)`, each action with the names of the positional parameters it takes.

@@ -62,12 +62,12 @@ def topics(stack: Stack) -> tuple[Topic, ...]:
 
 def compatibility(stack: Stack) -> str:
     """Ask the registry for its global level."""
-    return Registry(endpoints.url(stack.model, "schema-registry")).level() or "NONE"
+    return Registry(endpoints.named(stack.model, "schema-registry", "SCHEMA_REGISTRY_URL")).level() or "NONE"
 
 
 def connectors(stack: Stack) -> dict[str, Mapping[str, str]]:
     """Ask Connect for its connectors: name → part → state."""
-    worker = Worker(endpoints.url(stack.model, "kafka-connect"))
+    worker = Worker(endpoints.named(stack.model, "kafka-connect", "KAFKA_CONNECT_URL"))
     found: dict[str, Mapping[str, str]] = {}
     for name in worker.connectors():
         if state := worker.state(name):

@@ -29,6 +29,12 @@ def test_the_compose_files_and_env_example_agree() -> None:
     assert {name: values for name, values in given.items() if values != {example.get(name)}} == {}
 
 
+def test_env_example_sets_every_variable_once_and_none_in_vain() -> None:
+    names = re.findall(r"(?m)^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"))
+    assert sorted(names) == sorted(set(names))
+    assert set(names) == set(defaults())
+
+
 @pytest.mark.parametrize("profiles", SUBSETS, ids=lambda subset: "+".join(subset) or "none")
 def test_every_subset_of_the_profiles_renders_and_is_bounded(profiles: tuple[str, ...]) -> None:
     done = compose.config(
