@@ -18,6 +18,7 @@ _MIN_COMPOSE = (2, 23, 1)  # `configs: content:`
 _MAX_SKEW_S = 2.0
 _MAPS_PER_SEGMENT = 2  # offset and time index (Kafka's operations guide)
 _MIN_MAP_COUNT = 65530
+_VARIABLE = {"rabbitmq": "RABBITMQ"}
 _SHIFT = "./invoke ports --shift 1000   # moves every port of this checkout's .env"
 
 
@@ -137,7 +138,7 @@ def open_files(evidence: Evidence) -> Iterator[Finding]:
                 "error",
                 f"{service.name} asks for {wanted} open files, this machine allows {available}",
                 "an engine under this limit refuses to start the container: error setting rlimit type 7",
-                f"raise the engine's limit (LimitNOFILE), or in .env: KAFKA_NOFILE={available}",
+                f"raise the engine's limit (LimitNOFILE), or in .env: {_VARIABLE.get(service.name, 'KAFKA')}_NOFILE={available}",
             )
 
 

@@ -23,12 +23,12 @@ def variables(path: Path) -> dict[str, str]:
 
 def lock(settings: Settings, model: Model) -> dict[str, str]:
     """Return image → version of the locked artifact that carries the same program."""
-    roots = artifacts.read_lock(settings.root / _LOCK).roots
+    sets = artifacts.read_lock(settings.root / _LOCK).sets
     images = {
         "kafka": str(model["kafka-folders"].raw["build"]["args"]["KAFKA_BASE_IMAGE"]),
         "schema-registry": model["schema-registry"].image,
     }
-    return {image: roots[name][0].rpartition(":")[2] for name, image in images.items() if name in roots}
+    return {image: sets[name][0].coordinate.rpartition(":")[2] for name, image in images.items() if name in sets}
 
 
 def secret_modes(model: Model) -> dict[str, int]:
