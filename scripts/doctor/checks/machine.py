@@ -18,7 +18,6 @@ _MIN_COMPOSE = (2, 23, 1)  # `configs: content:`
 _MAX_SKEW_S = 2.0
 _MAPS_PER_SEGMENT = 2  # offset and time index (Kafka's operations guide)
 _MIN_MAP_COUNT = 65530
-_VARIABLE = {"rabbitmq": "RABBITMQ"}
 _SHIFT = "./invoke ports --shift 1000   # moves every port of this checkout's .env"
 
 
@@ -138,7 +137,7 @@ def open_files(evidence: Evidence) -> Iterator[Finding]:
                 "error",
                 f"{service.name} asks for {wanted} open files, this machine allows {available}",
                 "an engine under this limit refuses to start the container: error setting rlimit type 7",
-                f"raise the engine's limit (LimitNOFILE), or in .env: {_VARIABLE.get(service.name, 'KAFKA')}_NOFILE={available}",
+                f"raise the engine's limit (LimitNOFILE), or in .env: {_nofile_variable(service.name)}={available}",
             )
 
 
@@ -171,6 +170,10 @@ def log_driver(evidence: Evidence) -> Iterator[Finding]:
             "docker plugin install grafana/loki-docker-driver:3.7.7 --alias loki --grant-all-permissions\n"
             "or LOG_DRIVER=json-file in .env: the log collector reads those as well",
         )
+
+
+def _nofile_variable(service: str) -> str:
+    return "RABBITMQ_NOFILE" if service == "rabbitmq" else "KAFKA_NOFILE"
 
 
 def _limits(evidence: Evidence) -> Limits:
