@@ -9,6 +9,7 @@ import pytest
 
 from scripts.doctor.checks import CHECKS, diagnose
 from scripts.doctor.evidence import EngineFacts, Evidence, Limits, PortUse, Topic
+from scripts.settings import ROOT
 from tests.unit.doctor.conftest import CLUSTER, GIB, cluster, folder, model, partition, running
 
 if TYPE_CHECKING:
@@ -72,6 +73,13 @@ def test_every_check_has_a_fixture_that_makes_it_fire() -> None:
     assert names == sorted(set(names))
     assert names == sorted(BROKEN)
     assert len(names) >= 25
+
+
+def test_the_page_lists_every_check() -> None:
+    page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| D")] == [
+        [f"| {check.name}", check.title] for check in CHECKS
+    ]
 
 
 def test_a_healthy_stack_has_no_findings(healthy: Evidence) -> None:
