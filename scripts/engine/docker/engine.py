@@ -151,8 +151,9 @@ class DockerEngine:
 
     def containers(self) -> dict[str, Container]:
         """Return service → container of this project, running or not."""
-        wanted = {"label": f"{_PROJECT}={self.model.name}"}
-        found = self.client.containers.list(all=True, filters=wanted, ignore_removed=True)
+        found = self.client.containers.list(
+            all=True, filters={"label": f"{_PROJECT}={self.model.name}"}, ignore_removed=True
+        )
         return {container.labels[_SERVICE]: container for container in found if _SERVICE in container.labels}
 
     def views(self, *, memory: bool = False) -> dict[str, ContainerView]:
