@@ -5,32 +5,42 @@ from invoke import Collection
 from scripts.cli import (
     architecture,
     archive,
+    artifacts,
     checks,
     connectors,
     contracts,
     doctor,
+    lint,
+    properties,
     rabbitmq,
     records,
     smoke,
     stack,
     startup,
     topics,
+    trace,
 )
 
-ns = Collection()
-for theme in (
+THEMES = (
     stack,
-    smoke,
     topics,
+    smoke,
     contracts,
-    connectors,
     records,
+    connectors,
     archive,
     doctor,
+    lint,
+    properties,
+    trace,
     startup,
+    artifacts,
     checks,
     architecture,
     rabbitmq,
-):
+)
+
+ns = Collection()
+for theme in THEMES:
     for task in Collection.from_module(theme).tasks.values():
         ns.add_task(task)

@@ -122,11 +122,18 @@ def config(
     env_file: Path | None = None,
     environ: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
+    overrides: Sequence[Path] = (),
+    timeout: float = _CONFIG_TIMEOUT_S,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `docker-compose config` over one project and return what it said; its exit code is the caller's to judge."""
+    """Run `docker-compose config` over a project and return what it said; its exit code is the caller's to judge.
+
+    overrides: files merged over the first one, in order. timeout: in seconds, then StackError("compose-timeout").
+    """
     if not file.exists():
         raise StackError("no-compose-file", f"there is no {file}", exit_code=ExitCode.NOTHING)
-    argv = [str(binary()), "--file", str(file)]
+    argv = [str(binary())]
+    for path in (file, *overrides):
+        argv += ["--file", str(path)]
     if env_file is not None:
         argv += ["--env-file", str(env_file)]
     for profile in profiles:
@@ -138,7 +145,7 @@ def config(
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
-            timeout=_CONFIG_TIMEOUT_S,
+            timeout=timeout,
             cwd=file.parent,
             env=dict(os.environ if environ is None else environ),
         )
@@ -152,7 +159,7 @@ def config(
     except subprocess.TimeoutExpired as error:
         raise StackError(
             "compose-timeout",
-            f"docker-compose config did not end in {_CONFIG_TIMEOUT_S} s",
+            f"docker-compose config did not end in {timeout:g} s",
             exit_code=ExitCode.TIMEOUT,
         ) from error
 
@@ -165,7 +172,7 @@ def load(settings: Settings, profiles: Sequence[str]) -> Model:
     env_file = settings.env_file if settings.env_file.exists() else None
     environ = {key: value for key, value in settings.environ.items() if key != "COMPOSE_PROFILES"}
     done = config(settings.compose_file, profiles=profiles, env_file=env_file, environ=environ)
-    words = _plain(done.stderr)
+    words = plain(done.stderr)
     if done.returncode != 0:
         raise StackError(
             "compose-refused",
@@ -237,6 +244,6 @@ def seconds(text: str) -> float:
     return sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
 
 
-def _plain(stderr: str) -> str:
+def plain(stderr: str) -> str:
     """Return Compose's messages without its log prefix, one a line."""
     return "\n".join(re.sub(r'^time="[^"]*" level=\w+ msg="?(.*?)"?$', r"\1", line) for line in stderr.splitlines())

@@ -35,8 +35,8 @@ def connectors(
 ) -> ExitCode | None:
     """Kafka Connect's connectors in infra/05-messaging/connect/connectors.
 
-    plan shows what apply would change, and what the plugins refuse. status names the first cause of what
-    failed and the remedy, and exits 1. restart restarts connector and tasks.
+    plan exits 1 while apply would change something, and says what the plugins refuse. status names the first cause
+    of what failed and the remedy, and exits 1. restart restarts connector and tasks.
     """
     from scripts.connectors import files
     from scripts.settings import Settings
@@ -66,11 +66,13 @@ def _plan(
     worker: Worker, wanted: Sequence[Connector], known: Sequence[Connector], *, make: bool, json: bool
 ) -> ExitCode | None:
     from scripts.connectors import plan
+    from scripts.errors import ExitCode
 
     if not make:
         plan.validate(wanted, worker)
-        _show(plan.compare(wanted, known, worker), json=json)
-        return None
+        changes = plan.compare(wanted, known, worker)
+        _show(changes, json=json)
+        return ExitCode.FINDINGS if any(change.kind != "unknown" for change in changes) else None
     _show(plan.apply(wanted, known, worker, lambda _: None), json=json)
     return _verdict(_await(worker, [connector.name for connector in wanted]))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scripts.errors import ExitCode
     from scripts.settings import Settings
 
+
 @command(
     actions={"check": (), "plan": (), "apply": (), "drift": ()},
     help={
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 def contracts(_c: Context, action: str, *, registry: str = "", json: bool = False) -> ExitCode | None:
     """Event contracts in schemas/contracts.
 
-    check judges every version against the earlier ones, offline. plan shows what apply would do to the
-    registry. drift exits 1 if git and the registry differ in anything.
+    check judges every version against the earlier ones, offline. plan exits 1 while apply would do something to
+    the registry, drift if git and the registry differ in anything.
     """
     from scripts.settings import Settings
 
@@ -94,7 +95,7 @@ def _registry_action(settings: Settings, registry: Registry, action: str, *, jso
     _show(changes, json=json, nothing="git and the registry agree")
     if action == "plan":
         plan.refuse_conflicts(changes)
-        return None
+        changes = [change for change in changes if change.appliable]
     return ExitCode.FINDINGS if changes else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -84,13 +85,13 @@ def make(folder: Path, cache: Path, *, shift: int) -> Checkout:
     return checkout
 
 
-def free_shift(step: int = 37, start: int = 2000) -> int:
-    """Return a number that moves every port of .env.example to one that nobody listens on."""
+def free_shift() -> int:
+    """Return a number that moves every port of .env.example to a free one, elsewhere for each run of the tests."""
     ports = [int(value) for name, value in settings.read_env(ROOT / ".env.example").items() if name.endswith("_PORT")]
-    shift = start
-    while not all(_free(port + shift) for port in ports):
-        shift += step
-    return shift
+    # Below the ports that the kernel gives to clients (32768 and up), which come and go.
+    room = 32768 - max(ports) - 1000
+    candidates = (500 + (os.getpid() * 97 + step * 37) % room for step in itertools.count())
+    return next(shift for shift in candidates if all(_free(port + shift) for port in ports))
 
 
 def _free(port: int) -> bool:

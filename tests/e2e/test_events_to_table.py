@@ -126,6 +126,8 @@ def test_without_a_stack_every_task_says_what_is_missing(fresh: Checkout, tmp_pa
         (("contracts", "plan"), "registry-unreachable"),
         (("produce", "events-topic", "--file", str(file)), "registry-unreachable"),
         (("connectors", "status"), "connect-unreachable"),
+        (("consume", "events-topic"), "brokers-unreachable"),
+        (("archive", "--events", "1"), "registry-unreachable"),
     ):
         assert reference in fresh.run(*words, code=4).stderr
 

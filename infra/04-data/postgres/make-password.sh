@@ -7,7 +7,8 @@ if [[ ! -s $file ]]; then
   (umask 077 && head -c 24 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n' >"$file.partial")
   mv "$file.partial" "$file"
 fi
+folder=$(dirname "$file")
 owner=$(stat -c %u "$0")
-chown "$owner" "$(dirname "$file")"
-chown "$owner:postgres" "$file"
+chown "$owner:postgres" "$folder" "$file"
+chmod 0750 "$folder"
 chmod 0640 "$file"

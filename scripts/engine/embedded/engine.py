@@ -123,8 +123,9 @@ class EmbeddedEngine:
             )
 
     def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
-        """Return the state of these services, or of every one."""
-        return [self._state(name) for name in self.model.services if services is None or name in services]
+        """Return the state of these services, or of every one that is no part of another here (`covered_by`)."""
+        asked = (name for name in self.model.services if services is None or name in services)
+        return [self._state(name) for name in asked if "covered_by" not in self.model[name].embedded]
 
     def logs(self, service: str, tail_lines: int, *, follow: bool = False) -> Iterator[str]:
         """Yield the end of the service's log (or of its output, while it has none)."""
@@ -178,8 +179,7 @@ class EmbeddedEngine:
 
     def _state(self, name: str) -> ServiceState:
         if name not in self.sites:
-            covered = self.model[name].embedded.get("covered_by")
-            return ServiceState(name, "unavailable", detail=f"done by {covered}" if covered else "docker only")
+            return ServiceState(name, "unavailable", detail="docker only")
         site = self.sites[name]
         found = self._process(name)
         if found is None:

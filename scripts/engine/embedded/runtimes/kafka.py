@@ -24,7 +24,7 @@ from scripts.errors import ExitCode, StackError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SETUP_TIMEOUT_S = 60
+_SETUP_TIMEOUT_S = 180
 _SETUP_FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m")
 _ALREADY_FORMATTED = "is already formatted"
 
@@ -111,24 +111,33 @@ def _configure(site: Site, environment: Mapping[str, str], classpath: Sequence[P
 
 
 def _setup(site: Site, environment: Mapping[str, str], classpath: Sequence[Path], folders: Sequence[str]) -> None:
-    done = subprocess.run(
-        [
-            str(jre.java()),
-            *_SETUP_FLAGS,
-            f"-Djdk.net.hosts.file={site.hosts_file}",
-            "-cp",
-            ":".join(map(str, classpath)),
-            "kafka.docker.KafkaDockerWrapper",
-            "setup",
-            *folders,
-        ],
-        env={"PATH": "/usr/bin:/bin", **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_SETUP_TIMEOUT_S,
-    )
+    argv = [
+        str(jre.java()),
+        *_SETUP_FLAGS,
+        f"-Djdk.net.hosts.file={site.hosts_file}",
+        "-cp",
+        ":".join(map(str, classpath)),
+        "kafka.docker.KafkaDockerWrapper",
+        "setup",
+        *folders,
+    ]
+    try:
+        done = subprocess.run(
+            argv,
+            env={"PATH": "/usr/bin:/bin", **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SETUP_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StackError(
+            "kafka-setup",
+            f"{site.service.name}: Kafka was not configured after {_SETUP_TIMEOUT_S} s; the machine is very busy",
+            hint="./invoke up   # again, when it is less so",
+            exit_code=ExitCode.TIMEOUT,
+        ) from error
     said = done.stdout + done.stderr
     if done.returncode != 0 and _ALREADY_FORMATTED not in said:
         reasons = [line for line in said.splitlines() if not line.startswith("\tat ")]

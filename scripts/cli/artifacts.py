@@ -1,0 +1,40 @@
+"""The task for what is downloaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts.cli.command import command
+
+if TYPE_CHECKING:
+    from invoke import Context
+
+
+@command(
+    actions={"list": (), "fetch": (), "lock": ()},
+    help={
+        "action": "list: what is locked; fetch: download it all, for a machine without network; lock: resolve it anew",
+        "json": "print JSON",
+    },
+)
+def artifacts(c: Context, action: str, json: bool = False) -> None:
+    """Show, download or lock the jars of the embedded engine (infra/artifacts.lock.json)."""
+    from scripts import console
+    from scripts.engine.embedded import artifacts as library
+    from scripts.engine.embedded.engine import LOCK_FILE
+    from scripts.settings import Settings
+
+    settings = Settings()
+    path = settings.root / LOCK_FILE
+    lock = library.read_lock(path)
+    if action == "fetch":
+        every = dict.fromkeys(item for items in lock.sets.values() for item in items)
+        library.ensure(every, settings.cache_dir, console.download)
+    elif action == "lock":
+        lock = library.resolve(lock.roots, settings.cache_dir / "repository")
+        library.write_lock(path, lock)
+    rows = [(name, len(items), sum(item.size for item in items)) for name, items in lock.sets.items()]
+    if json:
+        console.print_json([{"set": name, "files": files, "bytes": size} for name, files, size in rows])
+    else:
+        console.print_table(("SET", "FILES", "MB"), [(name, files, f"{size / 1e6:.1f}") for name, files, size in rows])

@@ -1,0 +1,232 @@
+"""Lint: judge a Compose project, explain a rule, write the page of all rules."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.cli.command import command
+from scripts.errors import ExitCode, StackError
+from scripts.settings import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from invoke import Context
+
+    from scripts.lint.excerpt import Line
+    from scripts.lintrun import Outcome
+
+_FORMATS = ("auto", "text", "json", "sarif", "github", "junit")
+_RULES_PAGE = ROOT / "docs" / "rules.md"
+
+
+@command(
+    iterable=["profile", "select", "skip"],
+    help={
+        "project": "a folder or a Compose file; this repository when not given",
+        "env_file": "variables to interpolate with, instead of the project's .env",
+        "profile": "judge these profiles together; all of them when not given (repeatable)",
+        "format": "|".join(_FORMATS),
+        "select": "only these rules: code, beginning of a code, or name (repeatable)",
+        "skip": "not these rules (repeatable)",
+        "policy": "a policy file, instead of the project's policy.toml",
+        "fix": "show the certain fixes as a diff",
+        "write": "with --fix: write them",
+        "no_ignores": "show what the policy ignores",
+        "fail_on": "info|warning|error: what exits with 1",
+        "output": "write the report to a file; the verdict is still printed",
+        "json": "the same as --format json",
+    },
+)
+def lint(
+    c: Context,
+    project: str = "",
+    env_file: str = "",
+    *,
+    profile: list[str] | None = None,
+    format: str = "auto",
+    select: list[str] | None = None,
+    skip: list[str] | None = None,
+    policy: str = "",
+    fix: bool = False,
+    write: bool = False,
+    no_ignores: bool = False,
+    fail_on: str = "warning",
+    output: str = "",
+    json: bool = False,
+) -> ExitCode:
+    """Judge a Compose project: can it be read, does it keep the schema, will Kafka work."""
+    from scripts import lintrun
+    from scripts.lint.model import Severity
+
+    kind = _choice("format", "json" if json else format, _FORMATS)
+    threshold = Severity[_choice("fail-on", fail_on, [each.word for each in Severity]).upper()]
+    outcome = lintrun.run(
+        lintrun.Request(
+            project=Path(project) if project else ROOT,
+            env_file=Path(env_file) if env_file else None,
+            profiles=tuple(profile or ()),
+            policy=Path(policy) if policy else None,
+            select=tuple(select or ()),
+            skip=tuple(skip or ()),
+            ignores=not no_ignores,
+        )
+    )
+    if fix:
+        _fix(outcome, write=write)
+    else:
+        _report(outcome, kind, Path(output) if output else None)
+    return _exit_code(outcome, threshold)
+
+
+@command(positional=["rule"], help={"rule": "code or name", "json": "as JSON"})
+def explain(c: Context, rule: str, *, json: bool = False) -> None:
+    """Say what a rule flags and why, with an example that fails and one that passes."""
+    from scripts import console
+    from scripts.lint import engine, manual, policy
+
+    known = engine.load_rules()
+    chosen = [each for each in known.values() if each.code.startswith(tuple(policy.codes([rule], known)))]
+    if json:
+        console.print_json([manual.as_dict(each) for each in chosen])
+    else:
+        sys.stdout.write("\n\n\n".join(manual.page(each) for each in chosen) + "\n")
+
+
+@command(
+    help={
+        "json": "as JSON",
+        "write": "write docs/rules.md",
+        "check": "only say whether docs/rules.md is up to date",
+    }
+)
+def rules(c: Context, *, json: bool = False, write: bool = False, check: bool = False) -> None:
+    """List every rule of the linter, or write them all as a page of the docs."""
+    from scripts import console
+    from scripts.lint import engine, manual
+
+    known = engine.load_rules().values()
+    page = manual.book(known)
+    if check and (not _RULES_PAGE.exists() or _RULES_PAGE.read_text(encoding="utf-8") != page):
+        raise StackError("stale-page", "docs/rules.md is not what the rules say", hint="invoke rules --write")
+    if write:
+        _RULES_PAGE.parent.mkdir(parents=True, exist_ok=True)
+        _RULES_PAGE.write_text(page, encoding="utf-8")
+    elif json:
+        console.print_json([manual.as_dict(each) for each in known])
+    elif not check:
+        console.print_table(
+            ["code", "name", "severity", "what"],
+            [(each.code, each.name, each.severity.word, each.doc.summary) for each in known],
+        )
+
+
+def _choice(flag: str, given: str, known: Iterable[str]) -> str:
+    if given not in known:
+        raise StackError("unknown-choice", f"--{flag} is {'|'.join(known)}, not {given!r}", exit_code=ExitCode.USAGE)
+    return given
+
+
+def _shown(path: Path) -> str:
+    """Return a path as a person would open it from here."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def _report(outcome: Outcome, kind: str, output: Path | None) -> None:
+    from scripts.lint import report
+
+    if kind == "auto":
+        kind = "github" if os.environ.get("GITHUB_ACTIONS") == "true" and output is None else "text"
+    if kind != "text":
+        from scripts.lint.formats import FORMATS
+
+        document = FORMATS[kind](outcome.result, outcome.project, _shown, outcome.rules)
+        _write(document + "\n" if document else "", output)
+    elif output is None and (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
+        _print_styled(report.text(outcome.result, outcome.project, _shown))
+    else:
+        lines = report.text(outcome.result, outcome.project, _shown)
+        _write("".join("".join(text for text, _ in line) + "\n" for line in lines), output)
+    sys.stdout.flush()
+    sys.stderr.write(report.verdict(outcome.result, outcome.project) + "\n")
+    if outcome.stopped:
+        sys.stderr.write(f"Compose was not heard: {outcome.stopped}\n")
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+
+
+def _print_styled(lines: Iterable[Line]) -> None:
+    """Print through rich, which knows the terminal; plain output does without its import."""
+    from rich.text import Text
+
+    from scripts.console import data
+
+    for line in lines:
+        data.print(Text.assemble(*line))
+
+
+def _fix(outcome: Outcome, *, write: bool) -> None:
+    """Print the certain fixes as a diff, or write them."""
+    from scripts.lint import fix
+
+    changes = fix.plan(outcome.result, outcome.project)
+    for change in changes:
+        sys.stdout.write(fix.diff(change, _shown(change.path)))
+        if write:
+            change.path.write_bytes(change.after.encode())
+    sys.stdout.flush()
+    done = "written" if write else "to write (--write)"
+    sys.stderr.write(f"{sum(change.fixes for change in changes)} fixes in {len(changes)} files {done}\n")
+
+
+def _exit_code(outcome: Outcome, threshold: int) -> ExitCode:
+    """Say 3 when something could not be judged, else 1 for findings at or over the threshold."""
+    if not outcome.complete:
+        return ExitCode.NOTHING
+    worst = max((judged.severity for judged in outcome.result.findings), default=0)
+    return ExitCode.FINDINGS if worst >= threshold else ExitCode.OK
+
+
+@command(name="lint-bench", help={"runs": "of each linter on this stack", "json": "as JSON"})
+def lint_bench(c: Context, runs: int = 15, *, json: bool = False) -> None:
+    """Measure the linter: against dclint, over growing projects, on hostile input."""
+    import tempfile
+    from datetime import UTC, datetime
+
+    from scripts import console, lintbench
+    from scripts.settings import Settings
+
+    with tempfile.TemporaryDirectory(prefix="lint-bench-") as folder:
+        measured = lintbench.measure(Path(folder), runs, console.say)
+    kept = Settings().results_dir / f"lint-bench-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(_dumped(measured.as_dict()), encoding="utf-8")
+    if json:
+        console.print_json(measured.as_dict())
+        return
+    timings = [*measured.stack, *measured.sizes.values()]
+    console.print_table(
+        ["what", "best s", "median s", "runs"],
+        [(each.name, each.best, each.median, each.runs) for each in timings],
+    )
+    console.print_table(
+        ["hostile input", "s", "peak MiB", "exit", "first words"],
+        [(name, run.seconds, run.peak_mib, run.exit_code, run.words) for name, run in measured.hostile.items()],
+    )
+    console.say(f"cost of a service at twice the size: {measured.linear:.2f} times; kept in {kept}")
+
+
+def _dumped(value: object) -> str:
+    import json
+
+    return json.dumps(value, indent=2) + "\n"

@@ -1,0 +1,128 @@
+"""Every property that a Kafka broker, a Connect worker and their clients know, from Kafka itself.
+
+The classes' `main` methods print their ConfigDef as HTML (the source of Kafka's documentation), so no
+compiler is needed. The answer is kept in schemas/kafka-properties.json, which the linter reads.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+from scripts.errors import ExitCode, StackError
+from scripts.settings import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+DATA_FILE = ROOT / "schemas" / "kafka-properties.json"
+
+PRINTERS = {
+    "broker": "kafka.server.KafkaConfig",
+    "connect": "org.apache.kafka.connect.runtime.distributed.DistributedConfig",
+    "producer": "org.apache.kafka.clients.producer.ProducerConfig",
+    "consumer": "org.apache.kafka.clients.consumer.ConsumerConfig",
+    "admin": "org.apache.kafka.clients.admin.AdminClientConfig",
+}
+"""The family of properties each class prints."""
+
+_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property: its type in Kafka's words (int, list, password, …) and its default as it is printed."""
+
+    kind: str
+    default: str
+
+
+class _Page(HTMLParser):
+    """Reads the heading and the Type and Default rows of each property."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, Property] = {}
+        self._name = ""
+        self._tag = ""
+        self._row = ""
+        self._cells: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._tag = tag
+        if tag == "h4":
+            self._name, self._cells = "", {}
+        elif tag == "a" and not self._name:
+            self._name = dict(attrs).get("id") or ""
+
+    def handle_data(self, data: str) -> None:
+        if self._tag == "th":
+            self._row = data.rstrip(":")
+        elif self._tag == "td":
+            self._cells[self._row] = self._cells.get(self._row, "") + data.strip()
+
+    def handle_endtag(self, tag: str) -> None:
+        self._tag = ""
+        if tag == "table" and self._name:
+            self.found[self._name] = Property(
+                self._cells.get("Type", ""), self._cells.get("Default", "").removesuffix(" ").strip('"')
+            )
+
+
+def parse_page(html: str) -> dict[str, Property]:
+    """Return the properties of a page that ConfigDef.toHtml printed, sorted by name."""
+    page = _Page()
+    page.feed(html)
+    return dict(sorted(page.found.items()))
+
+
+def describe(java: Path, jars: Sequence[Path]) -> dict[str, dict[str, Property]]:
+    """Run each printer with a Java and Kafka's jars; family → name → property.
+
+    Raises StackError("property-printer") with the JVM's words when a class does not print.
+    """
+    return {family: parse_page(_printed(java, jars, name)) for family, name in PRINTERS.items()}
+
+
+def _printed(java: Path, jars: Sequence[Path], main_class: str) -> str:
+    argv = [str(java), "-cp", ":".join(map(str, jars)), main_class]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
+    if done.returncode != 0 or "<h4>" not in done.stdout:
+        raise StackError(
+            "property-printer",
+            f"{main_class} printed no properties (exit code {done.returncode})",
+            context="\n".join(done.stderr.splitlines()[-20:]),
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    return done.stdout
+
+
+def kafka_version(jars: Sequence[Path]) -> str:
+    """Return the version in the name of the kafka-clients jar; StackError("no-kafka-jars") without one."""
+    for jar in jars:
+        if jar.name.startswith("kafka-clients-"):
+            return jar.stem.removeprefix("kafka-clients-")
+    raise StackError(
+        "no-kafka-jars",
+        f"none of {len(jars)} jars is kafka-clients",
+        hint="./invoke lint-properties takes them from the set `connect` of infra/artifacts.lock.json",
+        exit_code=ExitCode.USAGE,
+    )
+
+
+def write(path: Path, version: str, families: Mapping[str, Mapping[str, Property]]) -> None:
+    """Write the data file: the version, then a line for each property (`[type, default]`)."""
+    blocks = []
+    for family, properties in families.items():
+        lines = ",\n".join(
+            f"    {json.dumps(name)}: {json.dumps([p.kind, p.default])}" for name, p in properties.items()
+        )
+        blocks.append(f"  {json.dumps(family)}: {{\n{lines}\n  }}")
+    text = f'{{\n  "kafka_version": {json.dumps(version)},\n' + ",\n".join(blocks) + "\n}\n"
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

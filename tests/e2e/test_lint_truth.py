@@ -1,0 +1,96 @@
+"""The linter's rules on nodes against Kafka itself: what a rule flags, Kafka refuses, in the words the rule quotes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts import console
+from scripts.engine.embedded import artifacts, jre
+from scripts.engine.embedded.engine import LOCK_FILE
+from scripts.lint import engine
+from scripts.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+RULES = engine.load_rules()
+CLUSTER_ID = "TWVzc2FnaW5nQmFja2JvbQ"
+
+GOOD = {
+    "node.id": "1",
+    "process.roles": "broker,controller",
+    "controller.quorum.voters": "1@kafka-1:9093,2@kafka-2:9093,3@kafka-3:9093",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "INTERNAL",
+    "listeners": "INTERNAL://:19092,CONTROLLER://:9093,EXTERNAL://:9092",
+    "advertised.listeners": "INTERNAL://kafka-1:19092,EXTERNAL://localhost:9092",
+    "listener.security.protocol.map": "INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,EXTERNAL:PLAINTEXT",
+}
+
+REFUSED: tuple[tuple[str, Mapping[str, str | None]], ...] = (
+    ("KC101", {"node.id": "-1"}),
+    ("KC103", {"node.id": "4"}),
+    ("KC104", {"process.roles": "broker", "listeners": "INTERNAL://:19092,EXTERNAL://:9092"}),
+    ("KC111", {"process.roles": None}),
+    ("KC121", {"advertised.listeners": "INTERNAL://kafka-1:19092,HOST://localhost:9092",
+               "listener.security.protocol.map": "HOST:PLAINTEXT," + GOOD["listener.security.protocol.map"]}),
+    ("KC122", {"inter.broker.listener.name": "REPLICATION", "listener.security.protocol.map": "REPLICATION:PLAINTEXT,"
+               + GOOD["listener.security.protocol.map"]}),
+    ("KC123", {"advertised.listeners": "INTERNAL://0.0.0.0:19092,EXTERNAL://localhost:9092"}),
+    ("KC124", {"listeners": "INTERNAL://:19092,EXTERNAL://:9092"}),
+    ("KC125", {"listener.security.protocol.map": "INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT"}),
+    ("KC126", {"listeners": "INTERNAL://:19092,CONTROLLER://:9093,EXTERNAL://:9093"}),
+)  # fmt: skip
+"""Each rule with the change that makes a good configuration one that it flags."""
+
+
+@pytest.fixture(scope="module")
+def jars() -> tuple[Path, ...]:
+    settings = Settings()
+    lock = artifacts.read_lock(settings.root / LOCK_FILE)
+    return artifacts.ensure(lock["kafka"], settings.cache_dir, console.download)
+
+
+def format_storage(
+    jars: tuple[Path, ...], folder: Path, change: Mapping[str, str | None], cluster_id: str = CLUSTER_ID
+) -> subprocess.CompletedProcess[str]:
+    """Let Kafka read a configuration and format a folder by it, as the images do before they start a node."""
+    settings = {**GOOD, "log.dirs": str(folder / "data"), **change}
+    file = folder / "server.properties"
+    file.write_text("".join(f"{key}={value}\n" for key, value in settings.items() if value is not None))
+    argv = [str(jre.java()), "-cp", ":".join(map(str, jars)), "kafka.tools.StorageTool", "format"]
+    argv += ["--cluster-id", cluster_id, "--config", str(file)]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+
+
+def quoted(code: str) -> list[str]:
+    """Return the pieces of the sentence that a rule quotes; an ellipsis stands for a value."""
+    sentence = re.search(r'"([^"]+)"', " ".join(RULES[code].doc.why.split()))
+    assert sentence
+    return [piece.strip() for piece in sentence[1].split("…") if piece.strip()]
+
+
+def test_the_good_configuration_is_accepted(jars: tuple[Path, ...], tmp_path: Path) -> None:
+    done = format_storage(jars, tmp_path, {})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("code", "change"), REFUSED, ids=[code for code, _ in REFUSED])
+def test_kafka_refuses_it_in_the_words_the_rule_quotes(
+    code: str, change: Mapping[str, str | None], jars: tuple[Path, ...], tmp_path: Path
+) -> None:
+    done = format_storage(jars, tmp_path, change)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0
+    for piece in quoted(code):
+        assert piece in said
+
+
+def test_kafka_takes_a_cluster_id_that_is_no_uuid(jars: tuple[Path, ...], tmp_path: Path) -> None:
+    # Why KC110 is a warning: the formatter takes it, only later readers of the id do not.
+    assert format_storage(jars, tmp_path, {}, cluster_id="hy-kafka-cluster").returncode == 0

@@ -1,0 +1,1 @@
+"""Tests of the linter: real files, the real docker-compose, no engine."""

@@ -1,0 +1,88 @@
+"""Our reading of `${…}` against what the real docker-compose makes of the same text."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts import compose, envfile, interpolation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENVIRON = {"SET": "value", "EMPTY": "", "OTHER": "o"}
+NAMES = ("SET", "EMPTY", "UNSET")
+EXPRESSIONS = [
+    "plain",
+    "$$HOME and $$$$",
+    "$SET-$OTHER.x",
+    "a${SET}b${UNSET}c",
+    *(f"<${{{name}{operator}word}}>" for name in NAMES for operator in (":-", "-", ":+", "+")),
+    *(f"<${{{name}:-${{OTHER:-deep}}}}>" for name in NAMES),
+    "${UNSET:-${EMPTY:-${UNSET-last}}}",
+    "${UNSET:-http://h:80/p?q=1}",
+    "${UNSET:-a b}",
+    "${UNSET-}",
+    "${SET:?must be there}",
+    "pre${UNSET:-$$x}post",
+]
+
+
+def test_evaluation_agrees_with_compose(tmp_path: Path) -> None:
+    file = tmp_path / "docker-compose.yml"
+    environment = {f"E{number}": text for number, text in enumerate(EXPRESSIONS)}
+    file.write_text(json.dumps({"services": {"a": {"image": "x", "environment": environment}}}), encoding="utf-8")
+    done = compose.config(file, environ=ENVIRON, options=["--format", "json"])
+    assert done.returncode == 0, done.stderr
+    resolved = json.loads(done.stdout.replace("$$", "$"))["services"]["a"]["environment"]
+    ours = {key: interpolation.evaluate(text, ENVIRON.get) for key, text in environment.items()}
+    assert ours == resolved
+
+
+def test_uses_are_listed_outer_first_with_their_offsets() -> None:
+    text = "x${A:-${B}}$C$$D"
+    assert [(use.name, text[use.start : use.end], use.depth) for use in interpolation.uses(text)] == [
+        ("A", "${A:-${B}}", 0),
+        ("B", "${B}", 1),
+        ("C", "$C", 0),
+    ]
+
+
+def test_what_compose_refuses_is_left_as_it_is() -> None:
+    for text in ("${}", "${1}", "${A", "${A!b}", "$", "cost: 5$"):
+        assert list(interpolation.uses(text)) == []
+
+
+@given(st.text(alphabet="$${}:-?+AB x", max_size=40))
+def test_pieces_always_cover_the_text_in_order(text: str) -> None:
+    position = 0
+    for piece in interpolation.pieces(text, {"A": "1"}.get):
+        assert piece.start == position
+        assert piece.end > piece.start
+        position = piece.end
+    assert position == len(text)
+
+
+def test_env_files_are_read_as_compose_reads_them(tmp_path: Path) -> None:
+    text = (
+        "# comment\n\nPLAIN=one two # tail\nexport EXPORTED=x\nSINGLE='a $PLAIN # b'\n"
+        'DOUBLE="c ${PLAIN} \\"q\\"\\n"\nEMPTY=\nHASH=a#b\nSPACED = y\nCOLON: z\nCHAIN=${PLAIN}/${UNSET:-d}\n'
+    )
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    names = ("PLAIN", "EXPORTED", "SINGLE", "DOUBLE", "EMPTY", "HASH", "SPACED", "COLON", "CHAIN")
+    environment = {name: f"${{{name}}}" for name in names}
+    file = tmp_path / "docker-compose.yml"
+    file.write_text(json.dumps({"services": {"a": {"image": "x", "environment": environment}}}), encoding="utf-8")
+    done = compose.config(file, environ={}, env_file=tmp_path / ".env", options=["--format", "json"])
+    assert done.returncode == 0, done.stderr
+    resolved = json.loads(done.stdout.replace("$$", "$"))["services"]["a"]["environment"]
+    ours = envfile.load(tmp_path / ".env", {}).assignments
+    assert {name: ours[name].value for name in names} == resolved
+    assert {name: ours[name].span.line for name in ("PLAIN", "DOUBLE", "CHAIN")} == {
+        "PLAIN": 3,
+        "DOUBLE": 6,
+        "CHAIN": 11,
+    }

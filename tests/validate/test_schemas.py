@@ -1,0 +1,28 @@
+"""Our own JSON Schemas are valid schemas, and the files they describe keep to them."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING
+
+import jsonschema_rs
+import pytest
+
+from scripts.settings import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMAS = sorted((ROOT / "schemas").rglob("*.schema.json"))
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.name)
+def test_a_schema_is_a_valid_schema(path: Path) -> None:
+    assert jsonschema_rs.meta.is_valid(json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_the_policy_keeps_to_its_schema() -> None:
+    schema = json.loads((ROOT / "schemas" / "policy.schema.json").read_text(encoding="utf-8"))
+    policy = tomllib.loads((ROOT / "policy.toml").read_text(encoding="utf-8"))
+    assert [error.message for error in jsonschema_rs.Draft7Validator(schema).iter_errors(policy)] == []
