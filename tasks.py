@@ -3,13 +3,16 @@
 from invoke import Collection
 
 from scripts.cli import (
+    architecture,
     archive,
     artifacts,
     checks,
     connectors,
     contracts,
+    doctor,
     lint,
     properties,
+    rabbitmq,
     records,
     smoke,
     stack,
@@ -26,12 +29,15 @@ THEMES = (
     records,
     connectors,
     archive,
+    doctor,
     lint,
     properties,
     trace,
     startup,
     artifacts,
     checks,
+    architecture,
+    rabbitmq,
 )
 
 ns = Collection()

@@ -79,4 +79,6 @@ def _engine(settings: Settings, model: Model, name: str, downloads: Downloads) -
         from scripts.engine.embedded.engine import EmbeddedEngine  # noqa: PLC0415 - the other engine is never loaded
 
         return EmbeddedEngine(settings, model, downloads)
-    raise StackError("no-such-engine", f"the {name} engine is not built yet", exit_code=ExitCode.ENVIRONMENT)
+    from scripts.engine.docker.engine import DockerEngine  # noqa: PLC0415 - nor are its libraries
+
+    return DockerEngine(settings, model)

@@ -1,0 +1,78 @@
+"""The task that finds out what is wrong, and says what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts.cli.command import command
+from scripts.cli.stack import ENGINE_HELP
+from scripts.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from invoke import Context
+
+    from scripts.doctor.finding import Result
+
+_GLYPHS = {"ok": "[green]ok[/]", "error": "[bold red]error[/]", "warning": "[yellow]warning[/]", "unknown": "[dim]-[/]"}
+
+
+@command(
+    help={
+        "engine": ENGINE_HELP,
+        "fix": "carry out the repairs that are safe, then look again",
+        "all": "show the checks that found nothing, too",
+        "json": "print every check with its findings as JSON",
+    }
+)
+def doctor(
+    _c: Context,
+    engine: str | None = None,
+    fix: bool = False,
+    all: bool = False,
+    json: bool = False,
+) -> ExitCode:
+    """Put every check to machine, configuration, data, cluster and services; exits 1 if one finds an error."""
+    from scripts import console
+    from scripts.cli import opening
+    from scripts.doctor import checks, fixes
+    from scripts.doctor.gather import gather
+
+    stack = opening.everything(engine)
+    evidence = gather(stack)
+    results = checks.diagnose(evidence)
+    if fix and (done := fixes.apply(results, evidence, stack.settings)):
+        for words in done:
+            console.say(f"fixed: {words}")
+        results = checks.diagnose(gather(opening.everything(engine)))
+    if json:
+        console.print_json({"engine": stack.engine.name, "checks": [result.as_dict() for result in results]})
+    else:
+        _print(results, everything=all)
+    return ExitCode.FINDINGS if any(result.status == "error" for result in results) else ExitCode.OK
+
+
+def _print(results: Sequence[Result], *, everything: bool) -> None:
+    from rich.markup import escape
+
+    from scripts import console
+
+    for result in results:
+        if result.status == "ok" and not everything:
+            continue
+        if result.status == "unknown" and not everything:
+            continue
+        console.say(f"{result.check.name} {_GLYPHS[result.status]}  {escape(result.check.title)}")
+        if result.reason:
+            console.say(f"     [dim]{escape(result.reason)}[/]")
+        for finding in result.findings:
+            console.say(f"     seen:   {escape(finding.evidence)}")
+            console.say(f"     cause:  {escape(finding.cause)}")
+            for line in finding.remedy.splitlines():
+                console.say(f"     remedy: [bold]{escape(line)}[/]")
+    counted = {status: sum(result.status == status for result in results) for status in _GLYPHS}
+    console.say(
+        f"{len(results)} checks: {counted['ok']} ok, {counted['error']} errors, {counted['warning']} warnings, "
+        f"{counted['unknown']} could not be seen (--all says why)"
+    )

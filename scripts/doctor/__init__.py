@@ -1,0 +1,1 @@
+"""The doctor: evidence is gathered once, named checks judge it, findings say cause and remedy."""

@@ -1,0 +1,87 @@
+"""The services as their engine sees them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts.doctor.finding import Finding, Register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scripts.doctor.evidence import Evidence
+
+register = Register()
+
+
+@register.check("D035", "No service has ended on its own", "services")
+def ended(evidence: Evidence) -> Iterator[Finding]:
+    """With its exit code, and whether memory was why."""
+    for service in evidence.services or ():
+        if service.out_of_memory:
+            yield Finding(
+                "error",
+                f"{service.name} was killed for memory (exit code {service.exit_code})",
+                "it used more than its limit",
+                f"raise the *_MEM_LIMIT of {service.name} in .env, then ./invoke up",
+            )
+        elif service.phase == "exited":
+            yield Finding(
+                "error",
+                f"{service.name} ended with exit code {service.exit_code}",
+                service.first_error or "it said nothing",
+                f"./invoke logs {service.name}; ./invoke up",
+            )
+
+
+@register.check("D036", "No service restarts again and again", "services")
+def restarting(evidence: Evidence) -> Iterator[Finding]:
+    """A restart policy hides a service that cannot live."""
+    for service in evidence.services or ():
+        if service.restarts:
+            yield Finding(
+                "warning",
+                f"{service.name} was restarted {service.restarts} times",
+                service.first_error or "it ended, and its restart policy brought it back",
+                f"./invoke logs {service.name}",
+            )
+
+
+@register.check("D037", "Every service is healthy", "services")
+def unhealthy(evidence: Evidence) -> Iterator[Finding]:
+    """With what its health check said last."""
+    for service in evidence.services or ():
+        if service.health == "unhealthy":
+            yield Finding(
+                "error",
+                f"{service.name} is unhealthy: {service.health_output or 'its health check said nothing'}",
+                service.first_error or "it runs, but does not answer its own health check",
+                f"./invoke logs {service.name}; ./invoke restart {service.name}",
+            )
+
+
+@register.check("D038", "Containers run the image of the Compose files", "services")
+def image_drift(evidence: Evidence) -> Iterator[Finding]:
+    """A changed version takes effect with the next `up` only."""
+    for service in evidence.services or ():
+        wanted = evidence.model.services[service.name].image if service.name in evidence.model.services else ""
+        if service.image and wanted and service.image != wanted:
+            yield Finding(
+                "warning",
+                f"{service.name} runs {service.image}, the Compose files say {wanted}",
+                "the version was changed after the container had been made",
+                "./invoke up   # replaces it; the data stays",
+            )
+
+
+@register.check("D039", "Logs have no errors", "services")
+def log_errors(evidence: Evidence) -> Iterator[Finding]:
+    """The first one is usually the cause of the rest."""
+    for service in evidence.services or ():
+        if service.first_error and service.phase in ("running", "starting"):
+            yield Finding(
+                "warning",
+                f"{service.name}: {service.first_error}",
+                "the first error of its log; later ones often follow from it",
+                f"./invoke logs {service.name} --tail 1000",
+            )

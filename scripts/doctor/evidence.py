@@ -1,0 +1,108 @@
+"""What the doctor looks at, as plain values: gathered by scripts/doctor/gather, made up by the tests of the checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from scripts.compose import Model
+    from scripts.health import ClusterHealth
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What a Docker engine says of itself. memory in bytes, clock_skew in seconds (engine minus this machine)."""
+
+    version: str
+    memory: int
+    log_drivers: tuple[str, ...] = ("json-file",)
+    clock_skew: float = 0.0
+    security: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PortUse:
+    """An address the stack publishes, and who has it now: "" if nobody, "this stack" if it runs already."""
+
+    service: str
+    host: str
+    port: int
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of the stack's data. owner: user id, None if it does not exist; sizes in bytes."""
+
+    path: Path
+    owner: int | None
+    writable: bool
+    free: int
+    total: int
+    used_by_stack: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a topic may grow to: its partitions, replicas, and bytes a partition keeps (retention and one segment)."""
+
+    name: str
+    partitions: int
+    replicas: int
+    bytes_per_partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One service as its engine sees it, with what the doctor wants to know of it."""
+
+    name: str
+    phase: str
+    health: str
+    image: str = ""
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    restarts: int = 0
+    health_output: str = ""
+    first_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of this machine. open_files: the hard limit; map_count: vm.max_map_count, None where there is none."""
+
+    open_files: int
+    map_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All of it. A field that is None could not be seen; `unseen` says why, by the field's name.
+
+    meta: log directory → the assignments of its meta.properties. env, env_example: variables by name.
+    """
+
+    model: Model
+    engine_name: str
+    env: Mapping[str, str]
+    env_example: Mapping[str, str]
+    shell: Mapping[str, str] = field(default_factory=dict)
+    lock: Mapping[str, str] = field(default_factory=dict)
+    secret_modes: Mapping[str, int] = field(default_factory=dict)
+    engine: EngineFacts | None = None
+    compose_version: str | None = None
+    ports: tuple[PortUse, ...] | None = None
+    folders: tuple[Folder, ...] | None = None
+    meta: Mapping[str, Mapping[str, str]] | None = None
+    limits: Limits | None = None
+    services: tuple[Running, ...] | None = None
+    unreachable: tuple[str, ...] | None = None
+    cluster: ClusterHealth | None = None
+    topics: tuple[Topic, ...] | None = None
+    compatibility: str | None = None
+    connectors: Mapping[str, Mapping[str, str]] | None = None
+    unseen: Mapping[str, str] = field(default_factory=dict)

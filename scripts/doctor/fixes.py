@@ -1,0 +1,63 @@
+"""Repairs that are safe: nothing is lost by them, and running them twice does no more than once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from scripts.doctor.evidence import Evidence
+    from scripts.doctor.finding import Result
+    from scripts.settings import Settings
+
+_SECRET_MODE = 0o640
+
+
+def apply(results: Iterable[Result], evidence: Evidence, settings: Settings) -> list[str]:
+    """Carry out the repairs that the findings name; return what was done, in words."""
+    names = dict.fromkeys(finding.fix for result in results for finding in result.findings if finding.fix)
+    return [FIXES[name](evidence, settings) for name in names]
+
+
+def comment_stale_keys(evidence: Evidence, settings: Settings) -> str:
+    """Put # before the lines of .env that nothing reads."""
+    stale = sorted(set(evidence.env) - set(evidence.env_example))
+    text = settings.env_file.read_text(encoding="utf-8")
+    for key in stale:
+        text = re.sub(rf"(?m)^(\s*(?:export\s+)?{re.escape(key)}=)", r"# \1", text)
+    _replace(settings.env_file, text)
+    return f"put # before {', '.join(stale)} in {settings.env_file.name}"
+
+
+def add_missing_keys(evidence: Evidence, settings: Settings) -> str:
+    """Add the variables that .env.example has and .env has not, with their defaults."""
+    missing = {key: value for key, value in evidence.env_example.items() if key not in evidence.env}
+    text = settings.env_file.read_text(encoding="utf-8").rstrip("\n")
+    lines = [f"{key}={value}" for key, value in missing.items()]
+    _replace(settings.env_file, "\n".join([text, "", "# added by `invoke doctor --fix`", *lines]) + "\n")
+    return f"added {', '.join(missing)} to {settings.env_file.name}"
+
+
+def close_secrets(evidence: Evidence, settings: Settings) -> str:
+    """Take away from secret files what others may do."""
+    del settings
+    opened = [path for path, mode in evidence.secret_modes.items() if mode & ~_SECRET_MODE]
+    for path in opened:
+        Path(path).chmod(_SECRET_MODE)
+    return f"chmod 0640 {' '.join(opened)}"
+
+
+FIXES: Mapping[str, Callable[[Evidence, Settings], str]] = {
+    "comment-stale-keys": comment_stale_keys,
+    "add-missing-keys": add_missing_keys,
+    "close-secrets": close_secrets,
+}
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

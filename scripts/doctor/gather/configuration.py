@@ -1,0 +1,43 @@
+"""Evidence of what this checkout is set to."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.engine.embedded import artifacts
+from scripts.settings import read_env
+
+if TYPE_CHECKING:
+    from scripts.compose import Model
+    from scripts.settings import Settings
+
+_LOCK = Path("infra", "artifacts.lock.json")
+
+
+def variables(path: Path) -> dict[str, str]:
+    """Return the assignments of an env file, none if there is no such file."""
+    return read_env(path) if path.exists() else {}
+
+
+def lock(settings: Settings, model: Model) -> dict[str, str]:
+    """Return image → version of the locked artifact that carries the same program."""
+    sets = artifacts.read_lock(settings.root / _LOCK).sets
+    images = {
+        "kafka": str(model["kafka-folders"].raw["build"]["args"]["KAFKA_BASE_IMAGE"]),
+        "schema-registry": model["schema-registry"].image,
+    }
+    return {image: sets[name][0].coordinate.rpartition(":")[2] for name, image in images.items() if name in sets}
+
+
+def secret_modes(model: Model) -> dict[str, int]:
+    """Return the permission bits of every secret file that is mounted."""
+    folders = {
+        Path(mount.source)
+        for service in model.services.values()
+        for mount in service.mounts
+        if mount.target.endswith("/secrets")
+    }
+    files = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
+    return {str(path): stat.S_IMODE(path.stat().st_mode) for path in files if path.is_file()}

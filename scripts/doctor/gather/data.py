@@ -1,0 +1,66 @@
+"""Evidence of the data on disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.doctor.evidence import Folder
+from scripts.engine.embedded.runtimes.kafka import meta_properties
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scripts.compose import Model
+    from scripts.engine import Stack
+
+
+def folders(stack: Stack) -> tuple[Folder, ...]:
+    """Look at every folder that holds data, and at the log directory of each broker."""
+    wanted = dict.fromkeys([*stack.engine.data_dirs(), *log_dirs(stack.model)])
+    return tuple(_folder(path) for path in wanted)
+
+
+def meta(model: Model) -> dict[str, dict[str, str]]:
+    """Return log directory → the assignments of its meta.properties."""
+    try:
+        return {str(path): meta_properties(path) for path in log_dirs(model)}
+    except PermissionError as error:
+        raise StackError("not-seen", f"{error.filename} cannot be read", exit_code=ExitCode.NOTHING) from error
+
+
+def log_dirs(model: Model) -> Iterator[Path]:
+    """Yield the folder on this machine that each broker's KAFKA_LOG_DIRS is mounted from."""
+    for service in model.services.values():
+        inside = service.environment.get("KAFKA_LOG_DIRS", "")
+        yield from (Path(mount.source) for mount in service.mounts if mount.target == inside)
+
+
+def _folder(path: Path) -> Folder:
+    there = path
+    while not there.exists():
+        there = there.parent
+    usage = shutil.disk_usage(there)
+    return Folder(
+        path=path,
+        owner=path.stat().st_uid if path.exists() else None,
+        writable=os.access(there, os.W_OK),
+        free=usage.free,
+        total=usage.total,
+        used_by_stack=_size(path),
+    )
+
+
+def _size(path: Path) -> int:
+    """Return the bytes below a folder; what vanishes meanwhile or cannot be read counts nothing."""
+    total = 0
+    for folder, _, names in os.walk(path, onerror=lambda _: None):
+        for name in names:
+            try:
+                total += (Path(folder) / name).lstat().st_blocks * 512
+            except OSError:
+                continue
+    return total

@@ -1,0 +1,237 @@
+"""The Docker engine: the services of a model as containers (scripts/engine/base.py: Engine)."""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from docker.errors import APIError, NotFound
+
+from scripts.engine.base import Progress, ServiceState
+from scripts.engine.docker import connection, data, preflight, reach
+from scripts.engine.docker.cli import ComposeCli
+from scripts.engine.docker.containers import ContainerView, used_memory
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+    from scripts.compose import Model
+    from scripts.settings import Settings
+
+_PROJECT = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+_LOG_LINES = 400
+_LATELY = timedelta(minutes=10)
+_GONE = frozenset({"exited", "dead", "created"})
+
+
+@dataclass
+class DockerEngine:
+    """Containers of one Compose project, found by Compose's own labels."""
+
+    settings: Settings
+    model: Model
+    name: str = "docker"
+
+    @cached_property
+    def client(self) -> DockerClient:
+        """The engine's API; StackError("no-docker-engine") if nothing answers."""
+        return connection.connect(self.settings)
+
+    @cached_property
+    def compose(self) -> ComposeCli:
+        """Docker Compose on the same engine."""
+        return ComposeCli(self.settings, connection.address(self.settings))
+
+    def preflight(self, services: Sequence[str]) -> None:
+        """Check engine, ports, memory and identity of the data for the services that don't run yet."""
+        running = [name for name, container in self.containers().items() if container.status not in _GONE]
+        starting = [self.model[name] for name in services if name not in running]
+        known = [self.model[name] for name in running if name in self.model.services]
+        preflight.check(self.client.info(), starting, [*known, *starting])
+
+    def start(self, services: Sequence[str], progress: Progress) -> None:
+        """Run `compose up`: it builds or pulls, makes what is missing, and waits for what others depend on.
+
+        Ends at the first service that fails, with its exit code, OOM flag, last health output and log lines.
+        """
+        before = {name: container.id for name, container in self.containers().items()}
+        self.compose.run(
+            ["up", "--detach", "--quiet-pull", *services],
+            progress=progress,
+            watch=lambda: self._guilty(before),
+        )
+
+    def stop(self, services: Sequence[str], progress: Progress) -> None:
+        """Stop within each grace period; if that was all, remove the containers and the network too."""
+        known = [name for name in services if name in self.containers()]
+        if not known:
+            return
+        for container in self.containers().values():
+            if container.status == "paused" and container.labels[_SERVICE] in known:
+                container.unpause()  # one that is paused could not hear
+        if set(self.containers()) <= set(known):
+            self.compose.run(["down", "--remove-orphans"], progress=progress)
+        else:
+            self.compose.run(["stop", *known], progress=progress)
+
+    def signal(self, service: str, number: signal.Signals) -> None:
+        """Kill, pause or unpause a container; any other signal goes to its main process."""
+        container = self._container(service)
+        actions = {signal.SIGSTOP: container.pause, signal.SIGCONT: container.unpause}
+        try:
+            actions.get(number, lambda: container.kill(number.name))()
+        except APIError as error:
+            raise StackError(
+                "signal-refused",
+                f"{service} cannot get {number.name} now",
+                context=str(error.explanation),
+                exit_code=ExitCode.ENVIRONMENT,
+            ) from error
+
+    def disconnect(self, service: str) -> None:
+        """Cut a container off the stack's network: its connections are not closed, they fall silent."""
+        for network in self._networks(service):
+            network.disconnect(self._container(service), force=True)
+
+    def reconnect(self, service: str) -> None:
+        """Undo `disconnect`, with the name that the others know it by."""
+        hostname = self.model[service].hostname
+        for network in self._project_networks():
+            network.connect(self._container(service), aliases=[service, hostname])
+
+    def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
+        """Return the state of these services, or of every one, in the model's order."""
+        now = datetime.now(UTC)
+        views = self.views(memory=services is None)
+        return [
+            views[name].as_state(now) if name in views else ServiceState(name, "stopped")
+            for name in self.model.services
+            if services is None or name in services
+        ]
+
+    def logs(self, service: str, tail: int, *, follow: bool = False) -> Iterator[str]:
+        """Yield the last lines of a container's log, then the new ones as they come if asked to follow."""
+        container = self._container(service)
+        if follow:
+            return _lines(container.logs(tail=tail, stream=True, follow=True))
+        said = b"".join(container.logs(tail=tail, stream=True, follow=False))
+        return iter(said.decode(errors="replace").splitlines())
+
+    def data_dirs(self) -> list[Path]:
+        """Return the folders of this machine that the services write their data to."""
+        return data.folders(self.model)
+
+    def remove_data(self, progress: Progress) -> None:
+        """Remove containers, named volumes and data folders."""
+        self.compose.run(["down", "--volumes", "--remove-orphans"], progress=progress)
+        for folder in self.data_dirs():
+            if folder.exists():
+                progress(f"removing {folder}")
+                data.remove(self.client, folder, [service.image for service in self.model.services.values()])
+
+    def failure(self, service: str) -> str:
+        """Say why a service failed: exit code, OOM flag, last health output, telling log lines."""
+        container = self._container(service)
+        log = list(self.logs(service, _LOG_LINES))
+        return ContainerView(service, container.attrs).verdict(log, self._last_exit(container))
+
+    def unreachable(self) -> list[str]:
+        """Return the advertised addresses that cannot be connected to from where their clients are."""
+        return reach.unreachable(self.model, self._connects)
+
+    def containers(self) -> dict[str, Container]:
+        """Return service → container of this project, running or not."""
+        found = self.client.containers.list(
+            all=True, filters={"label": f"{_PROJECT}={self.model.name}"}, ignore_removed=True
+        )
+        return {container.labels[_SERVICE]: container for container in found if _SERVICE in container.labels}
+
+    def views(self, *, memory: bool = False) -> dict[str, ContainerView]:
+        """Return service → what the engine says of its container."""
+        return {
+            name: ContainerView(name, container.attrs, self._memory(container) if memory else None)
+            for name, container in self.containers().items()
+        }
+
+    def exec(self, service: str, argv: Sequence[str]) -> tuple[int, str]:
+        """Run a command in a container; return its exit code and output."""
+        api = self.client.api
+        command = api.exec_create(str(self._container(service).id), list(argv))
+        said: bytes = api.exec_start(str(command["Id"]))
+        return int(api.exec_inspect(command["Id"])["ExitCode"]), said.decode(errors="replace")
+
+    def _connects(self, service: str, host: str, port: int) -> bool:
+        argv = ["timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}"]
+        try:
+            return self.exec(service, argv)[0] == 0
+        except (StackError, APIError):
+            return False
+
+    def _guilty(self, before: Mapping[str, str | None]) -> StackError | None:
+        """Return an error for the first container that failed since; an earlier failure is no news."""
+        for name, view in self.views().items():
+            old = before.get(name) == view.attributes["Id"] and view.phase == "exited"
+            if view.failed and not old:
+                return StackError(
+                    "service-failed",
+                    f"{name} does not come up",
+                    context=self.failure(name),
+                    hint=f"./invoke logs {name}   # then docs/operations.md",
+                    exit_code=ExitCode.ENVIRONMENT,
+                )
+        return None
+
+    def _last_exit(self, container: Container) -> int | None:
+        """Return the exit code of a container's last end, None if it has not ended lately."""
+        now = datetime.now(UTC)
+        wanted = {"container": str(container.id), "event": "die"}
+        ends = self.client.api.events(since=now - _LATELY, until=now, filters=wanted, decode=True)
+        codes = [int(end["Actor"]["Attributes"]["exitCode"]) for end in ends]
+        return codes[-1] if codes else None
+
+    def _memory(self, container: Container) -> int | None:
+        if container.status not in ("running", "paused"):
+            return None
+        try:
+            stats: dict[str, Any] = self.client.api.stats(str(container.id), stream=False, one_shot=True)
+        except APIError:
+            return None
+        return used_memory(stats)
+
+    def _container(self, service: str) -> Container:
+        self.model[service]  # an unknown name is the caller's mistake
+        try:
+            return self.containers()[service]
+        except (KeyError, NotFound) as error:
+            raise StackError(
+                "not-running",
+                f"{service} has no container",
+                hint="./invoke up",
+                exit_code=ExitCode.ENVIRONMENT,
+            ) from error
+
+    def _project_networks(self) -> list[Any]:
+        return list(self.client.networks.list(filters={"label": f"{_PROJECT}={self.model.name}"}))
+
+    def _networks(self, service: str) -> list[Any]:
+        names = set(self._container(service).attrs["NetworkSettings"]["Networks"])
+        return [network for network in self._project_networks() if network.name in names]
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    """Yield whole lines of a stream that comes in pieces."""
+    pending: deque[bytes] = deque([b""])
+    for chunk in chunks:
+        *whole, rest = (pending.pop() + chunk).split(b"\n")
+        pending.append(rest)
+        yield from (line.decode(errors="replace") for line in whole)

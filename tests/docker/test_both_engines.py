@@ -1,0 +1,65 @@
+"""What a user may rely on is the same on both engines: one suite, run on each."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts import health, lifecycle
+from tests.docker import records
+from tests.docker.conftest import UP_TIMEOUT_S, quiet
+
+if TYPE_CHECKING:
+    from scripts.engine import Stack
+
+DATA = "/var/lib/kafka/data"
+
+
+def test_three_brokers_are_registered_and_every_partition_is_whole(stack: Stack) -> None:
+    found = health.probe(stack.bootstrap)
+    assert found is not None
+    assert found.brokers == (1, 2, 3)
+    assert found.missing(3) == ""
+
+
+def test_up_again_changes_nothing(stack: Stack) -> None:
+    before = [state.identity for state in stack.engine.states(list(stack.brokers))]
+    _up(stack)
+    assert [state.identity for state in stack.engine.states(list(stack.brokers))] == before
+
+
+def test_records_survive_the_restart_of_a_broker(stack: Stack) -> None:
+    topic, sent = records.produce(stack.bootstrap, 300)
+    lifecycle.restart(stack, "kafka-2", timeout=UP_TIMEOUT_S, progress=print, watch=quiet)
+    assert records.read(stack.bootstrap, topic, len(sent)) == sent
+
+
+def test_a_killed_broker_loses_nothing_and_heals(stack: Stack) -> None:
+    topic, sent = records.produce(stack.bootstrap, 200)
+    stack.engine.signal("kafka-3", signal.SIGKILL)
+    (dead,) = stack.engine.states(["kafka-3"])
+    assert dead.phase == "exited"
+    sent |= records.produce(stack.bootstrap, 200, topic)[1]
+    _up(stack)
+    assert records.read(stack.bootstrap, topic, len(sent)) == sent
+
+
+def test_down_is_clean_and_up_finds_the_data(stack: Stack) -> None:
+    topic, sent = records.produce(stack.bootstrap, 100)
+    lifecycle.down(stack, print)
+    assert {state.phase for state in stack.engine.states(list(stack.brokers))} == {"stopped"}
+    for folder in data_folders(stack):
+        assert (folder / ".kafka_cleanshutdown").exists(), f"{folder} was not closed in order"
+    _up(stack)
+    assert records.read(stack.bootstrap, topic, len(sent)) == sent
+
+
+def data_folders(stack: Stack) -> list[Path]:
+    """Return the log directory of each broker on this machine."""
+    mounts = [mount for name in stack.brokers for mount in stack.model[name].mounts]
+    return [Path(mount.source) for mount in mounts if mount.target == DATA]
+
+
+def _up(stack: Stack) -> None:
+    lifecycle.up(stack, timeout=UP_TIMEOUT_S, progress=print, watch=quiet)

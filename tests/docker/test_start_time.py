@@ -1,0 +1,111 @@
+"""What our checks, limits and one-shots cost at start, beside three bare brokers of the same image, in one run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import yaml
+
+from scripts import compose, health, lifecycle
+from scripts.engine import Stack, open_stack
+from scripts.settings import Settings
+from scripts.wait import wait_until
+from tests.docker import checkout
+from tests.docker.conftest import UP_TIMEOUT_S, no_display, quiet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ALLOWED = 1.6
+_NEEDED = (
+    "CLUSTER_ID",
+    "KAFKA_NODE_ID",
+    "KAFKA_PROCESS_ROLES",
+    "KAFKA_CONTROLLER_QUORUM_VOTERS",
+    "KAFKA_CONTROLLER_LISTENER_NAMES",
+    "KAFKA_INTER_BROKER_LISTENER_NAME",
+    "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP",
+    "KAFKA_LOG_DIRS",
+    "KAFKA_LISTENERS",
+    "KAFKA_ADVERTISED_LISTENERS",
+    "KAFKA_HEAP_OPTS",
+    "KAFKA_JVM_PERFORMANCE_OPTS",
+)
+
+
+def test_three_healthy_brokers_start_nearly_as_fast_as_bare_ones(
+    engine: dict[str, str], docker_stack: Stack, tmp_path: Path
+) -> None:
+    del docker_stack  # it has built the image
+    settings = checkout.fresh(tmp_path / "clone", "e2e-start", port_shift=25_000, environ=engine)
+    whole = open_stack(settings, ["messaging"], "docker", no_display)
+    ours = Stack(settings, whole.model.only([*whole.brokers, "kafka-folders"]), whole.engine)
+    bare = _bare(ours, tmp_path / "bare")
+    seconds: dict[str, list[float]] = {"bare": [], "ours": []}
+    for _ in range(2):  # each once after the other, so that a slow moment hits both
+        seconds["bare"].append(_start_bare(bare, ours, engine))
+        seconds["ours"].append(_start_ours(ours))
+    figures = {name: min(values) for name, values in seconds.items()}
+    _keep(figures | {"ratio": figures["ours"] / figures["bare"]})
+    assert figures["ours"] <= _ALLOWED * figures["bare"], figures
+
+
+def _start_ours(stack: Stack) -> float:
+    begun = time.monotonic()
+    try:
+        lifecycle.up(stack, timeout=UP_TIMEOUT_S, progress=print, watch=quiet)
+        return time.monotonic() - begun
+    finally:
+        lifecycle.nuke(stack, print)
+
+
+def _start_bare(file: Path, stack: Stack, environ: dict[str, str]) -> float:
+    begun = time.monotonic()
+    _compose(file, stack, environ, "up", "--detach")
+    try:
+        wait_until(lambda: _whole(stack), what="three bare brokers", timeout=UP_TIMEOUT_S)
+        return time.monotonic() - begun
+    finally:
+        _compose(file, stack, environ, "down", "--volumes", "--timeout", "30")
+
+
+def _whole(stack: Stack) -> bool:
+    found = health.probe(stack.bootstrap)
+    return found is not None and not found.missing(3)
+
+
+def _compose(file: Path, stack: Stack, environ: dict[str, str], *verb: str) -> None:
+    subprocess.run(
+        [str(compose.binary()), "--file", str(file), "--project-name", "e2e-bare", *verb],
+        env={**stack.settings.environ, **environ},
+        check=True,
+        capture_output=True,
+    )
+
+
+def _bare(stack: Stack, folder: Path) -> Path:
+    """Write a Compose file of the three brokers with what they cannot start without: the prototype's form."""
+    services = {
+        name: {
+            "image": stack.model[name].image,
+            "hostname": name,
+            "environment": {key: stack.model[name].environment[key] for key in _NEEDED},
+            "ports": [f"{port.host_ip}:{port.published}:{port.target}" for port in stack.model[name].ports],
+        }
+        for name in stack.brokers
+    }
+    folder.mkdir()
+    file = folder / "docker-compose.yml"
+    file.write_text(yaml.safe_dump({"services": services}), encoding="utf-8")
+    return file
+
+
+def _keep(figures: dict[str, float]) -> None:
+    folder = Settings().results_dir / "docker"
+    folder.mkdir(parents=True, exist_ok=True)
+    rounded = {name: round(value, 2) for name, value in figures.items()}
+    (folder / "start-time.json").write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")
+    print(rounded)  # noqa: T201 - shown with -s

@@ -1,0 +1,1 @@
+"""The Docker engine as far as it needs no engine."""

@@ -1,0 +1,121 @@
+"""Each check fires on what it is for, says so in words that name it, and is silent on a healthy stack."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scripts.doctor.checks import CHECKS, diagnose
+from scripts.doctor.evidence import EngineFacts, Evidence, Limits, PortUse, Topic
+from scripts.settings import ROOT
+from tests.unit.doctor.conftest import CLUSTER, GIB, cluster, folder, model, partition, running
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OTHER = "TWVzc2FnaW5nQmFja2JvbQ"
+ALONE = partition(isr=(1,))
+
+
+def _metas(**changes: dict[str, str]) -> Mapping[str, Mapping[str, str]]:
+    whole = {f"kafka_{node}": {"cluster.id": CLUSTER, "node.id": str(node)} for node in (1, 2, 3)}
+    return {name: whole[name] | changes.get(name, {}) for name in whole}
+
+
+# Check → (what is changed in the healthy evidence, words that the findings must contain).
+BROKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "D001": ({"engine": None, "unseen": {"engine": "nothing at unix:///x"}}, "unix:///x"),
+    "D002": ({"engine": EngineFacts("19.03.5", 16 * GIB)}, "19.03.5"),
+    "D003": ({"compose_version": "v2.20.2"}, "2.23.1"),
+    "D004": ({"engine": EngineFacts("28.2.2", 2 * GIB)}, "1280 + kafka-2 1280 + kafka-3 1280 = 3840 MiB > 2048"),
+    "D005": ({"ports": (PortUse("kafka-1", "127.0.0.1", 9092, "pid 7 (nginx)"),)}, "is taken by pid 7 (nginx)"),
+    "D006": ({"model": model(ports=[{"published": "9092", "target": 9092}])}, "kafka-1 0.0.0.0:9092"),
+    "D007": ({"engine": EngineFacts("28.2.2", 16 * GIB, clock_skew=-340.2)}, "-340.2 s"),
+    "D008": ({"limits": Limits(20_000)}, "kafka-1 asks for 100000 open files, this machine allows 20000"),
+    "D009": ({"limits": Limits(1 << 20, map_count=4096)}, "vm.max_map_count is 4096"),
+    "D010": ({"model": model(logging={"driver": "loki"})}, "docker plugin install grafana/loki-docker-driver"),
+    "D011": ({"env": {"CLUSTER_ID": CLUSTER, "BIND_ADDRESS": "x", "KAFKA_TYPO": "1"}}, ".env sets KAFKA_TYPO"),
+    "D012": ({"env": {"CLUSTER_ID": CLUSTER}}, ".env lacks BIND_ADDRESS"),
+    "D013": ({"model": model(environment={"CLUSTER_ID": "my-cluster"})}, "'my-cluster'"),
+    "D014": ({"env": {"CLUSTER_ID": OTHER, "BIND_ADDRESS": "127.0.0.1"}}, "default of every checkout"),
+    "D015": ({"shell": {"BIND_ADDRESS": "10.0.0.1"}}, "unset BIND_ADDRESS"),
+    "D016": ({"lock": {"apache/kafka:4.4.0": "4.3.1"}}, "image apache/kafka:4.4.0, locked artifact 4.3.1"),
+    "D017": ({"secret_modes": {"/secrets/p": 0o644}}, "/secrets/p has mode 0644"),
+    "D018": ({"model": model(environment={"KAFKA_HEAP_OPTS": "-Xmx1g"})}, "heap 1024 MiB in a limit of 1280 MiB"),
+    "D019": ({"folders": (folder("kafka-1", free=GIB // 2),)}, "0.5 of 200.0 GiB free"),
+    "D020": ({"topics": (Topic("big", 100, 3, GIB),)}, "big 100 × 3 × 1024 MiB = 300.0 GiB > 100.0 GiB"),
+    "D021": ({"meta": _metas(kafka_2={"cluster.id": OTHER})}, OTHER),
+    "D022": ({"meta": _metas(kafka_2={"cluster.id": OTHER})}, f"CLUSTER_ID={OTHER} in .env"),
+    "D023": ({"meta": _metas(kafka_2={"node.id": "1"})}, "kafka_2: node.id=1"),
+    "D024": ({"meta": {"a": {"cluster.id": CLUSTER, "node.id": "1"}, "b": {}}}, "b: no meta.properties"),
+    "D025": ({"folders": (folder("kafka-1", owner=0),)}, "belongs to user 0"),
+    "D026": ({"unreachable": ("INTERNAL://kafka-2:19092 of kafka-2 cannot be reached",)}, "kafka-2:19092"),
+    "D027": ({"cluster": cluster(brokers=(1, 3))}, "kafka-2 (id 2) is not registered"),
+    "D028": ({"cluster": cluster(controller=-1)}, "the quorum has no leader"),
+    "D029": ({"cluster": cluster(partition(isr=(), leader=-1))}, "1 partitions: events-topic-0"),
+    "D030": ({"cluster": cluster(ALONE)}, "acks=all are refused"),
+    "D031": ({"cluster": cluster(partition(isr=(1, 2)))}, "1 partitions: events-topic-0"),
+    "D032": ({"cluster": cluster(identity=OTHER)}, f"the cluster that answers is {OTHER}"),
+    "D033": ({"compatibility": "NONE"}, "compatibility level is NONE"),
+    "D034": ({"connectors": {"archive": {"connector": "RUNNING", "task 0": "FAILED"}}}, "archive: task 0 FAILED"),
+    "D035": ({"services": (running(phase="exited", health="", exit_code=137, out_of_memory=True),)}, "exit code 137"),
+    "D036": ({"services": (running(restarts=4),)}, "restarted 4 times"),
+    "D037": ({"services": (running(health="unhealthy", health_output="refused"),)}, "unhealthy: refused"),
+    "D038": ({"services": (running(image="messaging-backbone/kafka:4.2.0"),)}, "kafka:4.2.0"),
+    "D039": ({"services": (running(first_error="ERROR disk"),)}, "kafka-1: ERROR disk"),
+}  # fmt: skip
+
+
+def test_every_check_has_a_fixture_that_makes_it_fire() -> None:
+    names = [check.name for check in CHECKS]
+    assert names == sorted(set(names))
+    assert names == sorted(BROKEN)
+    assert len(names) >= 25
+
+
+def test_the_page_lists_every_check() -> None:
+    page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| D")] == [
+        [f"| {check.name}", check.title] for check in CHECKS
+    ]
+
+
+def test_a_healthy_stack_has_no_findings(healthy: Evidence) -> None:
+    assert {result.check.name: result.status for result in diagnose(healthy) if result.status != "ok"} == {}
+
+
+@pytest.mark.parametrize("name", sorted(BROKEN))
+def test_a_check_fires_on_what_it_is_for(name: str, healthy: Evidence) -> None:
+    changes, words = BROKEN[name]
+    (result,) = (item for item in diagnose(replace(healthy, **changes)) if item.check.name == name)
+    assert result.status in ("error", "warning")
+    said = "\n".join(f"{item.evidence}\n{item.cause}\n{item.remedy}" for item in result.findings)
+    assert words in said
+    assert all(item.evidence and item.cause and item.remedy for item in result.findings)
+
+
+def test_what_cannot_be_seen_is_said_and_not_judged(healthy: Evidence) -> None:
+    blind = replace(healthy, cluster=None, unseen={"cluster": "no broker answers"})
+    unknown = {result.check.name: result.reason for result in diagnose(blind) if result.status == "unknown"}
+    assert set(unknown) == {"D027", "D028", "D029", "D030", "D031", "D032"}
+    assert set(unknown.values()) == {"no broker answers"}
+
+
+def test_every_need_is_a_field_of_the_evidence() -> None:
+    known = {field.name for field in fields(Evidence)}
+    assert {need for check in CHECKS for need in check.needs} <= known
+
+
+def test_the_embedded_engine_needs_no_docker(healthy: Evidence) -> None:
+    without = replace(healthy, engine_name="embedded", engine=None, unseen={"engine": "no Docker"})
+    statuses = {result.check.name: result.status for result in diagnose(without)}
+    assert statuses["D001"] == "ok"
+    assert statuses["D004"] == "unknown"
+
+
+def test_a_folder_of_another_user_is_an_error_only_where_it_cannot_be_written(healthy: Evidence) -> None:
+    here = replace(healthy, engine_name="embedded", folders=(folder("kafka-1", owner=1000, writable=False),))
+    (result,) = (item for item in diagnose(here) if item.check.name == "D025")
+    assert "cannot be written to" in result.findings[0].evidence

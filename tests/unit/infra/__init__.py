@@ -1,0 +1,1 @@
+"""The files under infra: scripts and variables."""
