@@ -5,6 +5,7 @@ from invoke import Collection
 from scripts.cli import (
     archive,
     artifacts,
+    bench,
     checks,
     connectors,
     contracts,
@@ -30,6 +31,7 @@ THEMES = (
     properties,
     trace,
     startup,
+    bench,
     artifacts,
     checks,
 )
