@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from scripts.bench.plan import Options, Plan
     from scripts.bench.reference import Java
     from scripts.bench.report import Session
-    from scripts.bench.session import Measurement
+    from scripts.bench.samples import Samples
+    from scripts.bench.session import Cell, Measurement
     from scripts.bench.statistics import RatePoint
 
 _SWEEP_S, _SWEEP_WARM_UP = 10.0, (20.0, 60.0)
@@ -35,6 +36,14 @@ class Bench:
     seed: int
     say: Callable[[str], None]
 
+    def once(self, cell: Cell, repeat: int, seed: int) -> Measurement:
+        """Measure one repeat of a cell."""
+        return session.measure(self.cluster, cell, repeat, seed)
+
+    def load(self, cell: Cell) -> Samples:
+        """Run a cell once without settling time: a round of the warm-up."""
+        return session.measure(self.cluster, cell, 0, self.seed, settle=0.0).measured
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -47,7 +56,7 @@ class Done:
 def run_plan(bench: Bench, plan_: Plan) -> Done:
     """Measure a plan's cells and save the report: the modes `gate` and `quick`."""
     begun = _begin(bench, plan_)
-    measured = session.repeated(bench.cluster, plan_.cells, plan_.repeats, seed=bench.seed, say=bench.say)
+    measured = session.repeated(bench.once, plan_.cells, plan_.repeats, seed=bench.seed, say=bench.say)
     return _save(bench, begun, report.grouped(measured))
 
 
@@ -60,7 +69,7 @@ def sweep(bench: Bench, options: Options) -> Done:
     for size in plan.SWEEP_SIZES:
         points: list[RatePoint] = []
         for cell in plan.sweep_column(short, size):
-            measurement = session.measure(bench.cluster, cell, 1, seed=bench.seed)
+            measurement = bench.once(cell, 1, bench.seed)
             bench.say(session.sentence(measurement))
             groups.append([measurement])
             points.append(report.rate_point(cell, document.cell(cell, [measurement])))
@@ -74,7 +83,7 @@ def against_java(bench: Bench, options: Options, java: Java, *, records: int = _
     """Set our clients beside Kafka's own tools on the same cluster."""
     plan_ = replace(plan.quick(options), mode="reference", repeats=1)
     begun = _begin(bench, plan_)
-    measured = session.repeated(bench.cluster, plan_.cells, 1, seed=bench.seed, say=bench.say)
+    measured = session.repeated(bench.once, plan_.cells, 1, seed=bench.seed, say=bench.say)
     setting = peer.Setting(bench.cluster, java, records, options.size, bench.say)
     found = peer.document(peer.compare(setting, rounds=_LOOPS, rates=options.rates))
     return _save(bench, begun, report.grouped(measured), reference=found, tables=peer.tables(found))
@@ -98,7 +107,7 @@ def _begin(bench: Bench, plan_: Plan) -> Session:
     brokers = bench.cluster.brokers()
     measured = floor.measure(bench.results, plan_.cells[0].load.size)
     least, most = plan_.warm_up
-    warmed = session.warm_up(bench.cluster, plan_.cells[0], least=least, most=most, say=bench.say)
+    warmed = session.warm_up(bench.load, plan_.cells[0], least=least, most=most, say=bench.say)
     return report.Session(plan_.mode, began, bench.engine, brokers, bench.seed, measured, warmed)
 
 

@@ -11,7 +11,7 @@ from scripts.bench import machine, validity
 from scripts.bench.kafka_target import KafkaTarget
 from scripts.bench.run import execute
 from scripts.bench.statistics import quantile, steady
-from scripts.bench.worker import GRACE_S, Job, Load
+from scripts.bench.worker import GRACE_S, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scripts.bench.run import Run
     from scripts.bench.samples import Samples
     from scripts.bench.validity import Gate
+    from scripts.bench.worker import Load
 
 SETTLE_S = 3.0
 """The start of every run that is not counted: connections, fetch sessions and producer ids come to be."""
@@ -79,10 +80,9 @@ class WarmUp:
     steady: bool
 
 
-def measure(cluster: Cluster, cell: Cell, repeat: int, *, settle: float = SETTLE_S, seed: int = 1) -> Measurement:
+def measure(cluster: Cluster, cell: Cell, repeat: int, seed: int, *, settle: float = SETTLE_S) -> Measurement:
     """Run one repeat on a fresh topic; `settle` seconds come on top of the load's own."""
-    load = cell.load
-    whole = Load(load.rate, load.size, load.seconds + settle, load.arrivals, seed)
+    whole = replace(cell.load, seconds=cell.load.seconds + settle, seed=seed)
     with cluster.topic(cell.partitions, cell.replicas) as topic:
         target = KafkaTarget(cluster.bootstrap, topic, cell.partitions, cell.spread, cell.producer, cell.consumer)
         before, at = cluster.topology(topic), machine.mark()
@@ -94,35 +94,42 @@ def measure(cluster: Cluster, cell: Cell, repeat: int, *, settle: float = SETTLE
 
 
 def warm_up(
-    cluster: Cluster, cell: Cell, *, least: float, most: float, say: Callable[[str], None], seed: int = 0
+    load_once: Callable[[Cell], Samples], cell: Cell, *, least: float, most: float, say: Callable[[str], None]
 ) -> WarmUp:
     """Load the cluster in rounds of fixed schedules until it is steady, at least and at most so many seconds.
 
     A broker compiles its code as it is used, so the first half minute of a cold one is no figure of anything.
+    `load_once` runs a cell once, without settling time, and returns what was seen.
     """
     windows: list[float] = []
-    spent, round_seconds = 0.0, least
+    spent, length = 0.0, least
     while spent < most:
-        load = Load(cell.load.rate, cell.load.size, round_seconds, cell.load.arrivals)
-        warmed = replace(cell, load=load)
-        measured = measure(cluster, warmed, 0, settle=0.0, seed=seed + len(windows)).measured
-        windows += [quantile(sorted(block), 0.95) / 1e6 for block in measured.blocks("end_to_end", WINDOW_S)]
+        seen = load_once(replace(cell, load=replace(cell.load, seconds=length)))
+        windows += [quantile(sorted(block), 0.95) / 1e6 for block in seen.blocks("end_to_end", WINDOW_S)]
         say(f"warm-up: p95 {', '.join(f'{window:.1f}' for window in windows)} ms in windows of {WINDOW_S:g} s")
         if steady(windows, relative=STEADY_RELATIVE, absolute=STEADY_ABSOLUTE_MS):
             return WarmUp(windows, steady=True)
-        spent, round_seconds = spent + round_seconds, min(3 * WINDOW_S, most)
+        spent, length = spent + length, 3 * WINDOW_S
     return WarmUp(windows, steady=False)
 
 
 def repeated(
-    cluster: Cluster, cells: Sequence[Cell], repeats: int, *, seed: int, say: Callable[[str], None]
+    once: Callable[[Cell, int, int], Measurement],
+    cells: Sequence[Cell],
+    repeats: int,
+    *,
+    seed: int,
+    say: Callable[[str], None],
 ) -> list[Measurement]:
-    """Measure every cell `repeats` times, each round in a new random order so that drift hits all alike."""
+    """Measure every cell `repeats` times, each round in a new random order so that drift hits all alike.
+
+    `once` measures (cell, repeat, seed of its arrivals).
+    """
     source = random.Random(seed)  # noqa: S311 - a repeatable order
     done: list[Measurement] = []
     for repeat in range(1, repeats + 1):
         for cell in source.sample(cells, len(cells)):
-            done.append(measure(cluster, cell, repeat, seed=source.randrange(2**31)))
+            done.append(once(cell, repeat, source.randrange(2**31)))
             say(sentence(done[-1]))
     return done
 
