@@ -59,7 +59,7 @@ def build(session: Session, groups: Sequence[Sequence[Measurement]], **parts: An
         "floor": document.floor(session.floor),
         "warm_up": document.warm_up(session.warm_up),
         "cells": cells,
-        "verdict": document.verdict(cells, steady=session.warm_up.steady),
+        "verdict": document.verdict(cells, steady=session.warm_up.steady, must_be_steady=session.mode != "quick"),
         **parts,
     }
 

@@ -61,6 +61,12 @@ def test_never_steady_is_void_whatever_the_figures() -> None:
     assert not made(5.0, steady=False)["verdict"]["valid"]
 
 
+def test_a_quick_session_may_still_be_warming() -> None:
+    quick = replace(session(steady=False), mode="quick")
+    verdict = report.build(quick, [[measurement(samples(10_000))]])["verdict"]
+    assert (verdict["valid"], verdict["steady"]) == (True, False)
+
+
 def test_a_lost_record_voids_the_session_and_shows_as_infinite() -> None:
     lost = without(samples(10_000), "received", *range(9_000, 10_000))
     built = report.build(session(), [[measurement(lost)]])
