@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SWEEP_S, _SWEEP_WARM_UP = 10.0, (20.0, 60.0)
 _BURSTS, _BURST_MB = 3, 40
-_LOOPS, _LOOP_RECORDS = 4, 10_000
+_LOOPS, _LOOP_RECORDS = 2, 10_000
 
 
 @dataclass(frozen=True, slots=True)
