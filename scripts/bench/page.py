@@ -57,7 +57,11 @@ def _headline(document: Document) -> str:
     verdict = document["verdict"]
     worst = words(verdict["worst_p95_upper_bound_ms"])
     if not verdict["valid"]:
-        return "VOID: at least one run cannot be believed, see the gates below."
+        steady = all(cell["valid"] for cell in document["cells"])
+        why = "the cluster never became steady" if steady else "at least one run cannot be believed, see the gates"
+        return f"VOID: {why}."
+    if not document["cells"]:
+        return f"Mode {document['mode']}."
     held = "holds" if verdict["met_01"] else "does NOT hold"
     return f"MET-01 {held}: worst upper bound of p95 is {worst} ms, limit {verdict['limit_ms']:g} ms."
 
@@ -141,8 +145,17 @@ def _floor_rows(floor: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _configuration(document: Document) -> list[list[str]]:
-    named = {key: document[key] for key in ("mode", "seed", "engine", "brokers")}
-    parts = {**named, **document["machine"], **document["settings"], "warm-up": document["warm_up"]}
+    warm_up = document["warm_up"]
+    parts = {
+        "mode": document["mode"],
+        "seed": document["seed"],
+        "engine": document["engine"],
+        "brokers": ", ".join(document["brokers"]),
+        "warm-up": ", ".join(map(words, warm_up["windows_p95_ms"])) + " ms, p95 of 5 s each",
+        "steady": "yes" if warm_up["steady"] else "NO",
+        **document["machine"],
+        **document["settings"],
+    }
     return [[str(key), str(value)] for key, value in parts.items()]
 
 
