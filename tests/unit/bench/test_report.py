@@ -67,6 +67,14 @@ def test_a_quick_session_may_still_be_warming() -> None:
     assert (verdict["valid"], verdict["steady"]) == (True, False)
 
 
+def test_a_sweep_is_judged_by_met_01s_load_and_not_by_the_rates_that_are_meant_to_fail() -> None:
+    good = measurement(samples(10_000), cell=Cell(Load(1000, 1024, 10)))
+    beyond = measurement(samples(10_000, delay_ms=4.0), cell=Cell(Load(10_000, 1024, 10)))
+    verdict = report.build(replace(session(), mode="sweep"), [[good], [beyond]])["verdict"]
+    assert (verdict["valid"], verdict["met_01"]) == (True, True)
+    assert not report.build(session(), [[good], [beyond]])["verdict"]["valid"]
+
+
 def test_a_lost_record_voids_the_session_and_shows_as_infinite() -> None:
     lost = without(samples(10_000), "received", *range(9_000, 10_000))
     built = report.build(session(), [[measurement(lost)]])
