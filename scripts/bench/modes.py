@@ -62,11 +62,11 @@ def run_plan(bench: Bench, plan_: Plan) -> Done:
 
 def sweep(bench: Bench, options: Options) -> Done:
     """Raise the rate for each record size until its knee, and say what the cluster can carry."""
-    short = replace(options, seconds=_SWEEP_S, repeats=1)
+    short = replace(options, seconds=min(options.seconds, _SWEEP_S), repeats=1)
     begun = _begin(bench, replace(plan.quick(short), mode="sweep", warm_up=_SWEEP_WARM_UP))
     groups: list[list[Measurement]] = []
     columns: list[tuple[int, list[RatePoint]]] = []
-    for size in plan.SWEEP_SIZES:
+    for size in options.sizes:
         points: list[RatePoint] = []
         for cell in plan.sweep_column(short, size):
             measurement = bench.once(cell, 1, bench.seed)
@@ -84,7 +84,7 @@ def against_java(bench: Bench, options: Options, java: Java, *, records: int = _
     plan_ = replace(plan.quick(options), mode="reference", repeats=1)
     begun = _begin(bench, plan_)
     measured = session.repeated(bench.once, plan_.cells, 1, seed=bench.seed, say=bench.say)
-    setting = peer.Setting(bench.cluster, java, records, options.size, bench.say)
+    setting = peer.Setting(bench.cluster, java, records, options.sizes[0], bench.say)
     found = peer.document(peer.compare(setting, rounds=_LOOPS, rates=options.rates))
     return _save(bench, begun, report.grouped(measured), reference=found, tables=peer.tables(found))
 
@@ -95,7 +95,7 @@ def bursts(bench: Bench, options: Options) -> Done:
     done = []
     for _ in range(_BURSTS):
         done.append(
-            throughput.burst(bench.cluster, megabytes=_BURST_MB, size=options.size, partitions=options.partitions)
+            throughput.burst(bench.cluster, megabytes=_BURST_MB, size=options.sizes[0], partitions=options.partitions)
         )
         bench.say(f"throughput: {done[-1].produced:g} MB/s acknowledged, {done[-1].consumed:g} MB/s received")
     return _save(bench, begun, [], tables=throughput.tables(done))

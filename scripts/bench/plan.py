@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scripts.bench.schedule import Arrivals
 
 SWEEP_SIZES = (100, 1024, 10_240, 102_400)
-"""Bytes of a record."""
+"""Bytes of a record, where a sweep is told no sizes."""
 
 SWEEP_RATES = (100, 300, 1000, 2000, 3000, 5000, 7500, 10_000)
 """Records/s, ascending; a size stops at its knee."""
@@ -36,7 +36,7 @@ class Options:
     """What a user may say about a load; the defaults are those of MET-01."""
 
     rates: Sequence[float] = (1000.0,)
-    size: int = 1024
+    sizes: Sequence[int] = (1024,)
     seconds: float = 60.0
     repeats: int = 5
     partitions: int = 3
@@ -46,20 +46,24 @@ class Options:
 
 def gate(options: Options) -> Plan:
     """Return the plan of the MET-01 gate: about seven minutes with the defaults."""
-    return Plan("gate", [_cell(options, rate) for rate in options.rates], options.repeats, (30.0, 120.0))
+    return Plan("gate", _cells(options), options.repeats, (30.0, 120.0))
 
 
 def quick(options: Options) -> Plan:
     """Return a plan that ends within 90 s and still has 10 000 records a repeat, as a p99 needs."""
     short = replace(options, seconds=12.0, repeats=min(options.repeats, 3))
-    return Plan("quick", [_cell(short, rate) for rate in short.rates[:1]], short.repeats, (15.0, 30.0))
+    return Plan("quick", _cells(short)[:1], short.repeats, (15.0, 30.0))
 
 
 def sweep_column(options: Options, size: int) -> list[Cell]:
     """Return the cells of one record size, rates ascending."""
-    return [_cell(replace(options, size=size), float(rate)) for rate in SWEEP_RATES]
+    return [_cell(options, float(rate), size) for rate in SWEEP_RATES]
 
 
-def _cell(options: Options, rate: float) -> Cell:
-    load = Load(rate, options.size, options.seconds, options.arrivals)
+def _cells(options: Options) -> list[Cell]:
+    return [_cell(options, rate, size) for rate in options.rates for size in options.sizes]
+
+
+def _cell(options: Options, rate: float, size: int) -> Cell:
+    load = Load(rate, size, options.seconds, options.arrivals)
     return Cell(load, partitions=options.partitions, spread=options.spread)

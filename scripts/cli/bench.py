@@ -48,7 +48,7 @@ def _bench(
     engine: str = "",
     bootstrap: str = "",
     rate: str = "1000",
-    size: int = 1024,
+    size: str = "",
     seconds: int = 60,
     repeats: int = 5,
     partitions: int = 3,
@@ -68,7 +68,8 @@ def _bench(
         return _self_test(json=json)
     from scripts.bench import modes, plan
 
-    options = _options(rate, size, seconds, repeats, partitions, poisson=poisson, keyed=keyed)
+    sizes = size or ",".join(map(str, plan.SWEEP_SIZES if sweep else plan.Options().sizes))
+    options = _options(rate, sizes, seconds, repeats, partitions, poisson=poisson, keyed=keyed)
     opened = _open(engine, bootstrap, seed)
     if sweep:
         done = modes.sweep(opened, options)
@@ -96,7 +97,7 @@ bench = _CompareTask(
         "engine": "auto, docker or embedded",
         "bootstrap": "HOST:PORT of any cluster, instead of the stack's",
         "rate": "records a second; several with commas (default 1000)",
-        "size": "bytes of a record (default 1024)",
+        "size": "bytes of a record; several with commas (default 1024; --sweep: 100 to 102400)",
         "seconds": "measured time of a repeat (default 60)",
         "repeats": "how often, on fresh topics (default 5)",
         "partitions": "of the topic (default 3)",
@@ -109,16 +110,17 @@ bench = _CompareTask(
 
 
 def _options(
-    rate: str, size: int, seconds: int, repeats: int, partitions: int, *, poisson: bool, keyed: bool
+    rate: str, size: str, seconds: int, repeats: int, partitions: int, *, poisson: bool, keyed: bool
 ) -> Options:
     from scripts.bench.plan import Options
     from scripts.bench.records import OVERHEAD
 
     try:
         rates = tuple(float(each) for each in rate.split(","))
+        sizes = tuple(int(each) for each in size.split(","))
     except ValueError:
-        rates = ()
-    if not rates or min(*rates, seconds, repeats, partitions) <= 0 or size < OVERHEAD:
+        rates, sizes = (), ()
+    if not rates or min(*rates, seconds, repeats, partitions) <= 0 or min(sizes) < OVERHEAD:
         raise StackError(
             "bad-load",
             "that load cannot be measured",
@@ -128,7 +130,7 @@ def _options(
         )
     return Options(
         rates,
-        size,
+        sizes,
         float(seconds),
         repeats,
         partitions,

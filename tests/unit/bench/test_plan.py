@@ -38,7 +38,15 @@ def test_a_sweep_raises_the_rate() -> None:
 
 @pytest.mark.parametrize(
     "flags",
-    [{"rate": "fast"}, {"rate": "0"}, {"rate": "1000,-1"}, {"size": 10}, {"repeats": 0}, {"partitions": 0}],
+    [
+        {"rate": "fast"},
+        {"rate": "0"},
+        {"rate": "1000,-1"},
+        {"size": "10"},
+        {"size": "x"},
+        {"repeats": 0},
+        {"partitions": 0},
+    ],
 )
 def test_a_load_that_cannot_be_measured_is_a_usage_error(
     flags: dict[str, object], capsys: pytest.CaptureFixture[str]
@@ -69,3 +77,13 @@ def run(**flags: object) -> None:
         bench(Context(), **flags)
     except Exit as exit_:
         raise SystemExit(exit_.code) from exit_
+
+
+def test_rates_and_sizes_are_crossed() -> None:
+    made = plan.gate(plan.Options(rates=(100.0, 200.0), sizes=(100, 1024)))
+    assert [(cell.load.rate, cell.load.size) for cell in made.cells] == [
+        (100, 100),
+        (100, 1024),
+        (200, 100),
+        (200, 1024),
+    ]
