@@ -118,6 +118,7 @@ def cell(described: Cell, measurements: Sequence[Measurement]) -> dict[str, Any]
         "partitions": described.partitions,
         "replicas": described.replicas,
         "spread": described.spread,
+        "group": described.group,
         "producer": dict(described.producer),
         "consumer": dict(described.consumer),
         "valid": all(measurement.valid for measurement in measurements),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 Spread = Literal["client", "turns"]
 
+_COMMIT_EVERY_S = 1.0
+_JOIN_TIMEOUT_S = 30
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaTarget:
@@ -27,6 +31,8 @@ class KafkaTarget:
 
     spread: "client" leaves the partition to the producer's partitioner, as for records without a key; "turns"
     takes the partitions in turn, as evenly spread keys would. start: where the source begins to read.
+    group: with a name, the source subscribes as that consumer group and commits once a second, as an application
+    would; without, it reads assigned partitions and no rebalance can disturb a run.
     """
 
     bootstrap: tuple[str, ...]
@@ -36,6 +42,7 @@ class KafkaTarget:
     producer: Mapping[str, Any] = field(default_factory=dict)
     consumer: Mapping[str, Any] = field(default_factory=dict)
     start: Literal["beginning", "end"] = "beginning"
+    group: str = ""
 
     def sink(self, acknowledged: Acknowledged, failed: Failed) -> KafkaSink:
         """Return a producer that knows the topic's leaders."""
@@ -79,10 +86,18 @@ class KafkaSink:
 
 
 class KafkaSource:
-    """A KafkaConsumer with assigned partitions as a source: no group, so no rebalance can disturb a run."""
+    """A KafkaConsumer as a source: with assigned partitions, or as a member of a group."""
 
     def __init__(self, target: KafkaTarget) -> None:
-        self._consumer = KafkaConsumer(**consumer_settings(target.bootstrap, **target.consumer))
+        self._group, self._committed = target.group or None, time.monotonic()
+        settings = consumer_settings(target.bootstrap, group_id=self._group, **target.consumer)
+        self._consumer = KafkaConsumer(**settings)
+        if self._group:
+            self._join(target.topic)
+        else:
+            self._assign(target)
+
+    def _assign(self, target: KafkaTarget) -> None:
         partitions = [TopicPartition(target.topic, number) for number in range(target.partitions)]
         self._consumer.assign(partitions)
         seek = self._consumer.seek_to_end if target.start == "end" else self._consumer.seek_to_beginning
@@ -91,8 +106,19 @@ class KafkaSource:
             self._consumer.position(each)
         self._consumer.poll(0)
 
+    def _join(self, topic: str) -> None:
+        self._consumer.subscribe([topic])
+        deadline = time.monotonic() + _JOIN_TIMEOUT_S
+        while not self._consumer.assignment():
+            self._consumer.poll(timeout_ms=100)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the consumer group got no partitions in {_JOIN_TIMEOUT_S} s")
+
     def poll(self, timeout: float) -> Iterable[bytes]:
         """Return the values of the records that have come."""
+        if self._group and time.monotonic() - self._committed > _COMMIT_EVERY_S:
+            self._consumer.commit_async()
+            self._committed = time.monotonic()
         batches = self._consumer.poll(timeout_ms=timeout * 1000)
         return (record.value for record in chain.from_iterable(batches.values()))
 

@@ -42,6 +42,7 @@ class Options:
     partitions: int = 3
     arrivals: Arrivals = "constant"
     spread: Spread = "client"
+    group: bool = False
 
 
 def gate(options: Options) -> Plan:
@@ -66,4 +67,4 @@ def _cells(options: Options) -> list[Cell]:
 
 def _cell(options: Options, rate: float, size: int) -> Cell:
     load = Load(rate, size, options.seconds, options.arrivals)
-    return Cell(load, partitions=options.partitions, spread=options.spread)
+    return Cell(load, partitions=options.partitions, spread=options.spread, group=options.group)

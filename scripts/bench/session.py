@@ -42,6 +42,7 @@ class Cell:
     partitions: int = 3
     replicas: int = 3
     spread: Spread = "client"
+    group: bool = False
     producer: Mapping[str, Any] = field(default_factory=dict)
     consumer: Mapping[str, Any] = field(default_factory=dict)
 
@@ -51,6 +52,7 @@ class Cell:
         changes = {**self.producer, **self.consumer}
         words = [f"{self.load.rate:g}/s x {self.load.size} B", f"{self.partitions} partitions"]
         words += ["keyed"] if self.spread == "turns" else []
+        words += ["consumer group"] if self.group else []
         words += [self.load.arrivals] if self.load.arrivals != "constant" else []
         return ", ".join(words + [f"{name}={value}" for name, value in changes.items()])
 
@@ -84,7 +86,15 @@ def measure(cluster: Cluster, cell: Cell, repeat: int, seed: int, *, settle: flo
     """Run one repeat on a fresh topic; `settle` seconds come on top of the load's own."""
     whole = replace(cell.load, seconds=cell.load.seconds + settle, seed=seed)
     with cluster.topic(cell.partitions, cell.replicas) as topic:
-        target = KafkaTarget(cluster.bootstrap, topic, cell.partitions, cell.spread, cell.producer, cell.consumer)
+        target = KafkaTarget(
+            cluster.bootstrap,
+            topic,
+            cell.partitions,
+            cell.spread,
+            cell.producer,
+            cell.consumer,
+            group=topic if cell.group else "",
+        )
         before, at = cluster.topology(topic), machine.mark()
         run = execute(Job(target, whole, run=secrets.randbits(63), grace=GRACE_S))
         busy, after = machine.since(at), cluster.topology(topic)

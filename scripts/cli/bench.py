@@ -54,6 +54,7 @@ def _bench(
     partitions: int = 3,
     poisson: bool = False,
     keyed: bool = False,
+    group: bool = False,
     seed: int = 1,
     json: bool = False,
 ) -> ExitCode:
@@ -69,7 +70,7 @@ def _bench(
     from scripts.bench import modes, plan
 
     sizes = size or ",".join(map(str, plan.SWEEP_SIZES if sweep else plan.Options().sizes))
-    options = _options(rate, sizes, seconds, repeats, partitions, poisson=poisson, keyed=keyed)
+    options = _options(rate, sizes, seconds, repeats, partitions, poisson=poisson, keyed=keyed, group=group)
     opened = _open(engine, bootstrap, seed)
     if sweep:
         done = modes.sweep(opened, options)
@@ -103,6 +104,7 @@ bench = _CompareTask(
         "partitions": "of the topic (default 3)",
         "poisson": "random arrivals instead of even ones",
         "keyed": "spread over the partitions as keys would, not in batches",
+        "group": "receive as a consumer group that commits, instead of assigned partitions",
         "seed": "of arrivals and order (default 1)",
         "json": "print the report as JSON",
     },
@@ -110,7 +112,7 @@ bench = _CompareTask(
 
 
 def _options(
-    rate: str, size: str, seconds: int, repeats: int, partitions: int, *, poisson: bool, keyed: bool
+    rate: str, size: str, seconds: int, repeats: int, partitions: int, *, poisson: bool, keyed: bool, group: bool
 ) -> Options:
     from scripts.bench.plan import Options
     from scripts.bench.records import OVERHEAD
@@ -136,6 +138,7 @@ def _options(
         partitions,
         arrivals="poisson" if poisson else "constant",
         spread="turns" if keyed else "client",
+        group=group,
     )
 
 
