@@ -22,6 +22,10 @@ ACHIEVED = 0.999
 SENDER_SHARE = 0.10
 """Largest share of the end-to-end p99 that the sender's own lateness may have."""
 
+SENDER_LATENESS_NS = 2_000_000
+"""Lateness (p99) that is always allowed: what a thread waits for a busy core, not a client at its limit. It is part
+of the end-to-end figure, which it makes larger, never smaller."""
+
 LAG_SECONDS = 0.1
 """Most that the backlog may grow in a run, in seconds' worth of records, before it counts as growing."""
 
@@ -127,12 +131,11 @@ def _achieved(measured: Samples) -> Gate:
 
 def _sender(measured: Samples) -> Gate:
     delay, whole = (_p99(measured.span(name)) for name in ("delay", "end_to_end"))
-    share = 0.0 if math.isinf(whole) and not math.isinf(delay) else delay / whole if whole else math.inf
     return Gate(
         "sender",
-        share < SENDER_SHARE,
-        f"p99 delay {delay / 1e6:.2f} ms = {share:.1%} of end to end",
-        f"{SENDER_SHARE:.0%}",
+        delay < max(SENDER_LATENESS_NS, SENDER_SHARE * whole),
+        f"p99 delay {delay / 1e6:.2f} ms, end to end {whole / 1e6:.2f} ms",
+        f"{SENDER_SHARE:.0%} of end to end, or {SENDER_LATENESS_NS / 1e6:g} ms",
         "the client was saturated: the figure is our own sender's lateness",
     )
 

@@ -125,7 +125,7 @@ def test_words_from_outside_are_escaped() -> None:
 
 
 def test_failed_gates_are_shown_with_their_meaning() -> None:
-    built = report.build(session(), [[measurement(samples(10_000, delay_ms=2.0))]])
+    built = report.build(session(), [[measurement(samples(10_000, delay_ms=2.5))]])
     text = page.markdown(built)
     assert "VOID" in text
     assert "the client was saturated" in text
