@@ -7,6 +7,7 @@ about a service under load (a slow answer delays the next question); the gate ne
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ def execute(loop: Loop) -> list[int]:
 
 
 def _main(conn: Connection, loop: Loop) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
     conn.send(round_trips(loop))
 
 

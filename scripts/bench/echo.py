@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import selectors
+import signal
 import socket
 import struct
 import threading
@@ -166,6 +167,7 @@ def serving(faults: Faults | None = None) -> Iterator[Stub]:
 
 
 def _main(conn: Connection, faults: Faults) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
     asyncio.run(_Server(faults).run(conn))
 
 

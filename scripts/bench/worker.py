@@ -8,6 +8,7 @@ outcome.
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 import time
 import traceback
@@ -194,6 +195,8 @@ def _nothing(count: int) -> array[int]:
 
 def _serve(conn: Connection, clock_: Clock, make: Callable[[], Callable[[int], object]]) -> None:
     """Speak the parent's protocol around one piece of work."""
+    # Ctrl-C reaches the whole terminal; the parent is the one that ends the run, and it ends us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         work = make()
         gc.collect()
