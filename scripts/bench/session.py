@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scripts.bench import machine, validity
 from scripts.bench.kafka_target import KafkaTarget
 from scripts.bench.run import execute
-from scripts.bench.statistics import quantile, steady
+from scripts.bench.statistics import no_longer_falling, quantile, steady
 from scripts.bench.worker import GRACE_S, Job
 
 if TYPE_CHECKING:
@@ -117,10 +117,17 @@ def warm_up(
         seen = load_once(replace(cell, load=replace(cell.load, seconds=length)))
         windows += [quantile(sorted(block), 0.95) / 1e6 for block in seen.blocks("end_to_end", WINDOW_S)]
         say(f"warm-up: p95 {', '.join(f'{window:.1f}' for window in windows)} ms in windows of {WINDOW_S:g} s")
-        if steady(windows, relative=STEADY_RELATIVE, absolute=STEADY_ABSOLUTE_MS):
+        if is_warm(windows):
             return WarmUp(windows, steady=True)
         spent, length = spent + length, 3 * WINDOW_S
     return WarmUp(windows, steady=False)
+
+
+def is_warm(windows: Sequence[float]) -> bool:
+    """Return whether the p95 of successive windows (ms) is steady, or at least no longer falling."""
+    return steady(windows, relative=STEADY_RELATIVE, absolute=STEADY_ABSOLUTE_MS) or no_longer_falling(
+        windows, relative=STEADY_RELATIVE
+    )
 
 
 def repeated(

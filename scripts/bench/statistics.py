@@ -7,6 +7,7 @@ there are several repeats, first the repeats and then the blocks within each.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from bisect import bisect_right
@@ -124,6 +125,18 @@ def steady(windows: Sequence[float], *, relative: float, absolute: float, succes
     if len(last) < successive or any(map(math.isinf, last)):
         return False
     return max(last) - min(last) <= max(relative * min(last), absolute)
+
+
+def no_longer_falling(windows: Sequence[float], *, relative: float, successive: int = 3) -> bool:
+    """Return whether the medians of the last three groups of `successive` figures do not fall from one to the next.
+
+    The test for a machine whose noise is wider than the spread that `steady` asks for.
+    """
+    if len(windows) < 3 * successive:
+        return False
+    ends = range(len(windows) - 2 * successive, len(windows) + 1, successive)
+    medians = [quantile(sorted(windows[end - successive : end]), 0.5) for end in ends]
+    return all(later >= (1 - relative) * earlier for earlier, later in itertools.pairwise(medians))
 
 
 @dataclass(frozen=True, slots=True)

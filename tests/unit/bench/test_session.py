@@ -52,7 +52,7 @@ def test_a_warm_cluster_is_still_loaded_for_the_least_time() -> None:
 
 
 def test_a_cluster_that_never_settles_is_said_to_be_so() -> None:
-    cluster = Cooling(*(10.0 if window % 2 else 30.0 for window in range(100)))
+    cluster = Cooling(*(1000.0 * 0.8**window for window in range(100)))
     done = warm_up(cluster, CELL, least=30, most=60, say=silent)
     assert not done.steady
     assert sum(cluster.seconds) == 60

@@ -16,6 +16,7 @@ from scripts.bench.statistics import (
     enough,
     highest_rate,
     knee,
+    no_longer_falling,
     quantile,
     slope,
     steady,
@@ -104,6 +105,20 @@ def test_slopes() -> None:
 )
 def test_steady_means_three_windows_alike(windows: list[float], expected: bool) -> None:
     assert steady(windows, relative=0.1, absolute=1.0) is expected
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        ([90, 80, 85, 40, 45, 50, 20, 25, 22], False),
+        ([30, 12, 20, 14, 33, 18, 25, 13, 19], True),
+        ([30, 12, 20, 14, 33, 18, 25, 13], False),
+        ([99, 99, 99, 20, 20, 20, 20, 21, 19], False),
+        ([99, 99, 99, 20, 20, 20, 20, 21, 19, 20, 20, 20], True),
+    ],
+)
+def test_a_noisy_machine_is_warm_when_its_medians_fall_no_more(windows: list[float], expected: bool) -> None:
+    assert no_longer_falling(windows, relative=0.1) is expected
 
 
 def _points(*figures: tuple[float, float, float]) -> list[RatePoint]:
