@@ -52,13 +52,13 @@ def peer(p50_ms: float, p99_ms: float) -> Peer:
     return Peer([Round(times, java)] * 2, [Rate(1000, times, Produced(998, 1, 2.3, 301, 2, 3, 12, 58))])
 
 
-def test_ours_within_its_bounds_of_java() -> None:
-    loop = document(peer(3.9, 11.9))["closed_loop"]
+def test_ours_within_its_bounds_of_java_whose_times_are_cut_to_whole_ms() -> None:
+    loop = document(peer(4.9, 13.9))["closed_loop"]
     assert (loop["p50_within"], loop["p99_within"]) == (True, True)
 
 
 def test_ours_out_of_its_bounds_of_java() -> None:
-    loop = document(peer(4.1, 12.1))["closed_loop"]
+    loop = document(peer(5.1, 14.1))["closed_loop"]
     assert (loop["p50_within"], loop["p99_within"]) == (False, False)
 
 
