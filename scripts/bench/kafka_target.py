@@ -81,8 +81,9 @@ class KafkaSink:
             self._producer.flush(timeout=timeout)
 
     def close(self) -> None:
-        """Close the producer, dropping what is still unsent."""
-        self._producer.close(timeout=1)
+        """Close the producer, dropping what is still unsent: those records have failed, the run goes on."""
+        with contextlib.suppress(KafkaTimeoutError):
+            self._producer.close(timeout=1)
 
 
 class KafkaSource:
