@@ -71,8 +71,8 @@ def words(value: float | None) -> str:
     return "∞" if value is None else f"{value:.3g}" if value < 1000 else f"{value:.0f}"  # noqa: PLR2004
 
 
-def _quantile_row(summary: Mapping[str, Any]) -> list[str]:
-    return [words(summary[name]) if name in summary else "n/a" for name in _QUANTILES]
+def _found(summary: Mapping[str, Any], *names: str) -> list[str]:
+    return [words(summary[name]) if name in summary else "n/a" for name in names]
 
 
 def _tables(document: Document) -> list[Table]:
@@ -102,7 +102,7 @@ def _cell_row(cell: Mapping[str, Any]) -> list[str]:
     return [
         cell["label"],
         str(total["count"]),
-        *_quantile_row(total),
+        *_found(total, *_QUANTILES),
         *(_bounds(cell, q) for q in ("p95", "p99")),
     ]
 
@@ -112,14 +112,14 @@ def _bounds(part: Mapping[str, Any], q: str) -> str:
 
 
 def _span_rows(cell: Mapping[str, Any]) -> list[list[str]]:
-    return [[f"{cell['label']}: {span}", *_quantile_row(cell["spans"][span])] for span in cell["spans"]]
+    return [[f"{cell['label']}: {span}", *_found(cell["spans"][span], *_QUANTILES)] for span in cell["spans"]]
 
 
 def _repeat_rows(cells: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     return [
         [
             f"{cell['label']} #{each['repeat']}",
-            *(words(each["spans"]["end_to_end"].get(q)) for q in ("p50", "p95", "p99")),
+            *_found(each["spans"]["end_to_end"], "p50", "p95", "p99"),
             _bounds(each, "p95"),
             f"{each['busy']['used']:.0%}",
             f"{each['busy']['stolen']:.1%}",

@@ -24,6 +24,8 @@ from tests.unit.bench.builders import constantly, measurement, samples, without
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from scripts.bench.session import Measurement
+
 SCHEMA = ROOT / "schemas" / "bench-report.schema.json"
 FLOOR = Floor(*(Figure(50_000.0, 100_000.0) for _ in range(3)))
 
@@ -61,10 +63,30 @@ def test_never_steady_is_void_whatever_the_figures() -> None:
     assert not made(5.0, steady=False)["verdict"]["valid"]
 
 
-def test_a_quick_session_may_still_be_warming() -> None:
-    quick = replace(session(steady=False), mode="quick")
-    verdict = report.build(quick, [[measurement(samples(10_000))]])["verdict"]
-    assert (verdict["valid"], verdict["steady"]) == (True, False)
+def quick(*repeats: Measurement, steady: bool = True) -> dict[str, Any]:
+    verdict: dict[str, Any] = report.build(replace(session(steady=steady), mode="quick"), [repeats])["verdict"]
+    return verdict
+
+
+def test_a_quick_session_that_holds_in_spite_of_a_handicap_holds() -> None:
+    assert quick(measurement(samples(10_000)), steady=False)["valid"]
+    late = measurement(samples(10_000, delay_ms=3.0))
+    assert not late.valid
+    assert quick(late)["valid"]
+
+
+def test_a_quick_session_that_misses_under_a_handicap_proves_nothing() -> None:
+    slow = measurement(samples(10_000, latency=constantly(150.0), delay_ms=20.0))
+    assert not quick(slow)["valid"]
+    assert quick(measurement(samples(10_000, latency=constantly(150.0))))["valid"]
+
+
+def test_no_handicap_excuses_a_lost_record() -> None:
+    assert not quick(measurement(without(samples(10_000), "received", 5)))["valid"]
+
+
+def test_only_a_quick_session_may_be_handicapped() -> None:
+    assert not report.build(session(), [[measurement(samples(10_000, delay_ms=3.0))]])["verdict"]["valid"]
 
 
 def test_a_sweep_is_judged_by_met_01s_load_and_not_by_the_rates_that_are_meant_to_fail() -> None:
