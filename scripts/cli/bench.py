@@ -188,6 +188,8 @@ def _render(done: Done, *, json: bool) -> ExitCode:
 
 
 def _compare(a: str, b: str, *, json: bool) -> ExitCode:
+    from dataclasses import asdict
+
     from scripts import console
     from scripts.bench import compare, results
     from scripts.bench.page import words
@@ -199,7 +201,7 @@ def _compare(a: str, b: str, *, json: bool) -> ExitCode:
     for line in compare.strangers(before, after):
         console.say(f"[yellow]not the same:[/] {line}")
     if json:
-        console.print_json(found)
+        console.print_json([asdict(each) for each in found])
     else:
         rows = [
             (

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import pytest
 from invoke import Collection, Context, Exit
 from invoke.parser import Parser
 
-from scripts.bench import plan
+from scripts.bench import plan, report, results
 from scripts.bench.statistics import enough
 from scripts.cli.bench import bench
+from tests.unit.bench.builders import measurement, samples
+from tests.unit.bench.test_report import SCHEMA, session
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_gate_is_met_01s_load() -> None:
@@ -87,3 +95,14 @@ def test_rates_and_sizes_are_crossed() -> None:
         (200, 100),
         (200, 1024),
     ]
+
+
+def test_two_sessions_are_compared_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        repeats = [measurement(samples(10_000), number) for number in (1, 2)]
+        results.save(tmp_path / name, report.build(session(), [repeats]), [repeats], SCHEMA)
+    bench(Context(), compare=str(tmp_path / "a"), other=str(tmp_path / "b"), json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert {(each["quantile"], each["outcome"]) for each in found} == {
+        (q, "no difference") for q in ("p50", "p95", "p99")
+    }
