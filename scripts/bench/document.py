@@ -129,19 +129,21 @@ def cell(described: Cell, measurements: Sequence[Measurement]) -> dict[str, Any]
     }
 
 
-def verdict(cells: Sequence[Mapping[str, Any]], *, steady: bool, handicapped: bool = False) -> dict[str, Any]:
-    """Return whether the session may be believed and whether MET-01 holds in every cell.
+def verdict(cells: Sequence[Mapping[str, Any]], *, steady: bool) -> dict[str, Any]:
+    """Return whether the figures may be believed, whether MET-01 holds in every cell, and whether that is proved.
 
     MET-01 is judged by the worst upper confidence bound of p95: over all repeats together and of each one alone.
-    handicapped: also believe a session that holds MET-01 though what went wrong could only make it slower (a cluster
-    that is still compiling, a sender that waited for a CPU). A miss under such a handicap proves nothing.
+    valid: every gate passed and the cluster was steady. conclusive: valid, or MET-01 holds though what went wrong
+    could only make it slower (a cluster still compiling, a sender that waited for a CPU); a miss under such a
+    handicap proves nothing.
     """
     highs = [part["bounds"]["p95"][1] for each in cells for part in (each, *each["repeats"])]
     worst = None if None in highs or not highs else max(highs)
     holds = worst is not None and worst < MET_01_MS
-    sound = steady and all(each["valid"] for each in cells)
+    valid = steady and all(each["valid"] for each in cells)
     return {
-        "valid": sound or (handicapped and _only_slowed(cells) and (holds or not cells)),
+        "valid": valid,
+        "conclusive": valid or (_only_slowed(cells) and (holds or not cells)),
         "steady": steady,
         "met_01": holds,
         "limit_ms": MET_01_MS,

@@ -31,7 +31,7 @@ text{font-size:11px;fill:currentColor}.mid{text-anchor:middle}
 
 def html(document: Document) -> str:
     """Return the page."""
-    good = document["verdict"]["valid"] and document["verdict"]["met_01"]
+    good = document["verdict"]["conclusive"] and document["verdict"]["met_01"]
     body = [f'<p class="{"good" if good else "bad"}"><strong>{escape(_headline(document))}</strong></p>']
     for title, columns, rows in _tables(document):
         body.append(f"<h2>{escape(title)}</h2>{_html_table(columns, rows)}")
@@ -55,15 +55,16 @@ def markdown(document: Document) -> str:
 
 def _headline(document: Document) -> str:
     verdict = document["verdict"]
-    worst = words(verdict["worst_p95_upper_bound_ms"])
-    if not verdict["valid"]:
+    if not verdict["conclusive"]:
         steady = all(cell["valid"] for cell in document["cells"])
         why = "the cluster never became steady" if steady else "at least one run cannot be believed, see the gates"
         return f"VOID: {why}."
     if not document["cells"]:
         return f"Mode {document['mode']}."
     held = "holds" if verdict["met_01"] else "does NOT hold"
-    return f"MET-01 {held}: worst upper bound of p95 is {worst} ms, limit {verdict['limit_ms']:g} ms."
+    worst, limit = words(verdict["worst_p95_upper_bound_ms"]), verdict["limit_ms"]
+    slowed = "" if verdict["valid"] else " The machine was slowed by other things, see below: the figures are too high."
+    return f"MET-01 {held}: worst upper bound of p95 is {worst} ms, limit {limit:g} ms.{slowed}"
 
 
 def words(value: float | None) -> str:

@@ -20,9 +20,6 @@ MET_01_SIZE = 1024
 MET_01_LOAD = 1000 * MET_01_SIZE
 """MET-01 is asked at 1,000 records/s of 1 KiB (bytes/s)."""
 
-_HANDICAPPED = ("quick", "throughput")
-"""Modes that ask whether something holds, not how fast it is."""
-
 SWEEP_LIMITS_MS = (document.MET_01_MS, 20.0)
 """The sweep says up to which rate p95 stays under each of these."""
 
@@ -69,7 +66,6 @@ def build(session: Session, groups: Sequence[Sequence[Measurement]], **parts: An
         "verdict": document.verdict(
             [cell for cell in cells if session.mode != "sweep" or is_met_01(cell)],
             steady=session.warm_up.steady,
-            handicapped=session.mode in _HANDICAPPED,
         ),
         **parts,
     }

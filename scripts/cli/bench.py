@@ -60,7 +60,7 @@ def _bench(
 ) -> ExitCode:
     """Measure latency from the intended send time (MET-01: p95 end to end < 100 ms) and write a report.
 
-    Exit code 0: valid and MET-01 holds; 1: it does not hold; 3: the session is void, see its gates.
+    Exit code 0: MET-01 holds; 1: it does not; 3: the session is void and proves neither, see its gates.
     """
     del c
     if compare:
@@ -182,7 +182,7 @@ def _render(done: Done, *, json: bool) -> ExitCode:
         console.data.print(page.markdown(done.report), markup=False)
     console.say(f"report: {done.folder / 'index.html'}")
     verdict = done.report["verdict"]
-    if not verdict["valid"]:
+    if not verdict["conclusive"]:
         return ExitCode.NOTHING
     return ExitCode.OK if verdict["met_01"] or not done.report["cells"] else ExitCode.FINDINGS
 
