@@ -29,15 +29,15 @@ THEMES = (
     records,
     connectors,
     archive,
-    doctor,
+    rabbitmq,
     lint,
     properties,
     trace,
+    doctor,
     startup,
     artifacts,
     checks,
     architecture,
-    rabbitmq,
 )
 
 ns = Collection()

@@ -1,0 +1,86 @@
+"""The cluster under test: fresh topics, their state before and after, and what it says of itself."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from scripts.bench.validity import PartitionState
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from scripts.bench.validity import Topology
+
+PREFIX = "bench."
+"""How the topics of a benchmark begin; no other topic is ever written to or removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A reachable cluster. Its methods raise StackError("cluster-unreachable") when it no longer answers."""
+
+    bootstrap: tuple[str, ...]
+
+    @contextlib.contextmanager
+    def _admin(self) -> Iterator[KafkaAdminClient]:
+        client = None
+        try:
+            client = KafkaAdminClient(bootstrap_servers=list(self.bootstrap), bootstrap_timeout_ms=10_000)
+            yield client
+        except KafkaError as error:
+            raise StackError(
+                "cluster-unreachable",
+                f"no answer from the cluster at {', '.join(self.bootstrap)}",
+                context=f"{type(error).__name__}: {error}",
+                hint="invoke up",
+                exit_code=ExitCode.ENVIRONMENT,
+            ) from error
+        finally:
+            if client is not None:
+                client.close()
+
+    @contextlib.contextmanager
+    def topic(self, partitions: int, replicas: int, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+        """Yield the name of a new topic whose leaders are elected; it is removed when the block ends."""
+        name = PREFIX + secrets.token_hex(4)
+        with self._admin() as admin:
+            spec = {
+                "num_partitions": partitions,
+                "replication_factor": replicas,
+                "configs": {"min.insync.replicas": str(min(2, replicas)), **(settings or {})},
+            }
+            admin.create_topics({name: spec}, wait_for_metadata=True)
+        try:
+            yield name
+        finally:
+            # A cluster that has gone away is reported by what was being measured, not by tidying up.
+            with contextlib.suppress(StackError), self._admin() as admin:
+                admin.delete_topics([name])
+
+    def topology(self, topic: str) -> Topology:
+        """Return the state of a topic's partitions."""
+        with self._admin() as admin:
+            (described,) = admin.describe_topics([topic])
+        return {each["partition_index"]: _state(each) for each in described["partitions"]}
+
+    def brokers(self) -> list[str]:
+        """Return HOST:PORT of every registered broker, by node id."""
+        with self._admin() as admin:
+            listed: Sequence[Mapping[str, Any]] = admin.describe_cluster()["brokers"]
+        return [f"{each['host']}:{each['port']}" for each in sorted(listed, key=lambda b: int(b["broker_id"]))]
+
+
+def _state(described: Mapping[str, Any]) -> PartitionState:
+    return PartitionState(
+        leader=described["leader_id"],
+        epoch=described["leader_epoch"],
+        replicas=len(described["replica_nodes"]),
+        in_sync=len(described["isr_nodes"]),
+    )

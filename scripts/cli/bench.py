@@ -1,0 +1,244 @@
+"""Latency and throughput: `invoke bench`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from invoke import Task
+
+from scripts.cli.command import ActionArgument, command
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from invoke import Context
+    from invoke.parser import Argument
+
+    from scripts.bench.modes import Bench, Done
+    from scripts.bench.plan import Options
+    from scripts.bench.reference import Java
+
+
+class _Given(frozenset[str]):
+    """Holds every value but the empty one: `--compare A B` has a second folder, everything else has none."""
+
+    def __contains__(self, value: object) -> bool:
+        return bool(value)
+
+
+class _CompareTask(Task):  # type: ignore[type-arg]  # generic over its body only for type checkers
+    """A task whose positional argument `other` belongs to the flag `--compare`."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        plain = super().get_arguments(ignore_unknown_help=ignore_unknown_help)
+        flag = next(argument for argument in plain if argument.name == "compare")
+        return [ActionArgument(each, flag, _Given()) if each.name == "other" else each for each in plain]
+
+
+def _bench(
+    c: Context,
+    other: str | None = None,
+    compare: str = "",
+    quick: bool = False,
+    sweep: bool = False,
+    reference: bool = False,
+    throughput: bool = False,
+    self_test: bool = False,
+    engine: str = "",
+    bootstrap: str = "",
+    rate: str = "1000",
+    size: str = "",
+    seconds: int = 60,
+    repeats: int = 5,
+    partitions: int = 3,
+    poisson: bool = False,
+    keyed: bool = False,
+    group: bool = False,
+    seed: int = 1,
+    json: bool = False,
+) -> ExitCode:
+    """Measure latency from the intended send time (MET-01: p95 end to end < 100 ms) and write a report.
+
+    Exit code 0: MET-01 holds; 1: it does not; 3: the session is void and proves neither, see its gates.
+    """
+    del c
+    if compare:
+        return _compare(compare, other or "", json=json)
+    if self_test:
+        return _self_test(json=json)
+    from scripts.bench import modes, plan
+
+    sizes = size or ",".join(map(str, plan.SWEEP_SIZES if sweep else plan.Options().sizes))
+    options = _options(rate, sizes, seconds, repeats, partitions, poisson=poisson, keyed=keyed, group=group)
+    opened = _open(engine, bootstrap, seed)
+    if sweep:
+        done = modes.sweep(opened, options)
+    elif reference:
+        done = modes.against_java(opened, options, _java())
+    elif throughput:
+        done = modes.bursts(opened, options)
+    else:
+        done = modes.run_plan(opened, plan.quick(options) if quick else plan.gate(options))
+    return _render(done, json=json)
+
+
+bench = _CompareTask(
+    command()(_bench).body,
+    name="bench",
+    positional=["other"],
+    help={
+        "compare": "compare two result folders: --compare A B",
+        "other": "the second folder of --compare",
+        "quick": "a valid measurement within 90 s",
+        "sweep": "find the highest rate for each record size",
+        "reference": "beside Kafka's own Java tools",
+        "throughput": "MB/s when latency does not matter",
+        "self-test": "measure planted faults, without Kafka",
+        "engine": "auto, docker or embedded",
+        "bootstrap": "HOST:PORT of any cluster, instead of the stack's",
+        "rate": "records a second; several with commas (default 1000)",
+        "size": "bytes of a record; several with commas (default 1024; --sweep: 100 to 102400)",
+        "seconds": "measured time of a repeat (default 60)",
+        "repeats": "how often, on fresh topics (default 5)",
+        "partitions": "of the topic (default 3)",
+        "poisson": "random arrivals instead of even ones",
+        "keyed": "spread over the partitions as keys would, not in batches",
+        "group": "receive as a consumer group that commits, instead of assigned partitions",
+        "seed": "of arrivals and order (default 1)",
+        "json": "print the report as JSON",
+    },
+)
+
+
+def _options(
+    rate: str, size: str, seconds: int, repeats: int, partitions: int, *, poisson: bool, keyed: bool, group: bool
+) -> Options:
+    from scripts.bench.plan import Options
+    from scripts.bench.records import OVERHEAD
+
+    try:
+        rates = tuple(float(each) for each in rate.split(","))
+        sizes = tuple(int(each) for each in size.split(","))
+    except ValueError:
+        rates, sizes = (), ()
+    if not rates or min(*rates, seconds, repeats, partitions) <= 0 or min(sizes) < OVERHEAD:
+        raise StackError(
+            "bad-load",
+            "that load cannot be measured",
+            context=f"{rate=} {size=} {seconds=} {repeats=} {partitions=}",
+            hint=f"rates like 1000 or 1000,2000; at least {OVERHEAD} bytes; the rest above zero",
+            exit_code=ExitCode.USAGE,
+        )
+    return Options(
+        rates,
+        sizes,
+        float(seconds),
+        repeats,
+        partitions,
+        arrivals="poisson" if poisson else "constant",
+        spread="turns" if keyed else "client",
+        group=group,
+    )
+
+
+def _open(engine: str, bootstrap: str, seed: int) -> Bench:
+    from scripts import console
+    from scripts.bench.cluster import Cluster
+    from scripts.bench.modes import Bench
+    from scripts.cli import opening
+    from scripts.settings import Settings
+
+    settings = Settings()
+    if bootstrap:
+        addresses, name = opening.addresses(bootstrap), "remote"
+    else:
+        stack = opening.stack(None, engine or None)
+        addresses, name = stack.bootstrap, stack.engine.name
+    schema = settings.root / "schemas" / "bench-report.schema.json"
+    return Bench(Cluster(addresses), name, settings.results_dir, schema, seed, console.say)
+
+
+def _java() -> Java:
+    """Return Kafka's own tools, downloaded if they are not there yet."""
+    from scripts import console
+    from scripts.bench.reference import Java
+    from scripts.engine.embedded import artifacts, jre
+    from scripts.engine.embedded.engine import LOCK_FILE
+    from scripts.settings import Settings
+
+    settings = Settings()
+    lock = artifacts.read_lock(settings.root / LOCK_FILE)
+    return Java(jre.java(), artifacts.ensure(lock["tools"], settings.cache_dir, console.download))
+
+
+def _render(done: Done, *, json: bool) -> ExitCode:
+    from scripts import console
+    from scripts.bench import page
+
+    if json:
+        console.print_json(done.report)
+    else:
+        console.data.print(page.markdown(done.report), markup=False)
+    console.say(f"report: {done.folder / 'index.html'}")
+    verdict = done.report["verdict"]
+    if not verdict["conclusive"]:
+        return ExitCode.NOTHING
+    return ExitCode.OK if verdict["met_01"] or not done.report["cells"] else ExitCode.FINDINGS
+
+
+def _compare(a: str, b: str, *, json: bool) -> ExitCode:
+    from dataclasses import asdict
+
+    from scripts import console
+    from scripts.bench import compare, results
+    from scripts.bench.page import words
+
+    if not b:
+        raise StackError("one-folder", "--compare needs two folders", exit_code=ExitCode.USAGE)
+    before, after = (results.load(_folder(each)) for each in (a, b))
+    found = compare.compare(before, after)
+    for line in compare.strangers(before, after):
+        console.say(f"[yellow]not the same:[/] {line}")
+    if json:
+        console.print_json([asdict(each) for each in found])
+    else:
+        rows = [
+            (
+                each.cell,
+                each.quantile,
+                words(each.a),
+                words(each.b),
+                " … ".join(map(words, each.bounds)),
+                each.outcome,
+            )
+            for each in found
+        ]
+        console.print_table(("cell", "quantile", "A ms", "B ms", "B - A, 95 %", "B is"), rows)
+    return ExitCode.FINDINGS if any(each.outcome == "worse" for each in found) else ExitCode.OK
+
+
+def _folder(text: str) -> Path:
+    """Return a result folder given by path, or by its name under results/."""
+    from pathlib import Path
+
+    from scripts.settings import Settings
+
+    return path if (path := Path(text)).exists() else Settings().results_dir / text
+
+
+def _self_test(*, json: bool) -> ExitCode:
+    from dataclasses import asdict
+
+    from scripts import console
+    from scripts.bench import selftest
+
+    checks = selftest.run_all()
+    if json:
+        console.print_json([asdict(check) for check in checks])
+    else:
+        rows: list[tuple[Any, ...]] = [
+            (check.name, "ok" if check.passed else "FAILED", check.expected, check.found) for check in checks
+        ]
+        console.print_table(("planted", "result", "expected", "found"), rows)
+    return ExitCode.OK if all(check.passed for check in checks) else ExitCode.FINDINGS

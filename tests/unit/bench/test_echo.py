@@ -1,0 +1,48 @@
+"""The real processes over the echo stub: every record arrives once, and what was planted is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.bench import echo, throughput
+from scripts.bench.clock import OFFSET_LIMIT_NS, SkewedClock
+from scripts.bench.run import execute
+from scripts.bench.validity import failed, repeat_gates
+from scripts.bench.worker import Job, Load
+from scripts.errors import StackError
+from tests.unit.bench.builders import samples, without
+
+
+def test_every_record_arrives_once_and_planted_delays_are_found() -> None:
+    with echo.serving(echo.Faults(every=20, held=0.05)) as stub:
+        run = execute(Job(echo.EchoTarget(stub.port), Load(500, 256, 0.4), run=3, grace=5.0))
+    held = [run.samples.span("end_to_end")[index] for index in range(0, 200, 20)]
+    assert len(run.samples) == 200
+    assert (run.samples.failed, run.samples.lost, run.duplicates, run.damaged, run.mismatched) == (0, 0, 0, 0, 0)
+    assert min(held) >= 50e6
+
+
+def test_a_skewed_clock_is_noticed_by_the_processes_themselves() -> None:
+    with echo.serving() as stub:
+        job = Job(
+            echo.EchoTarget(stub.port), Load(100, 64, 0.1), run=1, consumer_clock=SkewedClock(-20_000_000), grace=5.0
+        )
+        run = execute(job)
+    assert run.clocks["consumer"].worst > OFFSET_LIMIT_NS
+    assert "clock" in [gate.name for gate in failed(repeat_gates(run, run.samples))]
+
+
+def test_a_burst_is_timed_from_its_first_send_to_its_last_record() -> None:
+    with echo.serving() as stub:
+        load = Load(rate=2000, size=1000, seconds=1.0, arrivals="burst")
+        run = execute(Job(echo.EchoTarget(stub.port), load, run=2, grace=5.0))
+    burst = throughput.rates(run.samples, 1000)
+    assert burst.records == 2000
+    assert burst.consumed > 0
+    assert burst.produced > 0
+    assert run.samples.span("delay") == sorted(run.samples.span("delay"))
+
+
+def test_a_burst_that_lost_a_record_has_no_rate() -> None:
+    with pytest.raises(StackError, match="records-missing"):
+        throughput.rates(without(samples(10), "received", 3), 1000)

@@ -1,0 +1,159 @@
+"""Quantiles are exact, bounds cover what they promise, and knees are found where they are."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.bench.statistics import (
+    RatePoint,
+    bootstrap,
+    bootstrap_difference,
+    enough,
+    highest_rate,
+    knee,
+    no_longer_falling,
+    quantile,
+    slope,
+    steady,
+)
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1), st.sampled_from([0.5, 0.9, 0.95, 0.99, 1.0]))
+def test_a_quantile_is_the_least_value_not_exceeded_by_its_share(values: list[int], q: float) -> None:
+    found = quantile(sorted(values), q)
+    assert sum(value <= found for value in values) >= q * len(values) - 1e-6
+    assert sum(value < found for value in values) < q * len(values)
+
+
+def test_no_values_have_no_quantile() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        quantile([], 0.5)
+
+
+def _blocks(source: random.Random, blocks: int, size: int = 100) -> list[list[float]]:
+    """Return blocks that share a level each: neighbours are alike, as after a pause."""
+    return [
+        [level + source.expovariate(1.0) for _ in range(size)]
+        for level in (source.uniform(0, 5) for _ in range(blocks))
+    ]
+
+
+def test_bounds_cover_the_true_quantile_about_as_often_as_promised() -> None:
+    source = random.Random(5)
+    truth = quantile(sorted(value for block in _blocks(source, 3000) for value in block), 0.95)
+    covered = sum(
+        bootstrap([_blocks(source, 20)], 0.95, seed=trial, resamples=200).contains(truth) for trial in range(60)
+    )
+    assert covered >= 48
+
+
+def test_treating_records_as_independent_would_promise_too_much() -> None:
+    source = random.Random(5)
+    blocks = _blocks(source, 20)
+    whole = bootstrap([blocks], 0.95, resamples=200)
+    values = [value for block in blocks for value in block]
+    single = bootstrap([[[value] for value in values[:400]]], 0.95, resamples=200)
+    wider = bootstrap([blocks[:4]], 0.95, resamples=200)
+    assert whole.high - whole.low > 0
+    assert single.high - single.low < wider.high - wider.low
+
+
+def test_one_bad_repeat_widens_the_bounds_of_all() -> None:
+    good = [[1.0] * 100 for _ in range(10)]
+    bad = [[50.0] * 100 for _ in range(10)]
+    assert bootstrap([good] * 5, 0.95).high == 1.0
+    assert bootstrap([good] * 4 + [bad], 0.95).high == 50.0
+
+
+def test_a_lost_record_in_the_tail_makes_the_upper_bound_infinite() -> None:
+    blocks = [[1.0] * 90 + [math.inf] * 10 for _ in range(10)]
+    assert bootstrap([blocks], 0.95).high == math.inf
+
+
+def test_a_difference_is_seen_with_its_sign() -> None:
+    source = random.Random(2)
+    slow = [[value + 10 for value in block] for block in _blocks(source, 20)]
+    fast = _blocks(source, 20)
+    assert bootstrap_difference([fast], [slow], 0.95, resamples=200).low > 0
+    assert bootstrap_difference([slow], [fast], 0.95, resamples=200).high < 0
+    assert bootstrap_difference([fast], [_blocks(source, 20)], 0.95, resamples=200).contains(0)
+
+
+def test_slopes() -> None:
+    source = random.Random(1)
+    flat = [(float(x), source.gauss(10, 2)) for x in range(60)]
+    rising = [(x, y + 0.5 * x) for x, y in flat]
+    assert slope(flat).contains(0.0)
+    assert slope(rising).low > 0
+    assert slope([(0.0, 1.0), (1.0, 2.0)]).low == -math.inf
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        ([70.0, 20.0, 10.0, 10.5, 10.8], True),
+        ([70.0, 20.0, 10.0, 13.0, 10.0], False),
+        ([5.0, 5.9, 5.2], True),
+        ([5.0, 5.0], False),
+        ([5.0, math.inf, 5.0], False),
+    ],
+)
+def test_steady_means_three_windows_alike(windows: list[float], expected: bool) -> None:
+    assert steady(windows, relative=0.1, absolute=1.0) is expected
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        ([90, 80, 85, 40, 45, 50, 20, 25, 22], False),
+        ([30, 12, 20, 14, 33, 18, 25, 13, 19], True),
+        ([30, 12, 20, 14, 33, 18, 25, 13], False),
+        ([99, 99, 99, 20, 20, 20, 20, 21, 19], False),
+        ([99, 99, 99, 20, 20, 20, 20, 21, 19, 20, 20, 20], True),
+    ],
+)
+def test_a_noisy_machine_is_warm_when_its_medians_fall_no_more(windows: list[float], expected: bool) -> None:
+    assert no_longer_falling(windows, relative=0.1) is expected
+
+
+def _points(*figures: tuple[float, float, float]) -> list[RatePoint]:
+    return [RatePoint(rate, achieved, p95_high=p99 / 2, p99=p99) for rate, achieved, p99 in figures]
+
+
+def test_the_knee_is_where_the_tail_explodes() -> None:
+    points = _points((100, 100, 10), (300, 300, 12), (1000, 1000, 51))
+    found = knee(points)
+    assert found is not None
+    assert found.rate == 1000
+
+
+def test_the_knee_is_where_the_rate_is_not_reached() -> None:
+    points = _points((100, 100, 10), (300, 296, 12), (1000, 1000, 12))
+    found = knee(points)
+    assert found is not None
+    assert found.rate == 300
+
+
+def test_growing_lag_is_a_knee_and_none_is_none() -> None:
+    growing = RatePoint(300, 300, 5, 10, lag_grows=True)
+    assert knee([RatePoint(100, 100, 5, 10), growing]) == growing
+    assert knee(_points((100, 100, 10), (300, 300, 10))) is None
+
+
+def test_the_highest_rate_stops_at_the_first_failure() -> None:
+    points = _points((100, 100, 10), (300, 300, 50), (1000, 1000, 20))
+    assert highest_rate(points, 20.0) == 100
+    assert highest_rate(points, 100.0) == 1000
+    assert highest_rate(points, 1.0) is None
+
+
+def test_a_tail_needs_a_hundred_records_beyond_it() -> None:
+    assert enough(10, 0.95)
+    assert not enough(9_999, 0.99)
+    assert enough(10_000, 0.99)
+    assert not enough(99_999, 0.999)

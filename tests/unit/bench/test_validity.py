@@ -1,0 +1,103 @@
+"""Each gate closes on its own fault and on nothing near it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts.bench.clock import OffsetBounds
+from scripts.bench.samples import Samples
+from scripts.bench.validity import Topology, backlog, failed, gates, sample_gate
+from tests.unit.bench.builders import CLOCKS, TOPOLOGY, constantly, run, samples, without
+
+if TYPE_CHECKING:
+    from scripts.bench.run import Run
+
+
+def closed(
+    made: Run, *, measured: Samples | None = None, before: Topology = TOPOLOGY, after: Topology = TOPOLOGY
+) -> list[str]:
+    return [gate.name for gate in failed(gates(made, measured or made.samples, before, after))]
+
+
+def test_a_clean_run_is_valid() -> None:
+    assert closed(run()) == []
+
+
+def test_a_clock_that_cannot_be_bounded_voids_the_run() -> None:
+    assert closed(run(clocks={**CLOCKS, "consumer": OffsetBounds(-60_000, 10_000)})) == ["clock"]
+    assert closed(run(clocks={})) == ["clock"]
+
+
+def test_a_record_received_before_it_was_sent_voids_the_run() -> None:
+    made = samples(1000, latency=lambda index: -1.0 if index == 10 else 5.0)
+    assert "clock" in closed(run(made))
+
+
+@pytest.mark.parametrize("column", ["received", "acked"])
+def test_one_record_missing_voids_the_run(column: str) -> None:
+    assert closed(run(without(samples(), column, 500))) == ["complete"]
+
+
+def test_duplicates_and_damage_void_the_run() -> None:
+    assert closed(run(duplicates=1)) == ["complete"]
+    assert closed(run(damaged=1)) == ["complete"]
+    assert closed(replace(run(), errors={"client-full": 3})) == ["complete"]
+
+
+def test_a_sender_that_falls_behind_is_named() -> None:
+    slow = samples(1000, latency=lambda index: 5.0 + index * 1.0)
+    late = Samples(
+        slow.intended,
+        type(slow.actual)("q", (at + index * 900_000 for index, at in enumerate(slow.intended))),
+        slow.acked,
+        slow.received,
+    )
+    assert set(closed(run(late))) >= {"achieved", "sender"}
+
+
+@pytest.mark.parametrize(("latency", "delay", "expected"), [(50, 4.9, []), (50, 5.1, ["sender"])])
+def test_the_sender_may_have_a_tenth_of_the_latency(latency: float, delay: float, expected: list[str]) -> None:
+    assert closed(run(samples(latency=constantly(latency), delay_ms=delay))) == expected
+
+
+@pytest.mark.parametrize(("delay", "expected"), [(1.9, []), (2.1, ["sender"])])
+def test_a_fast_system_does_not_make_the_scheduler_a_fault(delay: float, expected: list[str]) -> None:
+    assert closed(run(samples(latency=constantly(5.0), delay_ms=delay))) == expected
+
+
+def test_a_sender_that_never_sent_is_no_valid_sender() -> None:
+    never = without(without(samples(), "actual", *range(1000)), "received", *range(1000))
+    assert "sender" in closed(run(never))
+
+
+def test_a_growing_backlog_is_named() -> None:
+    made = samples(20_000, latency=lambda index: 5.0 + index * 0.05)
+    assert closed(run(made)) == ["lag"]
+
+
+def test_a_backlog_that_only_swings_is_not() -> None:
+    made = samples(20_000, latency=lambda index: 40.0 if index // 1000 % 2 else 5.0)
+    assert closed(run(made)) == []
+
+
+def test_the_backlog_counts_what_is_on_its_way() -> None:
+    assert backlog(samples(3001, latency=constantly(100.5)))[0] == (1.0, 100.0)
+
+
+def test_a_moved_leader_or_missing_replica_voids_the_run() -> None:
+    moved = {0: replace(TOPOLOGY[0], leader=2, epoch=5)}
+    assert closed(run(), after=moved) == ["topology"]
+    shrunk = {0: replace(TOPOLOGY[0], in_sync=2)}
+    assert closed(run(), before=shrunk, after=shrunk) == ["topology"]
+
+
+def test_too_few_records_for_a_p99() -> None:
+    assert not sample_gate(9_000, 0.99).passed
+    assert sample_gate(10_000, 0.99).passed
+
+
+def test_every_gate_says_what_a_failure_means() -> None:
+    assert all(gate.meaning and gate.found and gate.limit for gate in gates(run(), samples(), TOPOLOGY, TOPOLOGY))
