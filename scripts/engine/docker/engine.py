@@ -59,6 +59,10 @@ class DockerEngine:
         known = [self.model[name] for name in running if name in self.model.services]
         preflight.check(self.client.info(), starting, [*known, *starting])
 
+    def waves(self, services: Sequence[str]) -> list[list[str]]:
+        """Return all in one: Compose itself waits for what others depend on."""
+        return [list(services)]
+
     def start(self, services: Sequence[str], progress: Progress) -> None:
         """Run `compose up`: it builds or pulls, makes what is missing, and waits for what others depend on.
 
