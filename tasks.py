@@ -2,14 +2,16 @@
 
 from invoke import Collection
 
-from scripts.cli import (
+from scripts.cli import architecture, failover
     archive,
     artifacts,
     checks,
     connectors,
     contracts,
+    doctor,
     lint,
     properties,
+    rabbitmq,
     records,
     smoke,
     stack,
@@ -26,13 +28,15 @@ THEMES = (
     records,
     connectors,
     archive,
+    rabbitmq,
     lint,
     properties,
     trace,
+    doctor,
     startup,
     artifacts,
     checks,
-)
+    architecture, failover)
 
 ns = Collection()
 for theme in THEMES:
