@@ -55,6 +55,8 @@ def failover(
     from scripts.failover import campaign, report
     from scripts.settings import Settings
 
+    if rate <= 0:
+        raise StackError("usage", f"--rate {rate:g} is no rate", exit_code=ExitCode.USAGE)
     settings = Settings()
     folder = settings.results_dir / "failover" / time.strftime("%Y%m%d-%H%M%S")
     cluster = _cluster(bootstrap, engine)
@@ -111,7 +113,7 @@ def plans(cluster: Cluster, *, quick: bool, soak: float, plan: str, faults: int)
     if sum((quick, bool(soak), bool(plan))) > 1:
         raise StackError("usage", "--quick, --soak and --plan exclude each other", exit_code=ExitCode.USAGE)
     if soak < 0 or faults < 1:
-        raise StackError("usage", "--soak and --faults are more than nothing", exit_code=ExitCode.USAGE)
+        raise StackError("usage", "--soak and --faults take what is more than nothing", exit_code=ExitCode.USAGE)
     if soak:
         return campaign.soak(int(time.time()), soak, cluster.needs())
     if plan.isdecimal():

@@ -13,6 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from scripts.errors import ExitCode, StackError
 from scripts.failover import journal, plan, result, run
 from scripts.failover.actions import abilities
+from scripts.failover.observed import observed
 from scripts.health import admin
 
 if TYPE_CHECKING:
@@ -137,7 +138,10 @@ def _one(campaign: Campaign, cluster: Cluster, chosen: Plan, name: str) -> dict[
 
 
 def _judge(campaign: Campaign, folder: Path, name: str, details: Mapping[str, object]) -> dict[str, Any]:
-    found = result.summarize(name, journal.load(folder), details)
+    history = journal.load(folder)
+    if not history.faults:
+        history = replace(history, faults=observed(history))
+    found = result.summarize(name, history, details)
     campaign.tell(f"{name}: {found['verdict']}")
     if found["verdict"] == "valid" and not campaign.keep_history:
         shutil.rmtree(folder)
