@@ -114,7 +114,7 @@ def perform(run: Run, number: int, step: Step) -> None:
     nodes = () if step.role == "client" else run.ground.victims(step.role, kind.brokers)
     if step.role == "controller-leader":
         run.ground.make_leader(nodes[0])
-    scene = Scene(run.ground, run.workload, nodes, step.hold * run.settings.session)
+    scene = Scene(run.ground, run.workload, nodes, step.hold * run.settings.session, run.clock)
     target = step.role if not nodes else f"{step.role} (broker {', '.join(map(str, nodes))})"
     run.tell(f"fault {number}: {step.kind} of {target}")
     run.journal.write("fault", number, step.kind, target, list(nodes), kind.quorum_lost)

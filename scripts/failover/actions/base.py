@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from scripts.failover import segments
+from scripts.wait import CLOCK
 
 if TYPE_CHECKING:
     from scripts.failover.ground import Ground
     from scripts.failover.workload import Workload
+    from scripts.wait import Clock
 
 RECOVERY_S = 60.0
+_NOTICE_SESSIONS = 2
+_NOTICE_S = 3.0
+_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Scene:
     workload: Workload
     nodes: tuple[int, ...]
     hold: float
+    clock: Clock = CLOCK
 
 
 class Action(Protocol):
@@ -45,8 +51,16 @@ class Action(Protocol):
         """Undo it."""
 
 
+def fenced_in_time(scene: Scene) -> Proof:
+    """Wait until the victims are out of the cluster: a new controller gives each a fresh session (KAFKA-18138)."""
+    deadline = scene.clock.now() + _NOTICE_SESSIONS * scene.ground.session + _NOTICE_S
+    while not (proof := fenced(scene)).holds and scene.clock.now() < deadline:
+        scene.clock.sleep(_POLL_S)
+    return proof
+
+
 def fenced(scene: Scene) -> Proof:
-    """Ask those that are left whether the victims are out of the cluster."""
+    """Ask those that are left whether the victims are out of the cluster now."""
     known = scene.ground.metadata(without=scene.nodes)
     alive = set(known.brokers) if known else set(scene.ground.addresses)
     there = alive & set(scene.nodes)
@@ -66,12 +80,12 @@ def gone(scene: Scene) -> Proof:
     return Proof(holds=True, evidence=f"no process, no clean-shutdown marker: {phases}")
 
 
-def marked_clean(scene: Scene, node: int) -> bool:
-    """Tell whether a broker left the mark of a clean shutdown; False where its data cannot be looked at."""
+def marked_clean(scene: Scene, node: int) -> bool | None:
+    """Tell whether a broker left the mark of a clean shutdown; None where its data cannot be looked at."""
     try:
         return (scene.ground.data(node) / segments.CLEAN_SHUTDOWN).exists()
     except (OSError, StopIteration):
-        return False
+        return None
 
 
 def all_of(*proofs: Proof) -> Proof:

@@ -9,7 +9,7 @@ import psutil
 
 from scripts.errors import ExitCode, StackError
 from scripts.failover import segments
-from scripts.failover.actions.base import Proof, all_of, fenced, gone
+from scripts.failover.actions.base import Proof, all_of, fenced_in_time, gone
 from scripts.wait import wait_until
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class LogDir:
 
     def prove(self, scene: Scene) -> Proof:
         """Show that it is gone and fenced."""
-        return all_of(gone(scene), fenced(scene))
+        return all_of(gone(scene), fenced_in_time(scene))
 
     def heal(self, scene: Scene) -> None:
         """Start it: a new process has no such limit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from scripts.errors import ExitCode, StackError
-from scripts.failover.actions.base import Proof, all_of, fenced
+from scripts.failover.actions.base import Proof, all_of, fenced_in_time
 
 if TYPE_CHECKING:
     from scripts.failover.actions.base import Scene
@@ -36,7 +36,9 @@ class Isolate:
         phase = scene.ground.state(node).phase
         alive = Proof(phase in ("running", "starting"), f"broker {node} is {phase}")
         answers = scene.ground.answers(node)
-        return all_of(alive, Proof(not answers, "it answers" if answers else "it does not answer"), fenced(scene))
+        return all_of(
+            alive, Proof(not answers, "it answers" if answers else "it does not answer"), fenced_in_time(scene)
+        )
 
     def heal(self, scene: Scene) -> None:
         """Connect it again."""

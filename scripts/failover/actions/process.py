@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scripts.errors import ExitCode, StackError
-from scripts.failover.actions.base import RECOVERY_S, Proof, all_of, fenced, gone, marked_clean
+from scripts.failover.actions.base import RECOVERY_S, Proof, all_of, fenced, fenced_in_time, gone, marked_clean
 from scripts.wait import wait_until
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Kill:
 
     def prove(self, scene: Scene) -> Proof:
         """Show that they are gone, and fenced if they were to be."""
-        return all_of(gone(scene), fenced(scene)) if self.fenced else gone(scene)
+        return all_of(gone(scene), fenced_in_time(scene)) if self.fenced else gone(scene)
 
     def heal(self, scene: Scene) -> None:
         """Start them."""
@@ -53,8 +53,10 @@ class Pause:
         """Show that they stand still, and that this was noticed or not, as wanted."""
         phases = {node: scene.ground.state(node).phase for node in scene.nodes}
         frozen = Proof(all(phase == "paused" for phase in phases.values()), f"phases {phases}")
+        if self.noticed:
+            return all_of(frozen, fenced_in_time(scene))
         out = fenced(scene)
-        return all_of(frozen, Proof(out.holds == self.noticed, out.evidence))
+        return all_of(frozen, Proof(not out.holds, out.evidence))
 
     def heal(self, scene: Scene) -> None:
         """Let them go on."""
@@ -75,7 +77,7 @@ class Stop:
         phases = {node: scene.ground.state(node).phase for node in scene.nodes}
         marked = {node: marked_clean(scene, node) for node in scene.nodes}
         stopped = all(phase in ("stopped", "exited") for phase in phases.values())
-        return Proof(stopped and all(marked.values()), f"phases {phases}, clean-shutdown marker {marked}")
+        return Proof(stopped and False not in marked.values(), f"phases {phases}, clean-shutdown marker {marked}")
 
     def heal(self, scene: Scene) -> None:
         """Start them."""

@@ -49,6 +49,7 @@ class FakeEngine:
     cut: set[str] = field(default_factory=set)
     calls: list[tuple[str, str]] = field(default_factory=list)
     generation: int = 0
+    session: float = SESSION
 
     def signal(self, service: str, number: signal.Signals) -> None:
         self.calls.append((number.name, service))
@@ -95,7 +96,7 @@ class FakeEngine:
         """Return the brokers whose session has expired; without a majority nobody is left to see it."""
         if len(self.silent_since) * 2 > len(self.phases):
             return set()
-        return {int(name[-1]) for name, since in self.silent_since.items() if self.clock.now() - since >= SESSION}
+        return {int(name[-1]) for name, since in self.silent_since.items() if self.clock.now() - since >= self.session}
 
 
 class NetworkedEngine(FakeEngine):

@@ -24,7 +24,7 @@ BROKER_KINDS = [name for name, kind in KINDS.items() if kind.needs == "signals" 
 def scene(engine: FakeEngine, kind: str, workload: FakeWorkload | None = None) -> Scene:
     nodes = () if "client" in KINDS[kind].roles else NODES[: KINDS[kind].brokers]
     hold = sum(KINDS[kind].hold) / 2 * SESSION
-    return Scene(ground(engine), cast("Workload", workload or FakeWorkload()), nodes, hold)
+    return Scene(ground(engine), cast("Workload", workload or FakeWorkload()), nodes, hold, engine.clock)
 
 
 @pytest.fixture
@@ -55,10 +55,34 @@ def test_a_fault_that_does_nothing_is_not_proved(engine: FakeEngine, kind: str) 
 
 @pytest.mark.parametrize("kind", ["kill", "pause-long"])
 def test_a_fault_that_nobody_noticed_is_not_proved(engine: FakeEngine, kind: str) -> None:
+    engine.session = 1e9
     place = scene(engine, kind)
     ACTIONS[kind].inject(place)
     assert "still counts as alive" in ACTIONS[kind].prove(place).evidence
     assert not ACTIONS[kind].prove(place).holds
+
+
+def test_a_kill_waits_until_it_is_noticed(engine: FakeEngine) -> None:
+    """The active controller's victim-to-be gets a fresh session from the next controller."""
+    engine.session = 2 * SESSION
+    place = scene(engine, "kill")
+    ACTIONS["kill"].inject(place)
+    engine.clock.sleep(1.4 * SESSION)
+    assert ACTIONS["kill"].prove(place).holds
+    assert 2 * SESSION <= engine.clock.now() - 100 < 2.5 * SESSION
+
+
+def test_where_the_data_cannot_be_looked_at_the_phase_has_to_do(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = scene(engine, "stop")
+
+    def refused(_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(place.ground, "data", refused)
+    ACTIONS["stop"].inject(place)
+    assert ACTIONS["stop"].prove(place).holds
 
 
 def test_a_short_pause_that_was_noticed_is_not_what_was_asked_for(engine: FakeEngine) -> None:
@@ -127,8 +151,6 @@ def test_isolation_is_proved_by_silence_and_fencing(tmp_path: Path) -> None:
     engine = NetworkedEngine(FakeClock(), tmp_path)
     place = scene(engine, "isolate")
     ACTIONS["isolate"].inject(place)
-    assert not ACTIONS["isolate"].prove(place).holds
-    engine.clock.sleep(SESSION)
     assert ACTIONS["isolate"].prove(place).holds
     ACTIONS["isolate"].heal(place)
     assert not engine.cut
