@@ -80,7 +80,7 @@ def _kinds(kinds: Sequence[Mapping[str, Any]]) -> str:
             *(kind["kind"], kind["hit"], kind["faults"]),
             *(kind["write_stall_ms"][key] for key in ("p50", "p95", "max")),
             *(kind["read_stall_ms"][key] for key in ("p50", "p95", "max")),
-            kind["isr_full_ms"] and kind["isr_full_ms"]["p95"],
+            kind["isr_full_after_heal_ms"] and kind["isr_full_after_heal_ms"]["p95"],
         )
         for kind in kinds
     ]
@@ -89,7 +89,7 @@ def _kinds(kinds: Sequence[Mapping[str, Any]]) -> str:
         "of",
         "n",
         *(f"{what} {key}" for what in ("write", "read") for key in ("p50", "p95", "max")),
-        "ISR full p95",
+        "in sync after heal p95",
     )
     return _table("Time without writes and reads, worst partition of each fault, ms", head, rows)
 

@@ -101,7 +101,7 @@ def combine(
     return {
         "verdict": _worst(run["verdict"] for run in runs),
         "faults": {"done": len(faults), "proved": proved, "kinds": len({fault["kind"] for fault in faults})},
-        "counts": dict(sum((Counter(run["counts"]) for run in runs), Counter())),
+        "counts": {name: sum(run["counts"][name] for run in runs) for name in (runs[0]["counts"] if runs else ())},
         "violations": {rule: sum(run["rules"][rule]["violations"] for run in runs) for rule in RULES},
         "loss_bound": round(3 / proved, 4) if proved else None,
         "kinds": _kinds(faults),
@@ -135,10 +135,16 @@ def _kinds(faults: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 for part in ("leader", "follower", "none")
                 if any(one["role"] == part for fault in found for one in fault["partitions"])
             },
-            "isr_full_ms": _spread([full for fault in found if (full := fault["timeline_ms"]["isr_full"]) is not None]),
+            "isr_full_after_heal_ms": _spread([after for fault in found if (after := _after_heal(fault)) is not None]),
         }
         for (kind, hit), found in sorted(groups.items())
     ]
+
+
+def _after_heal(fault: Mapping[str, Any]) -> float | None:
+    """Return the ms from the heal to the last replica in sync; None where none was ever missed."""
+    full, healed = fault["timeline_ms"]["isr_full"], fault["timeline_ms"]["healed"]
+    return None if full is None or healed is None else max(0.0, round(full - healed, 1))
 
 
 def _spread(values: Sequence[float]) -> dict[str, float] | None:
