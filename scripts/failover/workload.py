@@ -115,6 +115,10 @@ class Workload:
 
         wait_until(seen, what=f"{count} × {text} in {path.name}", timeout=timeout, interval=0.1)
 
+    def await_work(self, role: str) -> None:
+        """Wait for a producer's first acknowledgement or a consumer's first delivery."""
+        self.wait_for(role, {"producer": '["ok"', "consumer": '["deliver"'}[role])
+
     def wait_for_journal(self, role: str, timeout: float = 60.0) -> None:
         """Wait until a process has begun to write down what it does."""
         path = self.folder / f"{self.processes[role].name}.jsonl"

@@ -160,5 +160,6 @@ class KillClient:
         return Proof(self.role not in scene.workload.processes, f"no {self.role} runs")
 
     def heal(self, scene: Scene) -> None:
-        """Start the next incarnation."""
+        """Start the next incarnation and wait until it works: the next fault needs traffic to hit."""
         scene.workload.start(self.role)
+        scene.workload.await_work(self.role)

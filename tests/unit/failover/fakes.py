@@ -153,6 +153,9 @@ class FakeWorkload:
     def start(self, role: str) -> None:
         self.processes[role] = 1
 
+    def await_work(self, role: str) -> None:
+        assert role in self.processes
+
     def require_alive(self) -> None:
         """All of them are."""
 
