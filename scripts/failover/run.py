@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PARTITIONS = 3
 _WARM_UP_RECORDS = 300
 _AFTERMATH_S = 3.0
+_MOVED_S = 1.0  # clients and the observer hear of the new leader before the fault begins
 _RECOVERY_S = 60.0
 _READ_S = 120.0
 
@@ -114,6 +115,7 @@ def perform(run: Run, number: int, step: Step) -> None:
     nodes = () if step.role == "client" else run.ground.victims(step.role, kind.brokers)
     if step.role == "controller-leader":
         run.ground.make_leader(nodes[0])
+        run.clock.sleep(_MOVED_S)
     scene = Scene(run.ground, run.workload, nodes, step.hold * run.settings.session, run.clock)
     target = step.role if not nodes else f"{step.role} (broker {', '.join(map(str, nodes))})"
     run.tell(f"fault {number}: {step.kind} of {target}")
