@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,8 @@ def failover(
 
     if rate <= 0:
         raise StackError("usage", f"--rate {rate:g} is no rate", exit_code=ExitCode.USAGE)
+    # A pipeline that gives up sends SIGTERM: like Ctrl-C it must not leave a broker frozen or stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = Settings()
     folder = settings.results_dir / "failover" / time.strftime("%Y%m%d-%H%M%S")
     cluster = _cluster(bootstrap, engine)
