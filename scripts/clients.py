@@ -1,7 +1,7 @@
 """Client settings for this cluster: the one place that knows them, for our tasks and for applications.
 
 They are kafka-python's names; docs/performance.md gives the Java names, the reason and the measured effect of
-each.
+each. The failover settings (docs/failover.md) buy shorter stalls when a broker goes for more requests on healthy days.
 """
 
 from __future__ import annotations
@@ -50,6 +50,32 @@ CONSUMER: Mapping[str, Any] = MappingProxyType(
         # The broker answers at the first byte; waiting longer only saves empty answers.
         "fetch_min_bytes": 1,
         "fetch_max_wait_ms": 500,
+    }
+)
+
+_IMPATIENT: Mapping[str, Any] = MappingProxyType(
+    {
+        # A frozen or cut-off broker keeps its sockets open: only this clock ends the wait for it.
+        "request_timeout_ms": 1_500,
+        # A producer asks for a new leader only when the next attempt at the dead one has failed.
+        "reconnect_backoff_max_ms": 100,
+        # Hear of a new leader before a request to the old one has timed out. And a leader that is cut off from its
+        # peers, but not from us, keeps telling us that it leads (default 5 min).
+        "metadata_max_age_ms": 1_000,
+    }
+)
+
+FAILOVER_PRODUCER: Mapping[str, Any] = MappingProxyType({**PRODUCER, **_IMPATIENT, "linger_ms": 2})
+
+FAILOVER_CONSUMER: Mapping[str, Any] = MappingProxyType(
+    {
+        **CONSUMER,
+        **_IMPATIENT,
+        # Polling a leader for new data waits at most this; it must stay below request_timeout_ms.
+        "fetch_max_wait_ms": 100,
+        # The group gives our partitions away after this (default 45 s); not below group.min.session.timeout.ms.
+        "session_timeout_ms": 6_000,
+        "heartbeat_interval_ms": 1_000,
     }
 )
 

@@ -10,9 +10,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
-from scripts.engine.embedded.process import orphans
 from scripts.settings import new_cluster_id, read_env
 from scripts.wait import wait_until
 from tests.e2e import checkout
@@ -250,7 +250,19 @@ def test_no_broker_is_an_environment_error(fresh: Checkout) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def leaves_no_process_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def leaves_no_process_behind() -> Iterator[None]:
+    before = owned()
     yield
-    ours = str(tmp_path_factory.getbasetemp())
-    wait_until(lambda: not list(orphans(ours)), what="the last start-up cache to be saved", timeout=60)
+    wait_until(lambda: owned() <= before, what="the last start-up cache to be saved", timeout=60)
+
+
+def owned() -> set[int]:
+    """Return the processes that belong to a service of some checkout."""
+    found = set()
+    for process in psutil.process_iter():
+        try:
+            if "MESSAGING_BACKBONE_SERVICE" in process.environ():
+                found.add(process.pid)
+        except psutil.Error:
+            continue
+    return found

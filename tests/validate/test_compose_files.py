@@ -21,7 +21,11 @@ SUBSETS = [
 EXAMPLE = ROOT / ".env.example"
 # A shell's environment without any variable of ours: each test says what it adds.
 BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
-FILES = [ROOT / "docker-compose.yml", *sorted((ROOT / "infra").rglob("*.y*ml"))]
+FILES = [
+    ROOT / "docker-compose.yml",
+    *sorted((ROOT / "infra").rglob("*.y*ml")),
+    *sorted((ROOT / "infra").rglob("*.env")),
+]
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::?-((?:[^{}]|\{[^}]*\})*))?(:?[?+][^}]*)?\}|(?<!\$)\$(\w+)")
 
 

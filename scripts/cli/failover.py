@@ -1,0 +1,159 @@
+"""Break the cluster on purpose and prove that nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts.cli.command import command
+from scripts.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from invoke import Context
+
+    from scripts.failover.campaign import Cluster
+    from scripts.failover.plan import Plan
+
+_EXIT = {"valid": ExitCode.OK, "invalid": ExitCode.FINDINGS, "unknown": ExitCode.NOTHING}
+
+
+@command(
+    help={
+        "quick": "three faults, about a minute: for a pipeline",
+        "soak": "random faults for so many hours",
+        "plan": "a plan file, or a number: the seed of a random plan",
+        "faults": "with --plan SEED: how many",
+        "bootstrap": "HOST:PORT of any cluster: only write, read and judge, until Ctrl-C or --seconds",
+        "seconds": "with --bootstrap: stop after so long",
+        "rate": "records a second",
+        "engine": "auto, docker or embedded",
+        "plants": "test the verifier: lose records on purpose, and see that exactly those are reported",
+        "keep_history": "keep the journals of valid runs too (others always are)",
+        "json": "print the report as JSON",
+    }
+)
+def failover(
+    _: Context,
+    *,
+    quick: bool = False,
+    soak: float = 0.0,
+    plan: str = "",
+    faults: int = 12,
+    bootstrap: str = "",
+    seconds: float = 0.0,
+    rate: float = 300.0,
+    engine: str = "",
+    plants: bool = False,
+    keep_history: bool = False,
+    json: bool = False,
+) -> ExitCode:
+    """Break the running cluster by plan and check every record: lost, twice, out of order, unread."""
+    from scripts import console
+    from scripts.failover import campaign, report
+    from scripts.settings import Settings
+
+    if rate <= 0:
+        raise StackError("usage", f"--rate {rate:g} is no rate", exit_code=ExitCode.USAGE)
+    # A pipeline that gives up sends SIGTERM: like Ctrl-C it must not leave a broker frozen or stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings = Settings()
+    folder = settings.results_dir / "failover" / time.strftime("%Y%m%d-%H%M%S")
+    cluster = _cluster(bootstrap, engine)
+    how = campaign.Campaign(folder, lambda text: console.say(f"[dim]{text}[/]"), rate, keep_history=keep_history)
+    if plants:
+        return _plants(folder, cluster, as_json=json)
+    if bootstrap:
+        done = campaign.watch(how, cluster, lambda: _enough(seconds))
+    else:
+        done = campaign.conduct(how, cluster, plans(cluster, quick=quick, soak=soak, plan=plan, faults=faults))
+    page = report.write(done, folder, settings.root / "schemas" / "failover-report.schema.json")
+    if json:
+        console.print_json(done)
+    _show(done, page)
+    return _EXIT[done["verdict"]]
+
+
+def _plants(folder: Path, cluster: Cluster, *, as_json: bool) -> ExitCode:
+    """Set every plant and print what was found; FINDINGS if the checker missed a loss or made one up."""
+    from scripts import console
+    from scripts.failover.plants import every_plant
+
+    findings = every_plant(folder, cluster, lambda text: console.say(f"[dim]{text}[/]"))
+    columns = ("PLANT", "PLANTED", "REPORTED", "EXACT", "ALSO")
+    rows = [
+        (one.name, len(one.planted), len(one.reported), one.exact, ", ".join(sorted(one.others))) for one in findings
+    ]
+    if as_json:
+        console.print_json([dict(zip(map(str.lower, columns), row, strict=True)) for row in rows])
+    else:
+        console.print_table(columns, rows)
+    return ExitCode.OK if all(one.exact for one in findings) else ExitCode.FINDINGS
+
+
+def _cluster(bootstrap: str, engine: str) -> Cluster:
+    from scripts.cli import opening
+    from scripts.failover import campaign
+
+    if bootstrap:
+        return campaign.open_cluster(opening.addresses(bootstrap), None)
+    stack = opening.running(engine or None)
+    if not stack.brokers:
+        raise StackError(
+            "nothing-runs", "there is no cluster to break", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT
+        )
+    return campaign.open_cluster(stack.bootstrap, stack)
+
+
+def plans(cluster: Cluster, *, quick: bool, soak: float, plan: str, faults: int) -> Iterable[Plan]:
+    """Return the plans that the flags ask for; StackError("usage") if they contradict each other."""
+    from scripts.failover import campaign
+    from scripts.failover.plan import QUICK, STANDARD, generate, read
+
+    if sum((quick, bool(soak), bool(plan))) > 1:
+        raise StackError("usage", "--quick, --soak and --plan exclude each other", exit_code=ExitCode.USAGE)
+    if soak < 0 or faults < 1:
+        raise StackError("usage", "--soak and --faults take what is more than nothing", exit_code=ExitCode.USAGE)
+    if soak:
+        return campaign.soak(int(time.time()), soak, cluster.needs())
+    if plan.isdecimal():
+        return (generate(int(plan), faults, cluster.needs()),)
+    if plan:
+        return (read(Path(plan)),)
+    return (QUICK if quick else STANDARD,)
+
+
+def _enough(seconds: float) -> None:
+    """Return after so many seconds, or at Ctrl-C."""
+    from scripts import console
+
+    console.say("traffic is on: break the cluster now; Ctrl-C to stop and judge")
+    try:
+        time.sleep(seconds or float("inf"))
+    except (KeyboardInterrupt, OverflowError):
+        console.say("stopping")
+
+
+def _show(report: Mapping[str, Any], page: Path) -> None:
+    from scripts import console
+    from scripts.failover.page import headline
+
+    rows = [
+        (
+            *(kind["kind"], kind["hit"], kind["faults"]),
+            *(round(kind["write_stall_ms"][key]) for key in ("p50", "p95")),
+            *(round(kind["read_stall_ms"][key]) for key in ("p50", "p95")),
+        )
+        for kind in report["kinds"]
+    ]
+    console.print_table(("FAULT", "HIT", "N", "WRITE P50", "P95", "READ P50", "P95"), rows, title="stalls, ms")
+    for run in report["runs"]:
+        for doubt in run["doubts"]:
+            console.say(f"[yellow]doubt[/] in {run['name']}: {doubt}")
+        for found in run["violations"][:10]:
+            console.say(f"[red]{found['rule']}[/] partition {found['partition']} {found['subject']}: {found['detail']}")
+    console.say(f"[bold]{report['verdict']}[/]: {headline(report)}")
+    console.say(f"report: {page}")

@@ -1,0 +1,1 @@
+"""Tests of the failover verifier: the verifier has to be verified before it verifies anything."""

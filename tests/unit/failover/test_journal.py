@@ -1,0 +1,158 @@
+"""A history on disk outlives the process that wrote it, and says when it is not whole."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from scripts.errors import StackError
+from scripts.failover.checker import check
+from scripts.failover.history import Entry, Record, Send, Terms
+from scripts.failover.journal import Journal, load
+from scripts.failover.verdict import judge
+
+ROOT = Path(__file__).parents[3]
+A = Record("p0.0", 0, 1)
+
+
+def journal(folder: Path, name: str = "run") -> Journal:
+    ticks = count(1)
+    return Journal(folder / f"{name}.jsonl", clock=lambda: next(ticks))
+
+
+def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    book.write("terms", asdict(Terms(partitions=1)))
+    book.write("invoke", *A, 0)
+    book.write("ok", *A, 7)
+    book.write("deliver", "c/1", 0, 7, A.writer, A.n)
+    book.write("deliver", "c/1", 0, 8, None, None)
+    book.write("fence", *A)
+    book.write("pass", "one", [0])
+    book.write("final", "one", 0, 7, A.writer, A.n)
+    book.write("fault", 1, "kill", "leader (broker 1)", [1], 0)
+    book.write("proof", 1, 1, "exit status -9")
+    book.write("heal", 1)
+    book.write("partition", "2#1", 0, 1, 4, [1, 2, 3])
+    book.write("brokers", "2#1", [1, 2])
+    book.write("offsets", 0, 4, 0, 8)
+    book.write("commit", "g", 0, 8)
+    book.write("controller", "2#1", 3, 9)
+    book.close()
+    history = load(tmp_path)
+    assert history.terms == Terms(partitions=1)
+    assert history.sends == [Send(A, 0, 2, 3, "ok", 7)]
+    assert [one.record for one in history.deliveries] == [A, None]
+    assert history.fences == {0: A}
+    assert history.passes[0].logs == {0: [Entry(7, A)]}
+    (fault,) = history.faults
+    assert (fault.proved, fault.evidence, fault.nodes, fault.healed, fault.recovered) == (
+        True,
+        "exit status -9",
+        (1,),
+        11,
+        None,
+    )
+    assert history.partitions[0].isr == (1, 2, 3)
+    assert history.brokers[0].alive == (1, 2)
+    assert history.offsets[0].high_watermark == 8
+    assert history.commits[0].offset == 8
+    assert history.controllers[0].leader == 3
+    assert history.truncated == ()
+    assert {violation.rule for violation in check(history)} == {"O5", "O6", "A1"}  # the damaged one at 8 is read
+
+
+def test_no_answer_is_no_certainty(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    for n, outcome in enumerate(("", "info", "fail"), 1):
+        book.write("invoke", "p", 0, n, 0)
+        if outcome:
+            book.write(outcome, "p", 0, n, "KafkaTimeoutError")
+    book.close()
+    assert [send.outcome for send in load(tmp_path).sends] == ["info", "info", "fail"]
+    assert load(tmp_path).sends[0].completed is None
+
+
+def test_a_fault_without_proof_is_not_proved(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    book.write("fault", 1, "kill", "leader", [1], 0)
+    book.close()
+    assert not load(tmp_path).faults[0].proved
+
+
+def test_a_pass_that_read_nothing_is_a_pass(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    book.write("pass", "one", [0, 1])
+    book.close()
+    assert load(tmp_path).passes[0].logs == {0: [], 1: []}
+
+
+def test_a_killed_writer_leaves_everything_it_wrote(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, pathlib, signal; from scripts.failover.journal import Journal;"
+        "book = Journal(pathlib.Path(sys.argv[1]));"
+        "[book.write('invoke', 'p', 0, n, 0) for n in range(1, 1001)];"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "producer.jsonl")], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    history = load(tmp_path)
+    assert [send.record.n for send in history.sends] == list(range(1, 1001))
+    assert history.truncated == ("producer",)
+    assert judge(history).answer == "unknown"
+
+
+def test_a_torn_last_line_is_no_event(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    book.write("invoke", *A, 0)
+    with (tmp_path / "run.jsonl").open("ab") as file:
+        file.write(b'["ok",3,"p0.0",0')
+    history = load(tmp_path)
+    assert history.sends[0].outcome == "info"
+    assert history.truncated == ("run",)
+
+
+def test_a_process_that_was_killed_on_purpose_is_excused(tmp_path: Path) -> None:
+    producer, run = journal(tmp_path, "producer-0.0"), journal(tmp_path)
+    producer.write("invoke", *A, 0)
+    run.write("killed", "producer-0.0")
+    run.close()
+    assert load(tmp_path).truncated == ()
+
+
+def test_events_of_several_processes_come_in_the_order_of_time(tmp_path: Path) -> None:
+    for name, times in (("a", (1, 5)), ("b", (3, 7))):
+        book = journal(tmp_path, name)
+        for at in times:
+            book.write("commit", "g", 0, at, at=at)
+        book.close()
+    assert [commit.at for commit in load(tmp_path).commits] == [1, 3, 5, 7]
+
+
+def test_a_journal_is_never_written_over(tmp_path: Path) -> None:
+    journal(tmp_path).close()
+    with pytest.raises(FileExistsError):
+        journal(tmp_path)
+
+
+def test_nothing_to_load_and_nonsense_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="no-history"):
+        load(tmp_path)
+    (tmp_path / "run.jsonl").write_text('["end",1]\nnonsense\n')
+    with pytest.raises(StackError, match="line 2 of run"):
+        load(tmp_path)
+
+
+def test_lines_of_many_threads_are_whole(tmp_path: Path) -> None:
+    book = Journal(tmp_path / "run.jsonl")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: book.write("commit", "g" * (n % 50), 0, n), range(2000)))
+    book.close()
+    assert sorted(commit.offset for commit in load(tmp_path).commits) == list(range(2000))

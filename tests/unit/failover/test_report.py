@@ -1,0 +1,86 @@
+"""The report says the worst, keeps to its schema, and shows what it is given without letting it become markup."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from scripts.failover import page, report
+from scripts.failover.result import combine, summarize
+from tests.unit.failover.samples import BREAKS, FAULT, RECOVERED, SOUND
+from tests.unit.failover.test_stalls import outage
+
+if TYPE_CHECKING:
+    from scripts.failover.history import History
+
+SCHEMA = Path(__file__).parents[3] / "schemas" / "failover-report.schema.json"
+
+
+def made(*histories: History) -> dict[str, Any]:
+    runs = [summarize(f"run-{n}", history, {"seed": n}) for n, history in enumerate(histories, 1)]
+    return combine(runs, {"name": "default"}, ["isolate of leader"])
+
+
+@pytest.mark.parametrize(
+    "histories",
+    [(), (SOUND,), (RECOVERED, RECOVERED), (outage(),), *((sample[0],) for sample in BREAKS.values())],
+)
+def test_every_report_keeps_to_its_schema(tmp_path: Path, histories: tuple[History, ...]) -> None:
+    html = report.write(made(*histories), tmp_path, SCHEMA)
+    jsonschema.validate(json.loads((tmp_path / "report.json").read_text()), json.loads(SCHEMA.read_text()))
+    assert html.read_text().startswith("<!doctype html>")
+
+
+def test_the_worst_run_decides() -> None:
+    unknown = replace(SOUND, passes=())
+    assert made(RECOVERED, RECOVERED)["verdict"] == "valid"
+    assert made(RECOVERED, unknown)["verdict"] == "unknown"
+    assert made(RECOVERED, unknown, BREAKS["L1"][0])["verdict"] == "invalid"
+    assert made()["verdict"] == "unknown"
+
+
+def test_the_bound_counts_proved_faults_only() -> None:
+    unproved = replace(RECOVERED, faults=(replace(FAULT, proved=False),))
+    assert made(RECOVERED, RECOVERED, unproved)["loss_bound"] == 1.5
+    assert made(unproved)["loss_bound"] is None
+
+
+def test_figures_of_a_kind_come_from_all_runs() -> None:
+    (kind,) = made(outage(), outage(silent_to=800))["kinds"]
+    assert (kind["kind"], kind["hit"], kind["faults"]) == ("kill", "controller", 2)
+    assert kind["write_stall_ms"]["p50"] == pytest.approx(499, abs=2)
+    assert kind["write_stall_ms"]["max"] == pytest.approx(699, abs=2)
+    assert kind["by_partition_role_ms"]["leader"]["n"] == 2
+
+
+def test_junit_fails_what_is_broken_and_only_that() -> None:
+    suite = report.junit(made(replace(BREAKS["L1"][0], faults=(replace(FAULT, proved=False),))))
+    failed = {case.get("name") for case in suite if len(case)}
+    assert {"L1 lost write", "1 kill of leader", "no doubt is left"} <= failed
+    assert "O2 duplicate in the log" not in failed
+    assert suite.get("failures") == str(len(failed))
+    assert report.junit(made(RECOVERED)).get("failures") == "0"
+
+
+def test_the_page_shows_text_as_text() -> None:
+    hostile = replace(RECOVERED, faults=(replace(FAULT, evidence="<script>alert(1)</script>"),))
+    html = page.render(made(hostile))
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_the_chart_marks_what_happened_and_not_what_did_not() -> None:
+    (fault,) = made(outage())["runs"][0]["faults"]
+    assert all(f">{name}</text>" in page.chart(fault) for name in ("fault", "fenced", "leader", "first_ack"))
+    fault["timeline_ms"]["fenced"] = None
+    assert ">fenced</text>" not in page.chart(fault)
+
+
+def test_the_headline_counts() -> None:
+    assert "1 of 1 faults of 1 kinds proved" in page.headline(made(RECOVERED))
+    assert "1 lost" in page.headline(made(BREAKS["L1"][0]))

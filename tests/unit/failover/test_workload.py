@@ -1,0 +1,64 @@
+"""Processes of a run: ended by the end of their input, excused when they were killed, missed when they died."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts.errors import StackError
+from scripts.failover.journal import Journal, load
+from scripts.failover.workload import Workload
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def workload(tmp_path: Path) -> Workload:
+    """Return one whose observer has nobody to observe: a real process that ends when its input does."""
+    journal = Journal(tmp_path / "run.jsonl")
+    return Workload(tmp_path, journal, "00" * 16, "t", "g", ("127.0.0.1:1",), {}, 3, 300.0, 100)
+
+
+def test_a_process_ends_with_its_input_and_a_whole_journal(workload: Workload) -> None:
+    workload.start("observer")
+    workload.wait_for_journal("observer")
+    workload.end("observer")
+    workload.journal.close()
+    assert load(workload.folder).truncated == ()
+
+
+def test_a_killed_one_is_excused_and_its_successor_has_a_new_name(workload: Workload) -> None:
+    workload.start("observer")
+    workload.wait_for_journal("observer")
+    assert workload.kill("observer") == -9
+    workload.start("observer")
+    workload.wait_for_journal("observer")
+    workload.end("observer")
+    workload.journal.close()
+    assert load(workload.folder).truncated == ()
+    assert {path.stem for path in workload.folder.glob("observer*.jsonl")} == {"observer-0.0", "observer-0.1"}
+
+
+def test_one_that_dies_is_missed_with_its_last_words(workload: Workload) -> None:
+    workload.start("observer")
+    workload.wait_for_journal("observer")
+    workload.require_alive()
+    (workload.folder / "observer-0.0.log").write_text("out of memory")
+    workload.processes["observer"].popen.kill()
+    workload.processes["observer"].popen.wait()
+    with pytest.raises(StackError, match="ended with status -9") as caught:
+        workload.require_alive()
+    assert caught.value.context == "out of memory"
+    with pytest.raises(StackError, match="ended with status -9"):
+        workload.end("observer")
+    assert workload.processes == {}
+
+
+def test_nothing_is_left_behind(workload: Workload) -> None:
+    workload.start("observer")
+    process = workload.processes["observer"].popen
+    workload.abandon()
+    assert process.poll() is not None
+    assert workload.processes == {}
