@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parent
 LOCK = ROOT / "requirements" / "dev.txt"
@@ -15,12 +19,30 @@ nox.needs_version = ">=2026.10"
 nox.options.envdir = ROOT / ".nox"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "unit", "validate", "e2e"]
+nox.options.sessions = ["lint", "types", "unit", "validate", "e2e", "e2e-docker", "bench", "failover"]
 
 
 def run(session: nox.Session, tool: str, *arguments: str) -> None:
     """Run a tool of the environment that `dev` made."""
     session.run(str(TOOLS / tool), *arguments, external=True)
+
+
+def with_stack(
+    session: nox.Session,
+    *task: str,
+    up: Sequence[str] = (),
+    before: Sequence[Sequence[str]] = (),
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Run a task on the embedded stack of this checkout, started for it and stopped after it."""
+    invoke = str(TOOLS / "invoke")
+    settings = {"STACK_ENGINE": "embedded", **(env or {})}
+    session.run(invoke, "up", *up, external=True, env=settings)
+    try:
+        for words in (*before, task):
+            session.run(invoke, *words, external=True, env=settings)
+    finally:
+        session.run(invoke, "down", external=True, env=settings)
 
 
 @nox.session(default=False)
@@ -98,6 +120,39 @@ def validate(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """Start real clusters on the embedded engine and try what a user does, faults included."""
     run(session, "pytest", "tests/e2e", *session.posargs)
+
+
+@nox.session(name="e2e-docker", venv_backend="none", requires=["dev"])
+def e2e_docker(session: nox.Session) -> None:
+    """Start the real Compose files on a Docker engine (the one that answers, else a private one) and try them."""
+    run(session, "pytest", "tests/docker", "-s", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"])
+def bench(session: nox.Session) -> None:
+    """Check the latency instrument: planted faults are found, a quick run is valid and within MET-01."""
+    run(session, "invoke", "bench", "--self-test")
+    with_stack(session, "bench", "--quick", "--engine", "embedded")
+
+
+@nox.session(venv_backend="none", requires=["dev"])
+def failover(session: nox.Session) -> None:
+    """Break a running cluster by plan and judge every record: nox -s failover -- --quick | --plan 42 | --soak 1."""
+    with_stack(session, "failover", *(session.posargs or ["--quick"]))
+
+
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def plants(session: nox.Session) -> None:
+    """Test the failover checker: lose records on purpose on a real cluster, and see that exactly those are reported."""
+    with_stack(session, "failover", "--plants", env={"KAFKA_FAILOVER_PROFILE": "fast"})
+
+
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def archive(session: nox.Session) -> None:
+    """Measure the way into the table: 100,000 events, the figures kept below results/archive."""
+    profiles = ("--profile", "messaging", "--profile", "data")
+    before = (("contracts", "apply"),)
+    with_stack(session, "archive", "--events", "100000", "--no-restart", *session.posargs, up=profiles, before=before)
 
 
 @nox.session(default=False)
