@@ -22,6 +22,12 @@ _REMEDIES = {
         "the database has another password than secrets/postgres_password: restore that file, or give\n"
         f"the database the password that it holds;\n{_AGAIN}"
     ),
+    # Hibernate tells no more when its first connection fails; the database's own log has the reason.
+    r"Unable to determine Dialect": (
+        "the database is away, or does not let the sink in: is it healthy (invoke status), and is\n"
+        "secrets/postgres_password the password it was made with (invoke logs postgres)?\n"
+        f"{_AGAIN}"
+    ),
     r"Connection to \S+ refused|Connection refused|the database system is (starting|shutting)|UnknownHost": (
         f"start what it connects to: invoke up --profile messaging --profile data\n{_AGAIN}"
     ),

@@ -45,6 +45,15 @@ def test_a_pattern_may_be_met_further_out() -> None:
     assert "invoke up" in cause.remedy
 
 
+def test_hibernates_way_of_saying_that_it_got_no_connection() -> None:
+    """The whole chain of Debezium's sink 3.6 when PostgreSQL refuses the password."""
+    cause = explain(
+        "org.apache.kafka.connect.errors.ConnectException: Failed to start sink connector\n\tat a.B.c(B.java:1)\n"
+        "Caused by: org.hibernate.HibernateException: Unable to determine Dialect without JDBC metadata (please set)\n"
+    )
+    assert "secrets/postgres_password" in cause.remedy
+
+
 def test_an_unknown_cause_has_no_remedy_but_its_words() -> None:
     assert explain("java.lang.IllegalStateException: odd\n\tat a.B.c(B.java:1)") == ("IllegalStateException: odd", "")
 
