@@ -46,6 +46,9 @@ class FakeEngine:
     done: list[str] = field(default_factory=list)
     data: set[str] = field(default_factory=set)
 
+    def can_run(self, service: str) -> bool:
+        return service in self.model.services
+
     def waves(self, services: Sequence[str]) -> list[list[str]]:
         return [list(services)]
 

@@ -49,6 +49,9 @@ class Engine(Protocol):
     def preflight(self, services: Sequence[str]) -> None:
         """Raise at what would make a start fail (ports, disk, another cluster's data), and fetch what is missing."""
 
+    def can_run(self, service: str) -> bool:
+        """Tell whether this engine has a way to run a service of the model."""
+
     def waves(self, services: Sequence[str]) -> list[list[str]]:
         """Return the services in the order to start them: each wave when the one before is ready."""
 
@@ -101,10 +104,11 @@ class Stack:
 
     @property
     def endpoints(self) -> Mapping[str, str]:
-        """Variable name → address, as clients want them: the brokers, then what services say in `x-endpoints`."""
+        """Variable name → address, as clients want them: the brokers, then what services that run here say in `x-endpoints`."""
         found = {"KAFKA_BOOTSTRAP_SERVERS": ",".join(self.bootstrap)} if self.brokers else {}
         for service in self.model.services.values():
-            found |= {key: str(value) for key, value in (service.raw.get("x-endpoints") or {}).items()}
+            if self.engine.can_run(service.name):
+                found |= {key: str(value) for key, value in (service.raw.get("x-endpoints") or {}).items()}
         return found
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
+from contextlib import closing
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import psutil
 
+from scripts.settings import read_env
 from tests.e2e.checkout import BROKERS
 
 if TYPE_CHECKING:
@@ -47,6 +50,14 @@ def test_nothing_listens_beyond_loopback(running: Checkout) -> None:
         ]
         assert listening
         assert all(address.removeprefix("::ffff:").startswith("127.") for address in listening), listening
+
+
+def test_each_broker_tells_its_metrics(running: Checkout) -> None:
+    port = read_env(running.root / ".env")["KAFKA_METRICS_PORT"]
+    for address in ("127.0.0.11", "127.0.0.12", "127.0.0.13"):
+        with closing(http.client.HTTPConnection(address, int(port), timeout=10)) as connection:
+            connection.request("GET", "/metrics")
+            assert b"kafka_server" in connection.getresponse().read()
 
 
 def test_smoke_proves_messages_get_through(running: Checkout, tmp_path: Path) -> None:

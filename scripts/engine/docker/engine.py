@@ -59,6 +59,10 @@ class DockerEngine:
         known = [self.model[name] for name in running if name in self.model.services]
         preflight.check(self.client.info(), starting, [*known, *starting])
 
+    def can_run(self, service: str) -> bool:
+        """Tell that every service of the model has an image."""
+        return service in self.model.services
+
     def waves(self, services: Sequence[str]) -> list[list[str]]:
         """Return all in one: Compose itself waits for what others depend on."""
         return [list(services)]

@@ -53,7 +53,9 @@ class EmbeddedEngine:
         """Where each service that can run here lives."""
         hosts = host_addresses(self.model)
         return {
-            service.name: Site(service, self._home / service.name, hosts, self.settings.cache_dir, self._jars)
+            service.name: Site(
+                service, self._home / service.name, hosts, self.settings.cache_dir, self._jars, self.settings.root
+            )
             for service in self.model.services.values()
             if service.embedded.get("runtime") in RUNTIMES
         }
@@ -73,13 +75,17 @@ class EmbeddedEngine:
         for site in starting:
             self._runtime(site).check(site)
         preflight.check(starting)
-        sets = dict.fromkeys(name for site in starting for name in self._runtime(site).sets)
+        sets = dict.fromkeys(name for site in starting for name in (*self._runtime(site).sets, *site.artifact_sets))
         needed = dict.fromkeys(item for name in sets for item in self._lock[name])
         artifacts.ensure(needed, self.settings.cache_dir, self.downloads)
 
+    def can_run(self, service: str) -> bool:
+        """Tell whether the service's block names a runtime."""
+        return service in self.sites
+
     def waves(self, services: Sequence[str]) -> list[list[str]]:
         """Return the services by `depends_on`; two cores start three brokers sooner than five JVMs."""
-        return dependents_first({name: self.model[name].depends_on for name in services})[::-1]
+        return dependents_first({name: self.model[name].depends_on for name in services if name in self.sites})[::-1]
 
     def start(self, services: Sequence[str], progress: Progress) -> None:
         """Start what doesn't run: configure all at once, then launch."""

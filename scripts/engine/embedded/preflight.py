@@ -107,6 +107,9 @@ def wanted_addresses(site: Site) -> Iterator[tuple[str, int]]:
     for host, port in listeners(site.environment.get("KAFKA_LISTENERS", "")).values():
         seen.add(port)
         yield site.hosts.get(host, host), port
+    for address in site.service.embedded.get("listens") or ():
+        name, _, number = str(address).rpartition(":")
+        yield site.hosts.get(name, name), int(number)
     for published in site.service.ports:
         if published.target not in seen:
             yield published.host_ip, published.published

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.settings import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from scripts.engine.embedded.aot import Cache
 
 _BIND_ALL = re.compile(r"(?:\b0\.0\.0\.0|(?<=://)(?:\[::\])?):(\d+)")
+_ARTIFACT = "artifact:"  # a file of the lock: the one of this set
 _NODE_ADDRESS = 10  # node n listens on 127.0.0.(10+n), so that all nodes can share one internal port
 
 
@@ -42,6 +45,7 @@ class Site:
     hosts: Mapping[str, str]
     cache_dir: Path
     jars: Callable[[str], Sequence[Path]]
+    root: Path = ROOT
 
     @property
     def log_file(self) -> Path:
@@ -67,13 +71,32 @@ class Site:
     def environment(self) -> dict[str, str]:
         """The service's environment as it holds here; `x-embedded: {environment: …}` has the last word."""
         own = {key: str(value) for key, value in (self.service.embedded.get("environment") or {}).items()}
-        return {key: self.here(value) for key, value in self.service.environment.items()} | own
+        return {key: self.here(value) for key, value in {**self.service.environment, **own}.items()}
 
     def here(self, text: str) -> str:
         """Return a value of the environment as it holds outside the container."""
         published = {port.target: port.host_ip for port in self.service.ports}
         text = _BIND_ALL.sub(lambda match: f"{published.get(int(match[1]), '127.0.0.1')}:{match[1]}", text)
-        return _moved(text, {mount.target: mount.source for mount in self.service.mounts})
+        return _moved(
+            text,
+            {mount.target: mount.source for mount in self.service.mounts}
+            | {target: self._file(source) for target, source in self._sources.items()},
+        )
+
+    @property
+    def _sources(self) -> dict[str, str]:
+        """Container path → source of `x-embedded: {files: …}`: what the image would hold there."""
+        return {str(target): str(source) for target, source in (self.service.embedded.get("files") or {}).items()}
+
+    def _file(self, source: str) -> str:
+        if source.startswith(_ARTIFACT):
+            return str(self.jars(source.removeprefix(_ARTIFACT))[0])
+        return str(self.root / source)
+
+    @property
+    def artifact_sets(self) -> list[str]:
+        """The artifact sets that the service's own block names."""
+        return [source.removeprefix(_ARTIFACT) for source in self._sources.values() if source.startswith(_ARTIFACT)]
 
     def data_dirs(self) -> list[Path]:
         """Return the folders on this machine that the service writes its data to."""

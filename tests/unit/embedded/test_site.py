@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,24 @@ def test_a_source_is_taken_literally() -> None:
     assert site(**odd).here("/data/x") == r"/host/\1/data/x"
 
 
-def test_the_embedded_environment_has_the_last_word_and_is_not_rewritten() -> None:
+def test_the_embedded_environment_has_the_last_word() -> None:
     found = site(
         **PUBLISHED,
         environment={"HOST": "0.0.0.0:9092", "KEPT": "1"},
-        **{"x-embedded": {"runtime": "r", "environment": {"HOST": "0.0.0.0:1", "PORT": 8080}}},
+        **{"x-embedded": {"runtime": "r", "environment": {"HOST": "127.0.0.9:1", "PORT": 8080}}},
     ).environment
-    assert found == {"HOST": "0.0.0.0:1", "KEPT": "1", "PORT": "8080"}
+    assert found == {"HOST": "127.0.0.9:1", "KEPT": "1", "PORT": "8080"}
+
+
+def test_files_of_the_image_become_files_here() -> None:
+    files = {"/opt/agent.jar": "artifact:agent", "/opt/rules.yml": "infra/rules.yml"}
+    here = site(
+        environment={"OPTS": "-javaagent:/opt/agent.jar=kafka-1:9404:/opt/rules.yml"},
+        **{"x-embedded": {"runtime": "r", "files": files}},
+    )
+    here = replace(here, root=Path("/checkout"), jars=lambda name: [Path("/cache", name, "agent.jar")])
+    assert here.environment["OPTS"] == "-javaagent:/cache/agent/agent.jar=kafka-1:9404:/checkout/infra/rules.yml"
+    assert here.artifact_sets == ["agent"]
 
 
 def test_data_is_what_is_bound_and_written() -> None:

@@ -29,7 +29,10 @@ def launch(
         name=str(site.service.embedded["runtime"]),
         jre=jre.version(),
         classpath=classpath,
-        flags=[flag for flag in flags if not flag.startswith("-D")],
+        # Of an agent its jar counts, not its arguments: the nodes differ in those and share one cache.
+        flags=[
+            flag.partition("=")[0] if flag.startswith("-javaagent:") else flag for flag in flags if flag[:2] != "-D"
+        ],
     )
     argv = (
         str(jre.java()),
