@@ -104,7 +104,7 @@ class Stack:
 
     @property
     def endpoints(self) -> Mapping[str, str]:
-        """Variable name → address, as clients want them: the brokers, then what services that run here say in `x-endpoints`."""
+        """Variable name → address as clients want them: the brokers, then `x-endpoints` of what runs here."""
         found = {"KAFKA_BOOTSTRAP_SERVERS": ",".join(self.bootstrap)} if self.brokers else {}
         for service in self.model.services.values():
             if self.engine.can_run(service.name):
