@@ -21,9 +21,11 @@ SUBSETS = [
 EXAMPLE = ROOT / ".env.example"
 # A shell's environment without any variable of ours: each test says what it adds.
 BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+# Only these are interpolated by Compose; other YAML below infra/ has variables of its own.
 FILES = [
     ROOT / "docker-compose.yml",
-    *sorted((ROOT / "infra").rglob("*.y*ml")),
+    *sorted((ROOT / "infra").rglob("docker-compose.yml")),
+    *sorted((ROOT / "infra" / "common").glob("*.yml")),
     *sorted((ROOT / "infra").rglob("*.env")),
 ]
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::?-((?:[^{}]|\{[^}]*\})*))?(:?[?+][^}]*)?\}|(?<!\$)\$(\w+)")
