@@ -18,7 +18,7 @@ from scripts.engine.embedded import aot, artifacts, preflight, process, tail
 from scripts.engine.embedded.probe import answers
 from scripts.engine.embedded.runtimes import RUNTIMES
 from scripts.engine.embedded.site import Site, host_addresses
-from scripts.engine.embedded.stopping import Leaving, await_ends, dependents_first
+from scripts.engine.embedded.stopping import Leaving, await_ends, dependents_first, records
 from scripts.errors import ExitCode, StackError
 from scripts.wait import wait_until
 
@@ -182,7 +182,9 @@ class EmbeddedEngine:
     def _leaving(self, name: str, found: psutil.Process, running: Iterable[str]) -> Leaving:
         runtime = self._runtime(self._site(name))
         peers = frozenset(other for other in running if other != name and self._runtime(self._site(other)) is runtime)
-        return Leaving(name, found, self._site(name).service.stop_grace_period, peers, runtime.alone)
+        # One that records a start-up cache is busy with that after its own end, for longer on a busy machine.
+        alone = None if records(found) else runtime.alone
+        return Leaving(name, found, self._site(name).service.stop_grace_period, peers, alone)
 
     def _state(self, name: str) -> ServiceState:
         if name not in self.sites:

@@ -69,15 +69,23 @@ def await_ends(leaving: Sequence[Leaving], progress: Progress, clock: Clock = CL
         clock.sleep(_POLL_S if pending else 0)
 
 
+def records(found: psutil.Process) -> Path | None:
+    """Return the start-up cache that a JVM was told to write at its end, None for any other process."""
+    try:
+        flag = next((arg for arg in found.cmdline() if arg.startswith(_RECORDS)), None)
+    except psutil.NoSuchProcess:
+        return None
+    return Path(flag.removeprefix(_RECORDS)) if flag else None
+
+
 def _has_ended(item: Leaving, progress: Progress) -> bool:
     """Tell whether a service has ended; its JVM may go on alone to write the start-up cache it recorded."""
     process.reap(item.found.pid)
-    try:
-        recorded = next((arg for arg in item.found.cmdline() if arg.startswith(_RECORDS)), None)
-        gone = item.found.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-    if recorded and Path(recorded.removeprefix(_RECORDS) + ".config").exists():
+    cache = records(item.found)
+    if cache and cache.with_name(cache.name + ".config").exists():
         progress(f"{item.name} has stopped; its JVM saves a start-up cache in the background (once, about 10 s)")
         return True
-    return gone
+    try:
+        return item.found.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
