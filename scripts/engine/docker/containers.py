@@ -54,7 +54,12 @@ class ContainerView:
 
     @property
     def health(self) -> str:
-        """Return healthy, unhealthy or starting; empty without a health check."""
+        """Return healthy, unhealthy or starting; empty without a health check.
+
+        Also empty for what does not run: the engine calls every container unhealthy once it has stopped.
+        """
+        if self.state["Status"] not in ("running", "paused", "restarting"):
+            return ""
         return str((self.state.get("Health") or {}).get("Status", "")).replace("none", "")
 
     @property

@@ -53,7 +53,7 @@ def container(
         (container("created"), "stopped", ""),
         (container("exited", exit_code=137), "exited", ""),
         (container("exited", once=True), "stopped", "healthy"),
-        (container("exited", exit_code=143), "stopped", ""),
+        (container("exited", exit_code=143, health="unhealthy"), "stopped", ""),
         (container("exited", exit_code=1, once=True), "exited", ""),
     ],
 )
@@ -74,6 +74,7 @@ def test_a_running_container_is_told_in_full() -> None:
         (container(), False),
         (container("exited"), False),
         (container("exited", exit_code=1), True),
+        (container("exited", exit_code=143, health="unhealthy"), False),
         (container(RestartCount=1, health="starting"), True),
         (container(RestartCount=1, health="healthy"), False),
         (container(health="unhealthy"), True),
