@@ -73,7 +73,8 @@ def failover(
     page = report.write(done, folder, settings.root / "schemas" / "failover-report.schema.json")
     if json:
         console.print_json(done)
-    _show(done, page)
+    else:
+        _show(done, page)
     return _EXIT[done["verdict"]]
 
 

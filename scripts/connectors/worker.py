@@ -48,8 +48,9 @@ class State:
 
     @property
     def failed(self) -> bool:
-        """True if the connector or one of its tasks has given up."""
-        return "FAILED" in (self.state, *(task.state for task in self.tasks))
+        """True if the connector or one of its tasks has given up; while they restart, old failures don't count."""
+        states = (self.state, *(task.state for task in self.tasks))
+        return "FAILED" in states and "RESTARTING" not in states
 
     @property
     def first_trace(self) -> str:

@@ -82,7 +82,8 @@ def _has_ended(item: Leaving, progress: Progress) -> bool:
     """Tell whether a service has ended; its JVM may go on alone to write the start-up cache it recorded."""
     process.reap(item.found.pid)
     cache = records(item.found)
-    if cache and cache.with_name(cache.name + ".config").exists():
+    # A port that it still holds (an agent's lasts as long as the JVM) would be missed by the next start.
+    if cache and cache.with_name(cache.name + ".config").exists() and not process.listeners(item.found):
         progress(f"{item.name} has stopped; its JVM saves a start-up cache in the background (once, about 10 s)")
         return True
     try:
