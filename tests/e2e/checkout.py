@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -77,17 +78,26 @@ class Checkout:
         return {name: pid for name, pid in self.pids().items() if name in BROKERS}
 
 
-def make(folder: Path, cache: Path, *, shift: int) -> Checkout:
-    """Copy the tracked files into a new folder and move its ports."""
+def make(folder: Path, cache: Path, *, shift: int, brokers_only: bool = False) -> Checkout:
+    """Copy the tracked files into a new folder and move its ports; without the parts beside Kafka if asked."""
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, names.split("\0")):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)
+    if brokers_only:
+        _keep_brokers(folder / "docker-compose.yml")
     checkout = Checkout(folder, cache)
     settings.ensure_env_file(settings.Settings(root=folder))
     settings.shift_ports(folder / ".env", shift)
     return checkout
+
+
+def _keep_brokers(compose_file: Path) -> None:
+    """Leave of the project's parts only Kafka: what a fault does to it needs no registry, and starts in half the time."""
+    parts = re.split(r"(?m)^(?=  - path: |networks:)", compose_file.read_text(encoding="utf-8"))
+    kept = [part for part in parts if "path: infra/" not in part or "/kafka/" in part]
+    compose_file.write_text("".join(kept), encoding="utf-8")
 
 
 def free_shift() -> int:

@@ -26,6 +26,22 @@ NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0
 COMPOSE = "infra/05-messaging/kafka/docker-compose.yml"
 
 
+@pytest.fixture
+def fresh(tmp_path: Path, cache: Path) -> Iterator[Checkout]:
+    made = checkout.make(tmp_path / "checkout", cache, shift=checkout.free_shift(), brokers_only=True)
+    yield made
+    made.run("down", code=None)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """The cache, with all that brokers need in it."""
+    made = checkout.make(tmp_path_factory.mktemp("filling"), cache, shift=checkout.free_shift(), brokers_only=True)
+    made.run("up")
+    made.run("down")
+    return cache
+
+
 def some_process(made: Checkout) -> bool:
     return any((made.root / ".stack" / "embedded").glob("*/process.json"))
 
@@ -74,7 +90,7 @@ def test_a_taken_port_names_its_owner(fresh: Checkout) -> None:
 
 def test_two_checkouts_run_side_by_side(fresh: Checkout, tmp_path: Path) -> None:
     fresh.run("up")
-    second = checkout.make(tmp_path / "second", fresh.cache, shift=0)
+    second = checkout.make(tmp_path / "second", fresh.cache, shift=0, brokers_only=True)
     shutil.copy(fresh.root / ".env", second.root / ".env")
     refused = second.run("up", code=4)
     assert str(fresh.root) in refused.stderr
@@ -158,9 +174,8 @@ def copy_of_cache(cache: Path, folder: Path) -> Path:
     return copy
 
 
-def test_a_cut_jar_is_fetched_again(fresh: Checkout, tmp_path: Path, running: Checkout) -> None:
-    assert running.pids(), "the shared cache is filled"
-    fresh.cache = copy_of_cache(fresh.cache, tmp_path)
+def test_a_cut_jar_is_fetched_again(fresh: Checkout, tmp_path: Path, filled: Path) -> None:
+    fresh.cache = copy_of_cache(filled, tmp_path)
     jar = next((fresh.cache / "messaging-backbone" / "repository").rglob("kafka-clients-*.jar"))
     with jar.open("r+b") as file:
         file.truncate(1000)
@@ -169,9 +184,8 @@ def test_a_cut_jar_is_fetched_again(fresh: Checkout, tmp_path: Path, running: Ch
     assert "downloading 1 files" in fresh.run("up").stderr
 
 
-def test_an_altered_lock_is_noticed(fresh: Checkout, tmp_path: Path, running: Checkout) -> None:
-    assert running.pids(), "the shared cache is filled"
-    fresh.cache = copy_of_cache(fresh.cache, tmp_path)
+def test_an_altered_lock_is_noticed(fresh: Checkout, tmp_path: Path, filled: Path) -> None:
+    fresh.cache = copy_of_cache(filled, tmp_path)
     lock = fresh.root / "infra" / "artifacts.lock.json"
     head, _, tail = lock.read_text().partition('"org.apache.kafka:kafka-clients:jar:4.3.1": {\n   "sha256": "')
     lock.write_text(f'{head}"org.apache.kafka:kafka-clients:jar:4.3.1": {{\n   "sha256": "{"0" * 64}{tail[64:]}')
@@ -180,9 +194,8 @@ def test_an_altered_lock_is_noticed(fresh: Checkout, tmp_path: Path, running: Ch
     assert not list((fresh.cache / "messaging-backbone" / "repository").rglob("kafka-clients-*.jar"))
 
 
-def test_a_filled_cache_needs_no_network(fresh: Checkout, running: Checkout) -> None:
-    assert running.pids(), "the shared cache is filled"
-    offline = Checkout(fresh.root, fresh.cache, NO_NETWORK)
+def test_a_filled_cache_needs_no_network(fresh: Checkout, filled: Path) -> None:
+    offline = Checkout(fresh.root, filled, NO_NETWORK)
     offline.run("up")
     offline.run("down")
 
