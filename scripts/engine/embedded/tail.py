@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _POLL_S = 0.2
-_BAD = re.compile(r"\b(FATAL|ERROR)\b|Exception\b|^Error")
+# A JVM names the flag it does not know first, and calls that an error in the line after.
+_BAD = re.compile(r"\b(FATAL|ERROR)\b|Exception\b|^(Error|Unrecognized|Invalid)\b")
 _TELLING_LINES = 12
 
 
