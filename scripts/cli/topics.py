@@ -48,6 +48,8 @@ def topics(
     from scripts.cli import opening
     from scripts.settings import ROOT
 
+    # A file that is not valid is told before anything is asked of a cluster.
+    wanted = library.read(ROOT / library.FILE) if action in {"plan", "apply"} else ()
     with health.admin(opening.bootstrap(bootstrap)) as client:
         if action == "list":
             found = library.describe(client)
@@ -67,7 +69,7 @@ def topics(
             library.delete(client, name)
             console.say(f"deleted {name}")
         else:
-            changes = library.plan(library.read(ROOT / library.FILE), library.describe(client))
+            changes = library.plan(wanted, library.describe(client))
             if action == "apply":
                 library.apply(client, changes)
             _print(

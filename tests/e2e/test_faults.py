@@ -245,7 +245,7 @@ def test_a_disk_with_too_little_room(fresh: Checkout, tmp_path: Path) -> None:
             ["topics", "plan"],
             "$.topics[0]",
         ),
-        (".env", "KAFKA_VERSION=", "KAFKA VERSION=", ["up"], "env-syntax"),
+        (".env", "KAFKA_HEAP_OPTS=", "KAFKA HEAP_OPTS=", ["up"], "env-syntax"),
         (".env", "BIND_ADDRESS=", "BIND_ADDRESS=", ["up", "--profile", "mesaging"], "unknown-profile"),
         (".env", "BIND_ADDRESS=", "BIND_ADDRESS=", ["up", "--engine", "podman"], "unknown-engine"),
         (".env", "BIND_ADDRESS=", "BIND_ADDRESS=", ["smoke", "--bootstrap", "nonsense"], "bad-address"),
