@@ -176,7 +176,7 @@ class EmbeddedEngine:
         """Use the cache, or record it if nobody does; one that this service's last start refused is no good."""
         if not self.use_cache:
             return []
-        recorded = any(flag in found.cmdline() for found in self._running() for flag in cache.record_flags())
+        recorded = any(flag in _cmdline(found) for found in self._running() for flag in cache.record_flags())
         return cache.start_flags(refused=aot.was_refused(_text(site.output_file)), recorded=recorded)
 
     def _leaving(self, name: str, found: psutil.Process, running: Iterable[str]) -> Leaving:
@@ -194,8 +194,11 @@ class EmbeddedEngine:
         if found is None:
             died = site.record_file.exists()
             return ServiceState(name, "exited" if died else "stopped", detail="died" if died else "")
-        with found.oneshot():
-            status, created, memory = found.status(), found.create_time(), found.memory_info().rss
+        try:
+            with found.oneshot():
+                status, created, memory = found.status(), found.create_time(), found.memory_info().rss
+        except psutil.NoSuchProcess:  # it ended between two looks; a zombie is one that has
+            return ServiceState(name, "exited", detail="died")
         up = answers(self._runtime(site).endpoint(site))
         return ServiceState(
             name=name,
