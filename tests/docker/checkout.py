@@ -9,6 +9,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from scripts.settings import ROOT, Settings, ensure_env_file, shift_ports
+from tests.e2e.checkout import free_shift
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _NOT_OURS = re.compile(r"COMPOSE_|STACK_|KAFKA_|DOCKER_HOST$|CLUSTER_ID$")
 
 
-def fresh(folder: Path, name: str, *, port_shift: int, environ: Mapping[str, str] | None = None) -> Settings:
+def fresh(folder: Path, name: str, *, environ: Mapping[str, str] | None = None) -> Settings:
     """Copy docker-compose.yml, infra/ and .env.example into a folder and make its .env."""
     shutil.copytree(ROOT / "infra", folder / "infra")
     for file in ("docker-compose.yml", ".env.example"):
@@ -25,7 +26,7 @@ def fresh(folder: Path, name: str, *, port_shift: int, environ: Mapping[str, str
     kept = {key: value for key, value in os.environ.items() if not _NOT_OURS.match(key)}
     settings = Settings(folder, {**kept, **(environ or {})})
     ensure_env_file(settings)
-    shift_ports(settings.env_file, port_shift)
+    shift_ports(settings.env_file, free_shift())
     # A machine that lets nobody open 100,000 files still shows that the limit that is set holds.
     assign(settings, COMPOSE_PROJECT_NAME=name, KAFKA_NOFILE=str(min(100_000, _hard_limit())))
     return settings

@@ -54,7 +54,7 @@ def _load_stand_ins(host: str, workdir: Path) -> None:
 @pytest.fixture(scope="session")
 def docker_stack(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Yield the stack of all four profiles, started on Docker; with stand-ins, as much of it as they are for."""
-    settings = checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-docker", port_shift=20_000, environ=engine)
+    settings = checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-docker", environ=engine)
     whole = open_stack(settings, _PROFILES, "docker", no_display)
     stack = _runnable(whole)
     started = time.monotonic()
@@ -69,7 +69,7 @@ def docker_stack(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module")
 def embedded_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Yield the three brokers of a checkout, started as processes."""
-    settings = checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-embedded", port_shift=30_000)
+    settings = checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-embedded")
     stack = open_stack(settings, ["messaging"], "embedded", no_display)
     brokers = Stack(settings, stack.model.only(stack.brokers), stack.engine)
     try:

@@ -41,7 +41,7 @@ _NEEDED = (
 
 
 def test_three_healthy_brokers_start_nearly_as_fast_as_bare_ones(engine: dict[str, str], tmp_path: Path) -> None:
-    settings = checkout.fresh(tmp_path / "clone", "e2e-start", port_shift=25_000, environ=engine)
+    settings = checkout.fresh(tmp_path / "clone", "e2e-start", environ=engine)
     whole = open_stack(settings, ["messaging"], "docker", no_display)
     ours = Stack(settings, whole.model.only([*whole.brokers, "kafka-folders"]), whole.engine)
     DockerEngine(settings, whole.model).compose.run(["build", "kafka-folders"], progress=print)

@@ -114,7 +114,7 @@ def test_a_broker_that_cannot_start_is_named_with_its_exit_code_and_words(
     engine: dict[str, str], docker_stack: Stack, tmp_path: Any
 ) -> None:
     del docker_stack  # its images are the ones this stack uses
-    settings = checkout.fresh(tmp_path / "clone", "e2e-broken", port_shift=25_000, environ=engine)
+    settings = checkout.fresh(tmp_path / "clone", "e2e-broken", environ=engine)
     checkout.assign(settings, KAFKA_JVM_PERFORMANCE_OPTS="-XX:+NoSuchOption")
     whole = open_stack(settings, ["messaging"], "docker", no_display)
     broken = Stack(settings, whole.model.only(["kafka-1", "kafka-folders"]), whole.engine)

@@ -15,6 +15,8 @@ from scripts.engine.base import Progress, ServiceState
 from scripts.engine.docker import connection, data, preflight, reach
 from scripts.engine.docker.cli import ComposeCli
 from scripts.engine.docker.containers import ContainerView, used_memory
+from scripts.engine.docker.stopping import LastNode
+from scripts.engine.embedded.runtimes import RUNTIMES
 from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
 _LOG_LINES = 400
+_KAFKA = "kafka"
 _LATELY = timedelta(minutes=10)
 _GONE = frozenset({"exited", "dead", "created"})
 
@@ -87,10 +90,10 @@ class DockerEngine:
         for container in self.containers().values():
             if container.status == "paused" and container.labels[_SERVICE] in known:
                 container.unpause()  # one that is paused could not hear
-        if set(self.containers()) <= set(known):
-            self.compose.run(["down", "--remove-orphans"], progress=progress)
-        else:
-            self.compose.run(["stop", *known], progress=progress)
+        verb = ["down", "--remove-orphans"] if set(self.containers()) <= set(known) else ["stop", *known]
+        nodes = frozenset(name for name in known if self.model[name].embedded.get("runtime") == _KAFKA)
+        last = LastNode(nodes, RUNTIMES[_KAFKA].alone or 0.0)
+        self.compose.run(verb, progress=progress, watch=lambda: self._release(last, progress))
 
     def signal(self, service: str, number: signal.Signals) -> None:
         """Kill, pause or unpause a container; any other signal goes to its main process."""
@@ -198,6 +201,13 @@ class DockerEngine:
                     exit_code=ExitCode.ENVIRONMENT,
                 )
         return None
+
+    def _release(self, last: LastNode, progress: Progress) -> None:
+        """Kill the last node once it has waited in vain; the next start recovers its log."""
+        running = {name: item for name, item in self.containers().items() if item.status == "running"}
+        if name := last.overdue(running):
+            progress(f"{name} is the last node: nobody is left to grant its shutdown, so it is killed")
+            running[name].kill()
 
     def _last_exit(self, container: Container) -> int | None:
         """Return the exit code of a container's last end, None if it has not ended lately."""
