@@ -137,7 +137,10 @@ def e2e_failover(session: nox.Session) -> None:
 
 @nox.session(name="e2e-docker", venv_backend="none", requires=["dev"], default=False)
 def e2e_docker(session: nox.Session) -> None:
-    """Start the real Compose files on a Docker engine (the one that answers, else a private one) and try them."""
+    """Start the real Compose files on a Docker engine (the one that answers, else a private one) and try them.
+
+    The private engine wants root and Debian's docker.io, iptables, iproute2, tini and busybox-static.
+    """
     run(session, "pytest", "tests/docker", "-s", *session.posargs)
 
 
