@@ -72,7 +72,8 @@ def test_smoke_proves_messages_get_through(running: Checkout, tmp_path: Path) ->
 
 
 def test_smoke_works_against_any_cluster(running: Checkout) -> None:
-    servers = running.run("endpoints", "--format", "env").stdout.strip().split("=", 1)[1]
+    lines = running.run("endpoints", "--format", "env").stdout.splitlines()
+    servers = dict(line.split("=", 1) for line in lines)["KAFKA_BOOTSTRAP_SERVERS"]
     out = running.run("smoke", "--bootstrap", servers, "--records", "50").stdout
     assert out.startswith("smoke: PASS")
     assert "restarted" not in out
