@@ -7,11 +7,15 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e import checkout
 from tests.e2e.checkout import ROOT, Checkout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BANNED = re.compile(r"(java|javac|mvn|docker|dockerd|docker-compose|podman|uv)")
 ITSELF = "./invoke test"
@@ -19,7 +23,7 @@ COMMAND_TIMEOUT_S = 600
 
 
 @pytest.fixture
-def newcomer(tmp_path: Path) -> Checkout:
+def newcomer(tmp_path: Path) -> Iterator[Checkout]:
     """A checkout with nothing in its cache and only everyday programs on PATH."""
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -31,7 +35,8 @@ def newcomer(tmp_path: Path) -> Checkout:
                 link.symlink_to(program)
     made = checkout.make(tmp_path / "checkout", tmp_path / "cache", shift=checkout.free_shift())
     made.environ = {"PATH": str(programs), "JAVA_HOME": "", "VIRTUAL_ENV": "", "PYTHON": ""}
-    return made
+    yield made
+    made.run("down", code=None)
 
 
 def commands() -> list[str]:

@@ -80,9 +80,20 @@ def find(identity: Identity | None) -> psutil.Process | None:
     try:
         process = psutil.Process(identity.pid)
         same = abs(process.create_time() - identity.started) < _SAME_START_S
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if same and not has_ended(process) else None
     except psutil.NoSuchProcess:
         return None
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Tell whether nothing of a process runs any more.
+
+    A JVM's first thread ends before its others: a zombie with threads still holds its ports.
+    """
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+    except psutil.NoSuchProcess:
+        return True
 
 
 def orphans(owner_prefix: str) -> Iterator[tuple[str, Identity]]:

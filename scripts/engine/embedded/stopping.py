@@ -86,7 +86,4 @@ def _has_ended(item: Leaving, progress: Progress) -> bool:
     if cache and cache.with_name(cache.name + ".config").exists() and not process.listeners(item.found):
         progress(f"{item.name} has stopped; its JVM saves a start-up cache in the background (once, about 10 s)")
         return True
-    try:
-        return item.found.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    return process.has_ended(item.found)
