@@ -176,7 +176,7 @@ class EmbeddedEngine:
         """Use the cache, or record it if nobody does; one that this service's last start refused is no good."""
         if not self.use_cache:
             return []
-        recorded = any(flag in _cmdline(found) for found in self._running() for flag in cache.record_flags())
+        recorded = any(flag in process.arguments(found) for found in self._running() for flag in cache.record_flags())
         return cache.start_flags(refused=aot.was_refused(_text(site.output_file)), recorded=recorded)
 
     def _leaving(self, name: str, found: psutil.Process, running: Iterable[str]) -> Leaving:
@@ -264,13 +264,6 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _cmdline(found: psutil.Process) -> list[str]:
-    try:
-        return found.cmdline()
-    except psutil.Error:
-        return []
-
-
 def _is_saving_cache(found: psutil.Process) -> bool:
     """Tell a JVM that only writes a start-up cache from one that serves: it listens nowhere."""
-    return any(arg.startswith("-XX:AOT") for arg in _cmdline(found)) and not process.listeners(found)
+    return any(arg.startswith("-XX:AOT") for arg in process.arguments(found)) and not process.listeners(found)

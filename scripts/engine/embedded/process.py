@@ -96,6 +96,14 @@ def has_ended(process: psutil.Process) -> bool:
         return True
 
 
+def arguments(process: psutil.Process) -> list[str]:
+    """Return a process's command line, empty for one that has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def orphans(owner_prefix: str) -> Iterator[tuple[str, Identity]]:
     """Yield (owner, identity) of every process of this user that `spawn` started for an owner with that prefix.
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from scripts.engine.embedded import process
 from scripts.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    import psutil
 
     from scripts.engine.base import Progress
 
@@ -71,10 +71,7 @@ def await_ends(leaving: Sequence[Leaving], progress: Progress, clock: Clock = CL
 
 def records(found: psutil.Process) -> Path | None:
     """Return the start-up cache that a JVM was told to write at its end, None for any other process."""
-    try:
-        flag = next((arg for arg in found.cmdline() if arg.startswith(_RECORDS)), None)
-    except psutil.NoSuchProcess:
-        return None
+    flag = next((arg for arg in process.arguments(found) if arg.startswith(_RECORDS)), None)
     return Path(flag.removeprefix(_RECORDS)) if flag else None
 
 
