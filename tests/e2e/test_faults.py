@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
 COMPOSE = "infra/05-messaging/kafka/docker-compose.yml"
+BROKERS_JAR = "org.apache.kafka:kafka-clients:jar:4.3.1"
 
 
 @pytest.fixture
@@ -175,10 +177,15 @@ def copy_of_cache(cache: Path, folder: Path) -> Path:
     return copy
 
 
+def brokers_jar(cache: Path) -> Path:
+    group, name, kind, version = BROKERS_JAR.split(":")
+    folder = cache / "messaging-backbone" / "repository" / group.replace(".", "/") / name / version
+    return folder / f"{name}-{version}.{kind}"
+
+
 def test_a_cut_jar_is_fetched_again(fresh: Checkout, tmp_path: Path, filled: Path) -> None:
     fresh.cache = copy_of_cache(filled, tmp_path)
-    jar = next((fresh.cache / "messaging-backbone" / "repository").rglob("kafka-clients-*.jar"))
-    with jar.open("r+b") as file:
+    with brokers_jar(fresh.cache).open("r+b") as file:
         file.truncate(1000)
     offline = Checkout(fresh.root, fresh.cache, NO_NETWORK).run("up", code=4)
     assert "download-failed" in offline.stderr
@@ -188,11 +195,12 @@ def test_a_cut_jar_is_fetched_again(fresh: Checkout, tmp_path: Path, filled: Pat
 def test_an_altered_lock_is_noticed(fresh: Checkout, tmp_path: Path, filled: Path) -> None:
     fresh.cache = copy_of_cache(filled, tmp_path)
     lock = fresh.root / "infra" / "artifacts.lock.json"
-    head, _, tail = lock.read_text().partition('"org.apache.kafka:kafka-clients:jar:4.3.1": {\n   "sha256": "')
-    lock.write_text(f'{head}"org.apache.kafka:kafka-clients:jar:4.3.1": {{\n   "sha256": "{"0" * 64}{tail[64:]}')
+    altered = json.loads(lock.read_text())
+    altered["files"][BROKERS_JAR]["sha256"] = "0" * 64
+    lock.write_text(json.dumps(altered))
     refused = fresh.run("up", code=4)
     assert "checksum-mismatch" in refused.stderr
-    assert not list((fresh.cache / "messaging-backbone" / "repository").rglob("kafka-clients-*.jar"))
+    assert not brokers_jar(fresh.cache).exists()
 
 
 def test_a_filled_cache_needs_no_network(fresh: Checkout, filled: Path) -> None:
