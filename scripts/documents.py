@@ -81,7 +81,8 @@ def _includes(document: Document) -> Iterator[tuple[Path, Scope]]:
             directory = resolve(document, *texts(document, fields["project_directory"][1]))
         names = texts(document, fields["env_file"][1]) if "env_file" in fields else ()
         env_paths = [resolve(document, name) for name in names] or [directory / ".env"]
-        own = tuple(envfile.load(path, document.scope.environ) for path in reversed(env_paths))
+        above = {file.path for file in document.scope.files}
+        own = tuple(envfile.load(path, document.scope.environ) for path in reversed(env_paths) if path not in above)
         scope = Scope(directory, document.scope.environ, (*document.scope.files, *own))
         yield from ((path, scope) for path in reversed(files))
 

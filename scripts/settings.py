@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
@@ -61,6 +59,8 @@ class Settings:
         """Downloads and start-up caches, shared by all checkouts of a user (XDG_CACHE_HOME)."""
         if base := self.environ.get("XDG_CACHE_HOME"):
             return Path(base) / "messaging-backbone"
+        import platformdirs  # noqa: PLC0415 - only a start needs the folder; `lint` is to be quick
+
         return platformdirs.user_cache_path("messaging-backbone", appauthor=False)
 
     def variables(self) -> dict[str, str]:

@@ -47,11 +47,12 @@ def test_a_killed_broker_loses_nothing_and_heals(stack: Stack) -> None:
 
 def test_down_is_clean_and_up_finds_the_data(stack: Stack) -> None:
     topic, sent = records.produce(stack.bootstrap, 100)
-    lifecycle.down(stack, print)
+    said: list[str] = []
+    lifecycle.down(stack, said.append)
     assert {state.phase for state in stack.engine.states(list(stack.brokers))} == {"stopped"}
     closed = [folder for folder in data_folders(stack) if (folder / ".kafka_cleanshutdown").exists()]
-    # The last of three nodes may find nobody who could grant its shutdown (scripts/engine/docker/stopping.py).
-    assert len(closed) >= 2
+    # The last of three may lose its quorum before it has leave to go (busy machine): it is ended, and that is said.
+    assert len(closed) + sum("killed" in line for line in said) == 3, said
     _up(stack)
     assert records.read(stack.bootstrap, topic, len(sent)) == sent
 

@@ -54,9 +54,9 @@ def test_data_survives_down_and_up(fresh: Checkout) -> None:
     down = fresh.run("down")
     assert "the data is kept" in down.stderr
     assert fresh.pids() == {}
-    # The last of three that stop together may lose its quorum before it has leave to go, and is ended then.
-    data = fresh.root / "data" / "messaging" / "kafka"
-    assert len(list(data.glob("kafka-?/.kafka_cleanshutdown"))) >= 2
+    # The last of three may lose its quorum before it has leave to go (busy machine): it is ended, and that is said.
+    clean = list((fresh.root / "data" / "messaging" / "kafka").glob("kafka-?/.kafka_cleanshutdown"))
+    assert len(clean) + ("is killed" in down.stderr) == 3, down.stderr
     fresh.run("up")
     assert "kept" in [topic["name"] for topic in fresh.json("topics", "list")]
 
