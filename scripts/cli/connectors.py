@@ -79,9 +79,10 @@ def _plan(
 
 def _restart(worker: Worker, wanted: Sequence[Connector], *, json: bool) -> ExitCode | None:
     names = [connector.name for connector in wanted]
+    before = [state for name in names if (state := worker.state(name))]
     for name in names:
         worker.restart(name)
-    states = _await(worker, names)
+    states = _await(worker, names, before)
     _render(states, json=json)
     return _verdict(states)
 
@@ -99,10 +100,10 @@ def _status(worker: Worker, names: Sequence[str], *, json: bool) -> ExitCode | N
     return _verdict(states)
 
 
-def _await(worker: Worker, names: Sequence[str]) -> tuple[State, ...]:
+def _await(worker: Worker, names: Sequence[str], before: Sequence[State] = ()) -> tuple[State, ...]:
     from scripts.connectors.plan import wait_running
 
-    return wait_running(names, worker, timeout=_START_TIMEOUT_S)
+    return wait_running(names, worker, timeout=_START_TIMEOUT_S, before=before)
 
 
 def _verdict(states: Sequence[State]) -> ExitCode | None:

@@ -9,7 +9,7 @@ from scripts.errors import StackError
 from scripts.wait import CLOCK, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from scripts.connectors.files import Connector
     from scripts.connectors.worker import State, Worker
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["create", "update", "unknown"]
 _SECRET = ("password", "secret")
+_STALE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +75,31 @@ def apply(
     return done
 
 
-def wait_running(names: Iterable[str], worker: Worker, *, timeout: float, clock: Clock = CLOCK) -> tuple[State, ...]:
+def wait_running(
+    names: Iterable[str],
+    worker: Worker,
+    *,
+    timeout: float,
+    before: Collection[State] = (),
+    clock: Clock = CLOCK,
+) -> tuple[State, ...]:
     """Wait until every named connector runs, and return their states; those that fail are returned at once.
 
-    Raises StackError("timed-out") with the last states after `timeout` seconds.
+    before: states from before a restart. Connect goes on telling an old failure until it has read its own news, so
+    one that is just the same is believed only after 10 s. Raises StackError("timed-out") with the last states after
+    `timeout` seconds.
     """
     wanted = tuple(names)
     seen: dict[str, State | None] = {}
+    believed = clock.now() + _STALE_S
+
+    def over(state: State) -> bool:
+        return state.running or (state.failed and (state not in before or clock.now() >= believed))
 
     def settled() -> tuple[State, ...] | None:
         seen.update({name: worker.state(name) for name in wanted})
         states = tuple(state for state in seen.values() if state is not None)
-        done = len(states) == len(wanted) and all(state.running or state.failed for state in states)
-        return states if done else None
+        return states if len(states) == len(wanted) and all(map(over, states)) else None
 
     def last_seen() -> str:
         return "\n".join(f"{name}: {state.state if state else 'not placed yet'}" for name, state in seen.items())

@@ -18,6 +18,9 @@ class FakeWorker:
         self.rebalances = 0
         self.restarted: list[str] = []
         self.pending = 0
+        self.stale = 0
+        """How often the state from before a restart is still told."""
+        self._old = ""
 
     def answer(self, method: str, path: str, body: Body) -> tuple[int, object]:  # noqa: PLR0911 - one a route
         if self.rebalances:
@@ -39,7 +42,7 @@ class FakeWorker:
                 return self._status(name)
             case ["POST", "connectors", name, "restart"] if name in self.configs:
                 self.restarted.append(name)
-                self.traces.pop(name, None)
+                self._old = self.traces.pop(name, "")
                 return 202, {}
         return 404, {"error_code": 404, "message": "Connector not found"}
 
@@ -48,6 +51,9 @@ class FakeWorker:
             self.pending -= 1
             return 404, {"error_code": 404, "message": f"No status found for connector {name}"}
         trace = self.traces.get(name)
+        if self.stale:
+            self.stale -= 1
+            trace = self._old
         task = {"id": 0, "state": "FAILED", "trace": trace} if trace else {"id": 0, "state": "RUNNING"}
         return 200, {"name": name, "type": "sink", "connector": {"state": "RUNNING"}, "tasks": [task]}
 

@@ -124,6 +124,24 @@ def test_a_failed_task_ends_the_wait_with_its_trace(worker: Worker, fake: FakeWo
     assert wait_running(["archive"], worker, timeout=5, clock=Clock())[0].running
 
 
+def test_a_failure_from_before_a_restart_is_no_news(worker: Worker, fake: FakeWorker) -> None:
+    worker.put("archive", {"connector.class": SINK})
+    fake.traces["archive"] = "java.lang.Exception: no"
+    before = wait_running(["archive"], worker, timeout=5, clock=Clock())
+    worker.restart("archive")
+    fake.stale = 3
+    assert wait_running(["archive"], worker, timeout=60, before=before, clock=Clock())[0].running
+
+
+def test_the_same_failure_again_is_believed_in_the_end(worker: Worker, fake: FakeWorker) -> None:
+    worker.put("archive", {"connector.class": SINK})
+    fake.traces["archive"] = "java.lang.Exception: no"
+    before = wait_running(["archive"], worker, timeout=5, clock=Clock())
+    clock = Clock()
+    assert wait_running(["archive"], worker, timeout=60, before=before, clock=clock) == before
+    assert clock.now() >= 10
+
+
 def test_what_never_runs_times_out_with_the_last_state(worker: Worker) -> None:
     with pytest.raises(StackError, match="timed-out") as caught:
         wait_running(["archive"], worker, timeout=5, clock=Clock())
