@@ -51,8 +51,8 @@ class Ground:
 
     def state(self, node: int) -> ServiceState:
         """Return what the engine says of a broker now."""
-        service = self.service(node)
-        return next(state for state in self.engine_stack.engine.states() if state.name == service)
+        (state,) = self.engine_stack.engine.states([self.service(node)])
+        return state
 
     def data(self, node: int) -> Path:
         """Return the folder on this machine with a broker's logs."""

@@ -19,10 +19,10 @@ Role = Literal["leader", "follower", "controller", "controller-leader", "coordin
 controller-leader: the active controller, made the leader of partition 0 first if it is not.
 """
 
-Need = Literal["signals", "files", "limits", "network"]
+Need = Literal["signals", "files", "limits", "network", "resources"]
 """What an engine must be able to do for it.
 
-files: the brokers' data folders can be written by this user.
+files: the brokers' data folders can be written by this user. limits: of a process; resources: of a container.
 """
 
 
@@ -60,6 +60,18 @@ KINDS: Mapping[str, Kind] = {
     "kill-consumer": Kind("SIGKILL of the consumer, then a new one", ("client",), (0.1, 0.5), fences=False),
     "isolate": Kind(
         "off the network, reachable by nobody", ("leader", "follower", "controller"), (1.4, 3.0), "network"
+    ),
+    "one-way": Kind("what it sends to the other brokers is lost", ("leader", "controller"), (1.4, 3.0), "network"),
+    "partial": Kind(
+        "one other broker does not hear it, the third does",
+        ("leader", "controller"),
+        (1.4, 3.0),
+        "network",
+        fences=False,
+    ),
+    "starve": Kind("a hundredth of a processor", ("leader", "follower", "controller"), (1.4, 3.0), "resources"),
+    "out-of-memory": Kind(
+        "killed by the kernel at its memory limit", ("leader", "controller"), (0.0, 0.3), "resources", fences=False
     ),
 }
 """Every kind of fault, by name."""

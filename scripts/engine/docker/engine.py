@@ -120,6 +120,34 @@ class DockerEngine:
         for network in self._project_networks():
             network.connect(self._container(service), aliases=[service, hostname])
 
+    def mute(self, service: str, peers: Sequence[str]) -> None:
+        """Let what a container sends to others go nowhere."""
+        self._route("add", service, peers)
+
+    def unmute(self, service: str, peers: Sequence[str]) -> None:
+        """Undo `mute`."""
+        self._route("del", service, peers)
+
+    def throttle(self, service: str, cpus: float | None) -> None:
+        """Limit a running container to so many processors; None: to what the model says."""
+        given = float(self.model[service].raw["cpus"]) if cpus is None else cpus
+        # The SDK's update_container knows quotas only, which a limit set by `cpus` refuses.
+        url = (
+            f"{self.client.api.base_url}/v{self.client.api.api_version}/containers/{self._container(service).id}/update"
+        )
+        self.client.api.post(url, json={"NanoCpus": int(given * 1e9)}).raise_for_status()
+
+    def exhaust_memory(self, service: str) -> None:
+        """Fill a container's memory; the kernel is told to take the main process first, and the rest goes with it."""
+        hog = 'echo 1000 > /proc/1/oom_score_adj; x=$(head -c "$0" /dev/zero | tr "\\0" x)'
+        command = ["bash", "-c", hog, str(2 * self.model[service].mem_limit)]
+        created = self.client.api.exec_create(str(self._container(service).id), command)
+        self.client.api.exec_start(str(created["Id"]), detach=True)
+
+    def memory_kills(self, service: str) -> int:
+        """Return how often the kernel has killed a container for its memory lately."""
+        return len(self._events(self._container(service), "oom"))
+
     def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
         """Return the state of these services, or of every one, in the model's order."""
         now = datetime.now(UTC)
@@ -158,7 +186,7 @@ class DockerEngine:
 
     def unreachable(self) -> list[str]:
         """Return the advertised addresses that cannot be connected to from where their clients are."""
-        return reach.unreachable(self.model, self._connects)
+        return reach.unreachable(self.model, self.connects)
 
     def containers(self) -> dict[str, Container]:
         """Return service → container of this project, running or not."""
@@ -174,14 +202,15 @@ class DockerEngine:
             for name, container in self.containers().items()
         }
 
-    def exec(self, service: str, argv: Sequence[str]) -> tuple[int, str]:
-        """Run a command in a container; return its exit code and output."""
-        api = self.client.api
-        command = api.exec_create(str(self._container(service).id), list(argv))
+    def exec(self, service: str, argv: Sequence[str], *, as_root: bool = False) -> tuple[int, str]:
+        """Run a command in a container; return its exit code and output. as_root: and with every capability."""
+        api, user = self.client.api, "root" if as_root else ""
+        command = api.exec_create(str(self._container(service).id), list(argv), user=user, privileged=as_root)
         said: bytes = api.exec_start(str(command["Id"]))
         return int(api.exec_inspect(command["Id"])["ExitCode"]), said.decode(errors="replace")
 
-    def _connects(self, service: str, host: str, port: int) -> bool:
+    def connects(self, service: str, host: str, port: int) -> bool:
+        """Tell whether a container can open a connection."""
         argv = ["timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}"]
         try:
             return self.exec(service, argv)[0] == 0
@@ -211,11 +240,27 @@ class DockerEngine:
 
     def _last_exit(self, container: Container) -> int | None:
         """Return the exit code of a container's last end, None if it has not ended lately."""
-        now = datetime.now(UTC)
-        wanted = {"container": str(container.id), "event": "die"}
-        ends = self.client.api.events(since=now - _LATELY, until=now, filters=wanted, decode=True)
-        codes = [int(end["Actor"]["Attributes"]["exitCode"]) for end in ends]
+        codes = [int(end["Actor"]["Attributes"]["exitCode"]) for end in self._events(container, "die")]
         return codes[-1] if codes else None
+
+    def _events(self, container: Container, kind: str) -> list[dict[str, Any]]:
+        now = datetime.now(UTC)
+        wanted = {"container": str(container.id), "event": kind}
+        return list(self.client.api.events(since=now - _LATELY, until=now, filters=wanted, decode=True))
+
+    def _route(self, verb: str, service: str, peers: Sequence[str]) -> None:
+        """Add or delete a route to nowhere for each peer, with the rights that the container itself has not."""
+        for peer in peers:
+            for found in self._container(peer).attrs["NetworkSettings"]["Networks"].values():
+                command = ["ip", "route", verb, "blackhole", found["IPAddress"]]
+                code, said = self.exec(service, command, as_root=True)
+                if code:
+                    raise StackError(
+                        "link-not-cut",
+                        f"{service} cannot be kept from reaching {peer}",
+                        context=said,
+                        exit_code=ExitCode.ENVIRONMENT,
+                    )
 
     def _memory(self, container: Container) -> int | None:
         if container.status not in ("running", "paused"):

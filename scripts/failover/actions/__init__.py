@@ -8,8 +8,9 @@ import psutil
 
 from scripts.failover.actions.base import Action, Proof, Scene
 from scripts.failover.actions.disk import CutTail, LogDir
-from scripts.failover.actions.network import Isolate, NetworkFaults
+from scripts.failover.actions.network import Isolate, Mute, NetworkFaults
 from scripts.failover.actions.process import Bounce, Kill, KillClient, Pause, Rolling, Stop
+from scripts.failover.actions.resources import OutOfMemory, ResourceFaults, Starve
 from scripts.failover.plan import KINDS
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from scripts.engine import Engine
     from scripts.failover.plan import Need
 
-__all__ = ["ACTIONS", "Action", "NetworkFaults", "Proof", "Scene", "abilities"]
+__all__ = ["ACTIONS", "Action", "NetworkFaults", "Proof", "ResourceFaults", "Scene", "abilities"]
 
 
 ACTIONS: Mapping[str, Action] = {
@@ -37,6 +38,10 @@ ACTIONS: Mapping[str, Action] = {
     "kill-producer": KillClient("producer"),
     "kill-consumer": KillClient("consumer"),
     "isolate": Isolate(),
+    "one-way": Mute(everybody=True),
+    "partial": Mute(everybody=False),
+    "starve": Starve(),
+    "out-of-memory": OutOfMemory(),
 }
 """The action of each kind in scripts/failover/plan.py: KINDS."""
 
@@ -57,4 +62,6 @@ def abilities(engine: Engine, data: Sequence[Callable[[], object]]) -> tuple[Nee
         needs.append("limits")
     if isinstance(engine, NetworkFaults):
         needs.append("network")
+    if isinstance(engine, ResourceFaults):
+        needs.append("resources")
     return tuple(needs)

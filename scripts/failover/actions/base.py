@@ -80,6 +80,13 @@ def gone(scene: Scene) -> Proof:
     return Proof(holds=True, evidence=f"no process, no clean-shutdown marker: {phases}")
 
 
+def alive(scene: Scene) -> Proof:
+    """Show that the victim has a process that runs."""
+    node = scene.nodes[0]
+    phase = scene.ground.state(node).phase
+    return Proof(phase in ("running", "starting"), f"broker {node} is {phase}")
+
+
 def marked_clean(scene: Scene, node: int) -> bool | None:
     """Tell whether a broker left the mark of a clean shutdown; None where its data cannot be looked at."""
     try:

@@ -89,8 +89,12 @@ class FakeEngine:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def states(self) -> list[ServiceState]:
-        return [ServiceState(name, phase, identity=f"pid {self.generation}") for name, phase in self.phases.items()]
+    def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
+        return [
+            ServiceState(name, phase, identity=f"pid {self.generation}")
+            for name, phase in self.phases.items()
+            if services is None or name in services
+        ]
 
     def fenced(self) -> set[int]:
         """Return the brokers whose session has expired; without a majority nobody is left to see it."""
@@ -99,8 +103,13 @@ class FakeEngine:
         return {int(name[-1]) for name, since in self.silent_since.items() if self.clock.now() - since >= self.session}
 
 
+@dataclass
 class NetworkedEngine(FakeEngine):
-    """One that can also take a broker off the network."""
+    """One that can also cut a broker off, from all or from some, and take its processors and memory."""
+
+    deaf_to: dict[str, set[str]] = field(default_factory=dict)
+    starved: set[str] = field(default_factory=set)
+    killed: list[str] = field(default_factory=list)
 
     def disconnect(self, service: str) -> None:
         self.cut.add(service)
@@ -109,6 +118,35 @@ class NetworkedEngine(FakeEngine):
     def reconnect(self, service: str) -> None:
         self.cut.discard(service)
         self.silent_since.pop(service, None)
+
+    def mute(self, service: str, peers: Sequence[str]) -> None:
+        if not self.deaf:
+            self.deaf_to[service] = set(peers)
+            if len(peers) == len(self.phases) - 1:
+                self.silent_since.setdefault(service, self.clock.now())
+
+    def unmute(self, service: str, peers: Sequence[str]) -> None:
+        assert self.deaf_to.pop(service) == set(peers)
+        self.silent_since.pop(service, None)
+
+    def connects(self, service: str, host: str, _: int) -> bool:
+        return host not in self.deaf_to.get(service, ())
+
+    def throttle(self, service: str, cpus: float | None) -> None:
+        if cpus is None:
+            self.starved.remove(service)
+            self.silent_since.pop(service, None)
+        elif not self.deaf:
+            self.starved.add(service)
+            self.silent_since.setdefault(service, self.clock.now())
+
+    def exhaust_memory(self, service: str) -> None:
+        if not self.deaf:
+            self.killed.append(service)
+            self._set(service, "exited")
+
+    def memory_kills(self, service: str) -> int:
+        return self.killed.count(service)
 
 
 class FakeGround(Ground):
@@ -163,7 +201,11 @@ class FakeWorkload:
 def model(data: Path) -> Any:
     services = {
         f"kafka-{node}": {
-            "environment": {"KAFKA_NODE_ID": str(node), "KAFKA_LOG_DIRS": "/data"},
+            "environment": {
+                "KAFKA_NODE_ID": str(node),
+                "KAFKA_LOG_DIRS": "/data",
+                "KAFKA_ADVERTISED_LISTENERS": f"INTERNAL://kafka-{node}:19092",
+            },
             "volumes": [{"type": "bind", "source": str(data / f"kafka-{node}"), "target": "/data"}],
         }
         for node in NODES

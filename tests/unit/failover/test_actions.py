@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BROKER_KINDS = [name for name, kind in KINDS.items() if kind.needs == "signals" and "client" not in kind.roles]
 
+CONTAINER_KINDS = [name for name, kind in KINDS.items() if kind.needs in ("network", "resources") and name != "isolate"]
+
 
 def scene(engine: FakeEngine, kind: str, workload: FakeWorkload | None = None) -> Scene:
     nodes = () if "client" in KINDS[kind].roles else NODES[: KINDS[kind].brokers]
@@ -147,6 +149,43 @@ def test_a_cut_that_found_nothing_is_an_error(engine: FakeEngine) -> None:
         ACTIONS["cut-tail"].inject(scene(engine, "cut-tail"))
 
 
+@pytest.fixture
+def container_engine(tmp_path: Path) -> NetworkedEngine:
+    return NetworkedEngine(FakeClock(), tmp_path, name="docker")
+
+
+@pytest.mark.parametrize("kind", CONTAINER_KINDS)
+def test_a_fault_of_a_container_is_proved_and_undone(container_engine: NetworkedEngine, kind: str) -> None:
+    place = scene(container_engine, kind)
+    ACTIONS[kind].inject(place)
+    container_engine.clock.sleep(place.hold)
+    proof = ACTIONS[kind].prove(place)
+    assert proof.holds, proof.evidence
+    ACTIONS[kind].heal(place)
+    assert set(container_engine.phases.values()) == {"running"}
+    assert {*container_engine.silent_since, *container_engine.deaf_to, *container_engine.starved} == set()
+
+
+@pytest.mark.parametrize("kind", ["one-way", "partial", "starve"])
+def test_a_fault_of_a_container_that_does_nothing_is_not_proved(container_engine: NetworkedEngine, kind: str) -> None:
+    container_engine.deaf = True
+    place = scene(container_engine, kind)
+    ACTIONS[kind].inject(place)
+    container_engine.clock.sleep(place.hold)
+    assert not ACTIONS[kind].prove(place).holds
+
+
+def test_a_broker_that_the_kernel_does_not_kill_is_an_error(container_engine: NetworkedEngine) -> None:
+    container_engine.deaf = True
+    with pytest.raises(StackError, match="timed-out"):
+        ACTIONS["out-of-memory"].inject(scene(container_engine, "out-of-memory"))
+
+
+def test_a_partial_cut_leaves_the_third_broker(container_engine: NetworkedEngine) -> None:
+    ACTIONS["partial"].inject(scene(container_engine, "partial"))
+    assert container_engine.deaf_to == {"kafka-1": {"kafka-2"}}
+
+
 def test_isolation_is_proved_by_silence_and_fencing(tmp_path: Path) -> None:
     engine = NetworkedEngine(FakeClock(), tmp_path)
     place = scene(engine, "isolate")
@@ -160,6 +199,8 @@ def test_an_engine_without_a_network_to_cut_says_so(engine: FakeEngine) -> None:
     assert not isinstance(engine, NetworkFaults)
     with pytest.raises(StackError, match="no-network-faults"):
         ACTIONS["isolate"].inject(scene(engine, "isolate"))
+    with pytest.raises(StackError, match="no-limits"):
+        ACTIONS["starve"].inject(scene(engine, "starve"))
 
 
 def test_abilities_are_found_out(tmp_path: Path) -> None:
@@ -169,4 +210,4 @@ def test_abilities_are_found_out(tmp_path: Path) -> None:
     plain = cast("Engine", FakeEngine(FakeClock(), tmp_path, name="docker"))
     networked = cast("Engine", NetworkedEngine(FakeClock(), tmp_path, name="docker"))
     assert abilities(plain, [refused]) == ("signals",)
-    assert abilities(networked, [lambda: None]) == ("signals", "files", "network")
+    assert abilities(networked, [lambda: None]) == ("signals", "files", "network", "resources")
