@@ -20,7 +20,7 @@ nox.needs_version = ">=2026.10"
 nox.options.envdir = ROOT / ".nox"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "unit", "validate", "e2e"]
+nox.options.sessions = ["lint", "types", "unit", "validate", "e2e", "e2e-data", "e2e-failover", "bench"]
 
 
 def run(session: nox.Session, tool: str, *arguments: str) -> None:
@@ -123,13 +123,13 @@ def e2e(session: nox.Session) -> None:
     run(session, "pytest", *(session.posargs or E2E))
 
 
-@nox.session(name="e2e-data", venv_backend="none", requires=["dev"], default=False)
+@nox.session(name="e2e-data", venv_backend="none", requires=["dev"])
 def e2e_data(session: nox.Session) -> None:
     """Bring events into PostgreSQL on the whole stack, with everything that can go wrong on the way."""
     run(session, "pytest", "tests/e2e/test_events_to_table.py", *session.posargs)
 
 
-@nox.session(name="e2e-failover", venv_backend="none", requires=["dev"], default=False)
+@nox.session(name="e2e-failover", venv_backend="none", requires=["dev"])
 def e2e_failover(session: nox.Session) -> None:
     """Try the failover verifier on a real cluster: a sound run, and planted losses it has to find."""
     run(session, "pytest", "tests/e2e/test_failover.py", *session.posargs)
@@ -144,7 +144,7 @@ def e2e_docker(session: nox.Session) -> None:
     run(session, "pytest", "tests/docker", "-s", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=["dev"], default=False)
+@nox.session(venv_backend="none", requires=["dev"])
 def bench(session: nox.Session) -> None:
     """Check the latency instrument: planted faults are found, a quick run is valid and within MET-01."""
     run(session, "invoke", "bench", "--self-test")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,20 +77,29 @@ def _round_trip(plan: Plan, topic: str, checks: Checks) -> None:
 
 
 def _archived(plan: Plan, checks: Checks) -> None:
-    """events-topic: what is sent is still readable for a fresh consumer when its leader was restarted."""
-    with checks.step(f"records reach {EVENTS_TOPIC}") as found:
-        sent = _send(plan.bootstrap, EVENTS_TOPIC, _payload(min(plan.records, 30)))
-        found.append(f"{len(sent)} records")
-    if plan.restart is None:
-        name = f"{EVENTS_TOPIC} is readable by a fresh consumer"
-    else:
-        name = f"{EVENTS_TOPIC} is readable by a fresh consumer after its leader was restarted"
-    with checks.step(name) as found:
-        if plan.restart is not None:
-            leader = _leader(plan.bootstrap, EVENTS_TOPIC, _ends(sent))
-            plan.restart(leader)
-            found.append(f"broker {leader} restarted")
-        found.extend(compare(sent, _read(plan.bootstrap, EVENTS_TOPIC, _ends(sent), _starts(sent))))
+    """events-topic: what is sent is still readable for a fresh consumer when its leader was restarted.
+
+    It goes in a transaction that is aborted in the end: an archive reads what is committed and never meets it.
+    """
+    with _producer(plan.bootstrap, transactional_id=f"smoke-{uuid.uuid4()}") as producer:
+        with checks.step(f"records reach {EVENTS_TOPIC}") as found, _answering(EVENTS_TOPIC):
+            producer.init_transactions()
+            producer.begin_transaction()
+            sent = _acknowledged(producer, EVENTS_TOPIC, _payload(min(plan.records, 30)))
+            found.append(f"{len(sent)} records")
+        if plan.restart is None:
+            name = f"{EVENTS_TOPIC} is readable by a fresh consumer"
+        else:
+            name = f"{EVENTS_TOPIC} is readable by a fresh consumer after its leader was restarted"
+        with checks.step(name) as found:
+            if plan.restart is not None:
+                leader = _leader(plan.bootstrap, EVENTS_TOPIC, _ends(sent))
+                plan.restart(leader)
+                found.append(f"broker {leader} restarted")
+            found.extend(compare(sent, _read(plan.bootstrap, EVENTS_TOPIC, _ends(sent), _starts(sent))))
+        with checks.step("they are taken back before an archive keeps them") as found, _answering(EVENTS_TOPIC):
+            producer.abort_transaction()
+            found.append("transaction aborted")
 
 
 def _clean_up(bootstrap: Sequence[str], topic: str, checks: Checks) -> None:
@@ -153,12 +163,23 @@ def _payload(count: int) -> dict[bytes, bytes]:
 
 
 def _send(bootstrap: Sequence[str], topic: str, payload: Mapping[bytes, bytes]) -> list[Record]:
+    with _producer(bootstrap) as producer, _answering(topic):
+        return _acknowledged(producer, topic, payload)
+
+
+def _acknowledged(producer: KafkaProducer, topic: str, payload: Mapping[bytes, bytes]) -> list[Record]:
+    futures = [(key, value, producer.send(topic, key=key, value=value)) for key, value in payload.items()]
+    done = [(key, value, future.get(timeout=_SEND_TIMEOUT_S)) for key, value, future in futures]
+    return [Record(meta.partition, meta.offset, key, value) for key, value, meta in done]
+
+
+@contextmanager
+def _answering(topic: str) -> Iterator[None]:
+    """Turn what the client raises into StackError("send-failed")."""
     from kafka.errors import KafkaError  # noqa: PLC0415
 
-    producer = _producer(bootstrap)
     try:
-        futures = [(key, value, producer.send(topic, key=key, value=value)) for key, value in payload.items()]
-        acknowledged = [(key, value, future.get(timeout=_SEND_TIMEOUT_S)) for key, value, future in futures]
+        yield
     except KafkaError as error:
         raise StackError(
             "send-failed",
@@ -166,15 +187,19 @@ def _send(bootstrap: Sequence[str], topic: str, payload: Mapping[bytes, bytes]) 
             context=str(error),
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
-    finally:
-        producer.close(timeout=1)
-    return [Record(meta.partition, meta.offset, key, value) for key, value, meta in acknowledged]
 
 
-def _producer(bootstrap: Sequence[str]) -> KafkaProducer:
+@contextmanager
+def _producer(bootstrap: Sequence[str], **settings: str) -> Iterator[KafkaProducer]:
     from kafka import KafkaProducer  # noqa: PLC0415
 
-    return KafkaProducer(bootstrap_servers=list(bootstrap), acks="all", linger_ms=5, reconnect_backoff_max_ms=500)
+    producer = KafkaProducer(
+        bootstrap_servers=list(bootstrap), acks="all", linger_ms=5, reconnect_backoff_max_ms=500, **settings
+    )
+    try:
+        yield producer
+    finally:
+        producer.close(timeout=1)
 
 
 def _read(

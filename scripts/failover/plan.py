@@ -69,7 +69,9 @@ KINDS: Mapping[str, Kind] = {
         "network",
         fences=False,
     ),
-    "starve": Kind("a hundredth of a processor", ("leader", "follower", "controller"), (1.4, 3.0), "resources"),
+    "starve": Kind(
+        "a hundredth of a processor", ("leader", "follower", "controller"), (1.4, 3.0), "resources", fences=False
+    ),
     "out-of-memory": Kind(
         "killed by the kernel at its memory limit", ("leader", "controller"), (0.0, 0.3), "resources", fences=False
     ),

@@ -77,7 +77,7 @@ class ContainerView:
     def failed(self) -> bool:
         """True for what ended with an error, is unhealthy, or had to be brought back."""
         ended = self.phase == "exited"
-        return ended or self.health == "unhealthy" or (self.restarts > 0 and self.health != "healthy")
+        return ended or self.health == "unhealthy" or (self.restarts > 0 and self.phase == "starting")
 
     @property
     def completed(self) -> bool:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, ContainerError, NotFound
 
 from scripts.engine.base import Progress, ServiceState
 from scripts.engine.docker import connection, data, preflight, reach
@@ -137,6 +137,11 @@ class DockerEngine:
         )
         self.client.api.post(url, json={"NanoCpus": int(given * 1e9)}).raise_for_status()
 
+    def starved_periods(self, service: str) -> int:
+        """Return in how many scheduling periods a container has used up its processors."""
+        stats = self.client.api.stats(str(self._container(service).id), stream=False, one_shot=True)
+        return int(stats["cpu_stats"]["throttling_data"]["throttled_periods"])
+
     def exhaust_memory(self, service: str) -> None:
         """Fill a container's memory; the kernel is told to take the main process first, and the rest goes with it."""
         hog = 'echo 1000 > /proc/1/oom_score_adj; x=$(head -c "$0" /dev/zero | tr "\\0" x)'
@@ -202,10 +207,10 @@ class DockerEngine:
             for name, container in self.containers().items()
         }
 
-    def exec(self, service: str, argv: Sequence[str], *, as_root: bool = False) -> tuple[int, str]:
-        """Run a command in a container; return its exit code and output. as_root: and with every capability."""
-        api, user = self.client.api, "root" if as_root else ""
-        command = api.exec_create(str(self._container(service).id), list(argv), user=user, privileged=as_root)
+    def exec(self, service: str, argv: Sequence[str]) -> tuple[int, str]:
+        """Run a command in a container; return its exit code and output."""
+        api = self.client.api
+        command = api.exec_create(str(self._container(service).id), list(argv))
         said: bytes = api.exec_start(str(command["Id"]))
         return int(api.exec_inspect(command["Id"])["ExitCode"]), said.decode(errors="replace")
 
@@ -249,18 +254,28 @@ class DockerEngine:
         return list(self.client.api.events(since=now - _LATELY, until=now, filters=wanted, decode=True))
 
     def _route(self, verb: str, service: str, peers: Sequence[str]) -> None:
-        """Add or delete a route to nowhere for each peer, with the rights that the container itself has not."""
-        for peer in peers:
-            for found in self._container(peer).attrs["NetworkSettings"]["Networks"].values():
-                command = ["ip", "route", verb, "blackhole", found["IPAddress"]]
-                code, said = self.exec(service, command, as_root=True)
-                if code:
-                    raise StackError(
-                        "link-not-cut",
-                        f"{service} cannot be kept from reaching {peer}",
-                        context=said,
-                        exit_code=ExitCode.ENVIRONMENT,
-                    )
+        """Add or delete a route to nowhere for each peer, by a helper with a right the container has not."""
+        container = self._container(service)
+        networks = [self._container(peer).attrs["NetworkSettings"]["Networks"] for peer in peers]
+        addresses = [str(found["IPAddress"]) for each in networks for found in each.values()]
+        words = " && ".join(f"ip route {verb} blackhole {address}" for address in addresses)
+        try:
+            self.client.containers.run(
+                self.model[service].image,
+                ["-c", words],
+                entrypoint="sh",
+                user="root",
+                cap_add=["NET_ADMIN"],
+                network_mode=f"container:{container.id}",
+                remove=True,
+            )
+        except (APIError, ContainerError) as error:
+            raise StackError(
+                "link-not-cut",
+                f"{service} cannot be kept from reaching {', '.join(peers)}",
+                context=str(error),
+                exit_code=ExitCode.ENVIRONMENT,
+            ) from error
 
     def _memory(self, container: Container) -> int | None:
         if container.status not in ("running", "paused"):

@@ -77,6 +77,7 @@ def test_a_running_container_is_told_in_full() -> None:
         (container("exited", exit_code=143, health="unhealthy"), False),
         (container(RestartCount=1, health="starting"), True),
         (container(RestartCount=1, health="healthy"), False),
+        (container("exited", RestartCount=1), False),  # brought back once, and stopped since
         (container(health="unhealthy"), True),
         (container(health="starting"), False),
     ],

@@ -135,15 +135,15 @@ class NetworkedEngine(FakeEngine):
     def throttle(self, service: str, cpus: float | None) -> None:
         if cpus is None:
             self.starved.remove(service)
-            self.silent_since.pop(service, None)
         elif not self.deaf:
             self.starved.add(service)
-            self.silent_since.setdefault(service, self.clock.now())
+
+    def starved_periods(self, service: str) -> int:
+        return int(self.clock.now() * 10) if service in self.starved else 0
 
     def exhaust_memory(self, service: str) -> None:
         if not self.deaf:
-            self.killed.append(service)
-            self._set(service, "exited")
+            self.killed.append(service)  # and the engine starts it again
 
     def memory_kills(self, service: str) -> int:
         return self.killed.count(service)
