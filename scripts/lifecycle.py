@@ -13,7 +13,7 @@ from scripts.errors import ExitCode, StackError
 from scripts.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from scripts.engine.base import Progress, ServiceState, Stack
     from scripts.settings import Settings
@@ -131,12 +131,16 @@ def wait_ready(
     watch: Watcher,
     clock: Clock = CLOCK,
     began: float | None = None,
-    look_at: Callable[[Stack, float], Snapshot] | None = None,
 ) -> Snapshot:
-    """Look until the stack is ready; the time counts from `began`, else from now."""
+    """Look until the stack is ready and every advertised address really takes connections.
+
+    The time counts from `began`, else from now.
+    """
     started = clock.now() if began is None else began
     while True:
-        snapshot = (look_at or look)(stack, clock.now() - started)
+        snapshot = look(stack, clock.now() - started)
+        if snapshot.ready and (cut := stack.engine.unreachable(stack.model)):
+            snapshot = replace(snapshot, missing=cut[0])
         watch(snapshot)
         if snapshot.ready:
             return snapshot

@@ -40,6 +40,8 @@ class FakeEngine:
     model: Model
     needs: int = 2
     dying: frozenset[str] = frozenset()
+    cut: list[str] = field(default_factory=list)
+    """What cannot be connected to; each look mends one."""
     refuses: StackError | None = None
     name: str = "fake"
     looks: dict[str, int] = field(default_factory=dict)
@@ -94,6 +96,11 @@ class FakeEngine:
 
     def failure(self, service: str) -> str:
         return f"{service}: ERROR the disk is on fire"
+
+    def unreachable(self, model: Model) -> list[str]:
+        found = [name for name in self.cut if name in model.services]
+        self.cut = self.cut[1:]
+        return found
 
     def data_dirs(self) -> list[Path]:
         return [Path(name) for name in sorted(self.data)]

@@ -4,39 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from invoke import Task
-
-from scripts.cli.command import ActionArgument, command
+from scripts.cli.command import command
 from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from invoke import Context
-    from invoke.parser import Argument
 
     from scripts.bench.modes import Bench, Done
     from scripts.bench.plan import Options
     from scripts.bench.reference import Java
 
 
-class _Given(frozenset[str]):
-    """Holds every value but the empty one: `--compare A B` has a second folder, everything else has none."""
-
-    def __contains__(self, value: object) -> bool:
-        return bool(value)
-
-
-class _CompareTask(Task):  # type: ignore[type-arg]  # generic over its body only for type checkers
-    """A task whose positional argument `other` belongs to the flag `--compare`."""
-
-    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        plain = super().get_arguments(ignore_unknown_help=ignore_unknown_help)
-        flag = next(argument for argument in plain if argument.name == "compare")
-        return [ActionArgument(each, flag, _Given()) if each.name == "other" else each for each in plain]
-
-
-def _bench(
+@command(
+    belongs={"other": "compare"},
+    help={
+        "compare": "compare two result folders: --compare A B",
+        "other": "the second folder of --compare",
+        "quick": "a valid measurement within 90 s",
+        "sweep": "find the highest rate for each record size",
+        "reference": "beside Kafka's own Java tools",
+        "throughput": "MB/s when latency does not matter",
+        "self-test": "measure planted faults, without Kafka",
+        "engine": "auto, docker or embedded",
+        "bootstrap": "HOST:PORT of any cluster, instead of the stack's",
+        "rate": "records a second; several with commas (default 1000)",
+        "size": "bytes of a record; several with commas (default 1024; --sweep: 100 to 102400)",
+        "seconds": "measured time of a repeat (default 60)",
+        "repeats": "how often, on fresh topics (default 5)",
+        "partitions": "of the topic (default 3)",
+        "poisson": "random arrivals instead of even ones",
+        "keyed": "spread over the partitions as keys would, not in batches",
+        "group": "receive as a consumer group that commits, instead of assigned partitions",
+        "seed": "of arrivals and order (default 1)",
+        "json": "print the report as JSON",
+    },
+)
+def bench(
     c: Context,
     other: str | None = None,
     compare: str = "",
@@ -81,34 +86,6 @@ def _bench(
     else:
         done = modes.run_plan(opened, plan.quick(options) if quick else plan.gate(options))
     return _render(done, json=json)
-
-
-bench = _CompareTask(
-    command()(_bench).body,
-    name="bench",
-    positional=["other"],
-    help={
-        "compare": "compare two result folders: --compare A B",
-        "other": "the second folder of --compare",
-        "quick": "a valid measurement within 90 s",
-        "sweep": "find the highest rate for each record size",
-        "reference": "beside Kafka's own Java tools",
-        "throughput": "MB/s when latency does not matter",
-        "self-test": "measure planted faults, without Kafka",
-        "engine": "auto, docker or embedded",
-        "bootstrap": "HOST:PORT of any cluster, instead of the stack's",
-        "rate": "records a second; several with commas (default 1000)",
-        "size": "bytes of a record; several with commas (default 1024; --sweep: 100 to 102400)",
-        "seconds": "measured time of a repeat (default 60)",
-        "repeats": "how often, on fresh topics (default 5)",
-        "partitions": "of the topic (default 3)",
-        "poisson": "random arrivals instead of even ones",
-        "keyed": "spread over the partitions as keys would, not in batches",
-        "group": "receive as a consumer group that commits, instead of assigned partitions",
-        "seed": "of arrivals and order (default 1)",
-        "json": "print the report as JSON",
-    },
-)
 
 
 def _options(

@@ -13,7 +13,7 @@ from invoke.parser import Argument
 from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     Body = Callable[..., ExitCode | None]
 
@@ -50,7 +50,7 @@ class ActionArgument(CheckedArgument):
     The parser eats words for positional arguments whose value is None, and misses those that stay so.
     """
 
-    def __init__(self, plain: Argument, action: Argument, takers: frozenset[str]) -> None:
+    def __init__(self, plain: Argument, action: Argument, takers: Container[str]) -> None:
         super().__init__(
             names=plain.names, kind=plain.kind, help=plain.help, positional=True, attr_name=plain.attr_name
         )
@@ -96,10 +96,36 @@ class ActionTask(CheckedTask):
         ]
 
 
-def command(*, actions: Mapping[str, Sequence[str]] | None = None, **options: Any) -> Callable[[Body], Task[Any]]:
+class _AnyValue(frozenset[str]):
+    """Holds every value but the empty one."""
+
+    def __contains__(self, value: object) -> bool:
+        return bool(value)
+
+
+class FlagTask(CheckedTask):
+    """A task with positional arguments that belong to a flag: `--compare A B`."""
+
+    belongs: Mapping[str, str]
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Return Invoke's arguments, those that belong to a flag made so."""
+        plain = super().get_arguments(ignore_unknown_help=ignore_unknown_help)
+        flags = {str(argument.name): argument for argument in plain}
+        owners = {name: flags[flag] for name, flag in self.belongs.items()}
+        return [ActionArgument(each, owners[each.name], _AnyValue()) if each.name in owners else each for each in plain]
+
+
+def command(
+    *,
+    actions: Mapping[str, Sequence[str]] | None = None,
+    belongs: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Callable[[Body], Task[Any]]:
     """Make a task of a function that returns an exit code, or None for success.
 
     actions: for a function `(c, action, …)`, each action with the names of the positional parameters it takes.
+    belongs: positional parameter → the flag that it is a second value of.
     options: Invoke's own (`help`, `iterable`, `positional`, …).
     """
 
@@ -110,6 +136,10 @@ def command(*, actions: Mapping[str, Sequence[str]] | None = None, **options: An
             if code:
                 raise Exit(code=int(code))
 
+        if belongs:
+            flagged = FlagTask(run, **{"positional": list(belongs), **options})
+            flagged.belongs = belongs
+            return flagged
         if actions is None:
             return CheckedTask(run, **options)
         names = dict.fromkeys(name for taken in actions.values() for name in taken)

@@ -73,6 +73,9 @@ class Engine(Protocol):
     def failure(self, service: str) -> str:
         """Return the evidence why a service died: exit code, OOM flag, last health output, guilty log lines."""
 
+    def unreachable(self, model: Model) -> list[str]:
+        """Return the addresses that the model's brokers advertise and nobody can connect to from where clients are."""
+
     def data_dirs(self) -> list[Path]:
         """Return the folders that hold the stack's data, which only `nuke` removes."""
 

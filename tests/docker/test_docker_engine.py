@@ -75,15 +75,17 @@ def test_no_health_check_starts_a_virtual_machine(docker_stack: Stack) -> None:
 
 
 def test_every_advertised_listener_is_reached_from_where_its_clients_are(docker_engine: DockerEngine) -> None:
-    assert docker_engine.unreachable() == []
+    assert docker_engine.unreachable(docker_engine.model) == []
     docker_engine.disconnect("kafka-2")
     try:
-        missing = docker_engine.unreachable()
+        missing = docker_engine.unreachable(docker_engine.model)
     finally:
         docker_engine.reconnect("kafka-2")
     assert any("INTERNAL://kafka-2" in item for item in missing)
     assert not any("INTERNAL://kafka-1" in item for item in missing)
-    wait_until(lambda: not docker_engine.unreachable(), what="kafka-2 to be back on the network", timeout=30)
+    wait_until(
+        lambda: not docker_engine.unreachable(docker_engine.model), what="kafka-2 to be back on the network", timeout=30
+    )
 
 
 def test_prometheus_reaches_every_target_that_runs_and_sees_a_lost_broker(

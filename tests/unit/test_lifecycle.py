@@ -58,6 +58,11 @@ def test_a_stack_that_runs_costs_one_look(tmp_path: Path, seen: Seen) -> None:
     assert len(seen.shown) == 1
 
 
+def test_an_address_that_nobody_reaches_is_waited_for(tmp_path: Path, seen: Seen) -> None:
+    assert up(tmp_path, FakeEngine(TWO, needs=0, cut=["a"]), seen).ready
+    assert [one.missing for one in seen.shown] == ["a", ""]
+
+
 def test_completes_a_stack_that_runs_by_half(tmp_path: Path, seen: Seen) -> None:
     engine = FakeEngine(TWO, looks={"a": 9})
     assert up(tmp_path, engine, seen).ready

@@ -9,7 +9,6 @@ from scripts import health as cluster_health
 from scripts.connectors.worker import Worker
 from scripts.contracts.registry import Registry
 from scripts.doctor.evidence import Topic
-from scripts.engine.docker import reach
 from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
@@ -36,16 +35,7 @@ def unreachable(stack: Stack) -> tuple[str, ...]:
     up = {state.name for state in stack.engine.states() if state.name in stack.brokers and state.phase == "running"}
     if not up:
         raise _unseen("no broker runs")
-    model = stack.model.only(up)
-    if stack.engine.name == "docker":
-        from scripts.engine.docker.engine import DockerEngine  # noqa: PLC0415 - only where there is a Docker engine
-
-        return tuple(DockerEngine(stack.settings, model).unreachable())
-    return tuple(
-        f"{item} cannot be reached from this machine"
-        for item in reach.advertised(model)
-        if item.side == "host" and not reach.from_host(item.host, item.port)
-    )
+    return tuple(stack.engine.unreachable(stack.model.only(up)))
 
 
 def topics(stack: Stack) -> tuple[Topic, ...]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, ContainerError, NotFound
 
+from scripts.engine import reach
 from scripts.engine.base import Progress, ServiceState
-from scripts.engine.docker import connection, data, preflight, reach
+from scripts.engine.docker import connection, data, preflight
 from scripts.engine.docker.cli import ComposeCli
 from scripts.engine.docker.containers import ContainerView, used_memory
 from scripts.engine.docker.stopping import LastNode
@@ -189,9 +190,9 @@ class DockerEngine:
         log = list(self.logs(service, _LOG_LINES))
         return ContainerView(service, container.attrs).verdict(log, self._last_exit(container))
 
-    def unreachable(self) -> list[str]:
-        """Return the advertised addresses that cannot be connected to from where their clients are."""
-        return reach.unreachable(self.model, self.connects)
+    def unreachable(self, model: Model) -> list[str]:
+        """Return the addresses that brokers advertise and nobody can connect to from where their clients are."""
+        return reach.unreachable(model, self.connects)
 
     def containers(self) -> dict[str, Container]:
         """Return service → container of this project, running or not."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from scripts.engine import reach
 from scripts.engine.base import Progress, ServiceState
 from scripts.engine.embedded import aot, artifacts, preflight, process, tail
 from scripts.engine.embedded.probe import answers
@@ -155,6 +156,11 @@ class EmbeddedEngine:
         """Return the log lines that most likely say why a service died: its errors, else its last words."""
         site = self._site(service)
         return tail.guilty([site.output_file, site.log_file])
+
+    def unreachable(self, model: Model) -> list[str]:
+        """Return the addresses that brokers advertise and nobody can connect to; the network is this machine."""
+        known = host_addresses(self.model)
+        return reach.unreachable(model, lambda _, host, port: reach.from_host(known.get(host, host), port))
 
     def _prepare(self, site: Site) -> Launch:
         for folder in (site.home, site.log_file.parent, *site.data_dirs()):

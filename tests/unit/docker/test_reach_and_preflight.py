@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from scripts import compose
-from scripts.engine.docker import data, preflight, reach
+from scripts.engine import reach
+from scripts.engine.docker import data, preflight
 from scripts.errors import StackError
 
 
