@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """What Compose looks for in a folder, in its order."""
 
-CONFIG_TIMEOUT_S = 7.0
-BUDGET_S = 9.0
+CONFIG_TIMEOUT_S = 6.0
+BUDGET_S = 8.0
 """How long a lint may take: past it the rules not yet done are left out, and the report says which."""
 
 RULES_S = 1.0
