@@ -55,7 +55,7 @@ def archive(
     from scripts.cli import opening
 
     stack = opening.stack(_PROFILES, engine, quiet=json)
-    plan = _plan(stack, count=events, restart=_restarter(stack) if restart else None, keep=keep)
+    plan = _plan(stack, count=events, restart=_restarter(opening.running(engine)) if restart else None, keep=keep)
     verdict, figures = run(plan)
     kept = _keep_results(stack.settings, verdict, figures)
     if junit:

@@ -1,0 +1,40 @@
+"""The story on Docker: events keep their contract and land in PostgreSQL, whatever restarts in between."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from scripts.settings import ROOT
+
+if TYPE_CHECKING:
+    from scripts.engine import Stack
+
+_TIMEOUT_S = 300
+
+
+def test_archive_proves_the_story_with_poison_and_restarts(docker_stack: Stack, engine: dict[str, str]) -> None:
+    settings = docker_stack.settings
+    for folder in ("scripts", "schemas"):
+        shutil.copytree(ROOT / folder, settings.root / folder, dirs_exist_ok=True)
+    shutil.copy(ROOT / "tasks.py", settings.root)
+    environ = {**settings.environ, **engine, "STACK_ENGINE": "docker"}
+    said = [
+        subprocess.run(
+            [sys.executable, "-m", "invoke", *words],
+            cwd=settings.root,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TIMEOUT_S,
+        )
+        for words in (["contracts", "apply"], ["archive", "--events", "500", "--json"])
+    ]
+    assert [done.returncode for done in said] == [0, 0], [done.stderr + done.stdout for done in said]
+    verdict = json.loads(said[-1].stdout)
+    assert verdict["ok"]
+    assert len(verdict["checks"]) == 9
