@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
+from scripts.contracts.jsonschemas import JsonConverter
 from scripts.contracts.values import Converter, to_json
 from scripts.contracts.wire import Encoder
 from scripts.errors import ExitCode, StackError
@@ -55,7 +56,7 @@ class Codec:
     """One registered version of a contract: what turns a JSON line into a record."""
 
     contract: Contract
-    converter: Converter
+    converter: Converter | JsonConverter
     encoder: Encoder
 
     @classmethod
@@ -73,7 +74,8 @@ class Codec:
                 hint="invoke contracts apply",
                 exit_code=ExitCode.ENVIRONMENT,
             )
-        return cls(contract, Converter(latest.schema), Encoder(found.id, latest.schema))
+        converter = JsonConverter(latest.schema) if latest.is_json else Converter(latest.schema)
+        return cls(contract, converter, Encoder(found.id, latest.schema))
 
     def record(self, value: object) -> tuple[Record | None, list[str]]:
         """Return the record for a JSON value, or the reasons why there is none."""

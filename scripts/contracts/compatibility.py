@@ -18,6 +18,7 @@ from avro.compatibility import (
 )
 from avro.schema import RecordSchema, Schema, UnionSchema, parse
 
+from scripts.contracts import jsonschemas
 from scripts.contracts.model import Contract, Finding, Level, Version, field_steps
 from scripts.contracts.positions import line_of
 
@@ -51,12 +52,11 @@ def pairs(level: Level, versions: Sequence[Version]) -> Iterator[tuple[Version, 
 
 def check(contract: Contract) -> list[Finding]:
     """Return what breaks the promise of the contract's level, at the line of the newer version's file."""
-    parsed = {version.number: parse(version.text) for version in contract.versions}
     findings = []
     for reader, writer in pairs(contract.compatibility, contract.versions):
         newer = max(reader, writer, key=lambda version: version.number)
-        for broken in breaks(parsed[reader.number], parsed[writer.number]):
-            steps = field_steps(newer.schema, broken.field)
+        for broken in _version_breaks(reader, writer):
+            steps = jsonschemas.steps(broken.field) if newer.is_json else field_steps(newer.schema, broken.field)
             name = ".".join(broken.field) or newer.schema.get("name", "the schema")
             findings.append(
                 Finding(
@@ -68,6 +68,12 @@ def check(contract: Contract) -> list[Finding]:
                 )
             )
     return findings
+
+
+def _version_breaks(reader: Version, writer: Version) -> Iterator[Break]:
+    if reader.is_json:
+        return (Break(*found) for found in jsonschemas.breaks(reader.schema, writer.schema))
+    return breaks(parse(reader.text), parse(writer.text))
 
 
 def breaks(reader: Schema, writer: Schema, names: tuple[str, ...] = ()) -> Iterator[Break]:

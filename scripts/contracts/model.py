@@ -51,8 +51,15 @@ class Version:
         return json.dumps(self.schema, separators=(",", ":"), ensure_ascii=False)
 
     @property
+    def is_json(self) -> bool:
+        """True for JSON Schema, false for Avro."""
+        return is_json_schema(self.schema)
+
+    @property
     def field_names(self) -> tuple[str, ...]:
         """The names of the record's fields, in order."""
+        if self.is_json:
+            return tuple(self.schema["properties"])
         return tuple(field["name"] for field in self.schema["fields"])
 
 
@@ -86,6 +93,11 @@ class Contracts:
     def for_topic(self, topic: str) -> Contract | None:
         """Return the contract of a topic's values, if it has one."""
         return next((contract for contract in self.contracts if contract.topic == topic), None)
+
+
+def is_json_schema(schema: object) -> bool:
+    """Tell a JSON Schema from an Avro one: the first says so itself."""
+    return isinstance(schema, dict) and "$schema" in schema
 
 
 def canonical(schema: object) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import requests
 
-from scripts.contracts.model import canonical
+from scripts.contracts.model import canonical, is_json_schema
 from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ class Registry:
         Raises StackError("contract-incompatible") with the reasons if it breaks the subject's level.
         """
         path = f"/subjects/{quote(subject, safe='')}/versions"
-        answer: dict[str, Any] = self._call("POST", path, {"schema": schema})
+        answer: dict[str, Any] = self._call("POST", path, _typed(schema))
         return int(answer["id"])
 
     def find(self, subject: str, schema: str) -> Registered | None:
         """Return the version of a subject that has this schema, None if it was never registered there."""
-        answer = self._call("POST", f"/subjects/{quote(subject, safe='')}", {"schema": schema}, none_if_missing=True)
+        answer = self._call("POST", f"/subjects/{quote(subject, safe='')}", _typed(schema), none_if_missing=True)
         return None if answer is None else Registered(answer["version"], answer["id"], canonical(json.loads(schema)))
 
     def schema(self, identity: int) -> dict[str, Any] | None:
@@ -99,6 +99,15 @@ class Registry:
         if response.status_code == _NOT_FOUND and none_if_missing:
             return None
         raise _refusal(method, path, response)
+
+
+def _typed(schema: str) -> dict[str, str]:
+    """Return what the registry wants of a schema: without a type it is Avro; what cannot be read is its to refuse."""
+    try:
+        is_json = is_json_schema(json.loads(schema))
+    except json.JSONDecodeError:
+        is_json = False
+    return {"schema": schema, "schemaType": "JSON"} if is_json else {"schema": schema}
 
 
 def _config(subject: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Contracts as files: schemas/contracts/SUBJECT/contract.yml with v1.avsc, v2.avsc …, read and checked."""
+"""Contracts as files: schemas/contracts/SUBJECT/contract.yml with v1.avsc … (or v1.json …), read and checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from scripts.contracts import compatibility, rules
+from scripts.contracts import compatibility, jsonschemas, rules
 from scripts.contracts.model import Contract, Contracts, Finding, Version
 from scripts.contracts.positions import line_of
 from scripts.errors import ExitCode, StackError
@@ -18,8 +18,9 @@ from scripts.errors import ExitCode, StackError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_VERSION = re.compile(r"v([1-9][0-9]*)\.avsc")
+_VERSION = re.compile(r"v([1-9][0-9]*)\.(avsc|json)")
 _SHOWN = 20
+_LANGUAGES = {".avsc": ("avro-schema", rules.schema_error), ".json": ("json-schema", jsonschemas.schema_error)}
 FOLDER = Path("schemas", "contracts")
 SCHEMA_FILE = Path("schemas", "contract.schema.json")
 """Both below the root of a checkout."""
@@ -122,7 +123,10 @@ def _versions(folder: Path) -> tuple[list[Version], list[Finding]]:
         if match:
             numbered[int(match[1])] = file
         elif file.name != "contract.yml":
-            findings.append(Finding(file, 1, "stray-file", "a contract holds contract.yml, v1.avsc, v2.avsc … only"))
+            message = "a contract holds contract.yml, v1.avsc, v2.avsc … only (or v1.json, v2.json …)"
+            findings.append(Finding(file, 1, "stray-file", message))
+    if len({file.suffix for file in numbered.values()}) > 1:
+        findings.append(Finding(folder, 1, "two-languages", "versions are all Avro (.avsc) or all JSON Schema (.json)"))
     if sorted(numbered) != list(range(1, len(numbered) + 1)) or not numbered:
         found = ", ".join(f"v{number}" for number in sorted(numbered)) or "none"
         findings.append(Finding(folder, 1, "version-gap", f"versions are v1, v2 … without a gap; found: {found}"))
@@ -144,8 +148,9 @@ def _version(number: int, file: Path) -> Version | Finding:
         return Finding(file, error.lineno, "json-syntax", f"{error.msg}, column {error.colno}")
     except (OSError, UnicodeDecodeError) as error:
         return Finding(file, 1, "unreadable", f"cannot be read: {error}")
-    if wrong := rules.schema_error(schema, text):
-        return Finding(file, wrong[1], "avro-schema", wrong[0])
+    language, judge = _LANGUAGES[file.suffix]
+    if wrong := judge(schema, text):
+        return Finding(file, wrong[1], language, wrong[0])
     return Version(number, file, text, schema)
 
 

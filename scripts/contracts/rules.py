@@ -11,6 +11,7 @@ import fastavro
 from avro.errors import AvroException
 from fastavro.schema import SchemaParseException, UnknownType
 
+from scripts.contracts import jsonschemas
 from scripts.contracts.model import Contract, Finding, Version
 from scripts.contracts.positions import line_of
 
@@ -56,7 +57,8 @@ def check(contract: Contract) -> list[Finding]:
     """Return what a contract's versions miss: documentation, names, the key, a difference."""
     findings = []
     for version in contract.versions:
-        findings += [_finding(version, steps, rule, words) for steps, rule, words in _walk(version.schema, [])]
+        walk = jsonschemas.style(version.schema) if version.is_json else _walk(version.schema, [])
+        findings += [_finding(version, steps, rule, words) for steps, rule, words in walk]
         findings += _key(contract, version)
     for before, after in zip(contract.versions, contract.versions[1:], strict=False):
         if before.canonical == after.canonical:
@@ -65,6 +67,11 @@ def check(contract: Contract) -> list[Finding]:
 
 
 def _key(contract: Contract, version: Version) -> Iterator[Finding]:
+    if version.is_json:
+        if not jsonschemas.has_key(version.schema, contract.key):
+            message = f"the key {contract.key!r} of {contract.file.name} is no required text of v{version.number}"
+            yield _finding(version, ["properties"], "key-field", message)
+        return
     types = {field["name"]: field["type"] for field in version.schema["fields"]}
     if types.get(contract.key) != "string":
         message = f"the key {contract.key!r} of {contract.file.name} is no string field of v{version.number}"

@@ -1,14 +1,16 @@
-"""The Confluent wire format: byte 0, the schema's id in the registry (4 bytes, big-endian), Avro binary."""
+"""The Confluent wire format: byte 0, the schema's id in the registry (4 bytes, big-endian), Avro binary or JSON."""
 
 from __future__ import annotations
 
 import io
+import json
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import fastavro
 
+from scripts.contracts.model import is_json_schema
 from scripts.errors import StackError
 
 if TYPE_CHECKING:
@@ -23,10 +25,12 @@ class Encoder:
 
     def __init__(self, schema_id: int, schema: Mapping[str, Any]) -> None:
         self._header = _HEADER.pack(_MAGIC, schema_id)
-        self._schema = fastavro.parse_schema(dict(schema))
+        self._schema = None if is_json_schema(schema) else fastavro.parse_schema(dict(schema))
 
     def encode(self, record: Mapping[str, Any]) -> bytes:
         """Return the bytes of a record whose values the contract allows (see values.Converter)."""
+        if self._schema is None:
+            return self._header + json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
         buffer = io.BytesIO()
         buffer.write(self._header)
         fastavro.schemaless_writer(buffer, self._schema, record)
@@ -55,7 +59,8 @@ class Decoder:
         buffer = io.BytesIO(raw)
         buffer.seek(_HEADER.size)
         try:
-            record = fastavro.schemaless_reader(buffer, self._schema(schema_id), None)
+            schema = self._schema(schema_id)
+            record = json.load(buffer) if is_json_schema(schema) else fastavro.schemaless_reader(buffer, schema, None)
         except (EOFError, IndexError, UnicodeDecodeError, ValueError, OverflowError) as error:
             raise StackError(
                 "undecodable",
@@ -77,7 +82,7 @@ class Decoder:
                     f"the registry knows no schema {schema_id}",
                     hint="was it written with another registry? invoke contracts drift",
                 )
-            self._schemas[schema_id] = fastavro.parse_schema(schema)
+            self._schemas[schema_id] = schema if is_json_schema(schema) else fastavro.parse_schema(schema)
         return self._schemas[schema_id]
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from scripts import endpoints
 from scripts.archive.database import Database, of_stack
+from scripts.contracts.registry import Registry
+from scripts.errors import StackError
 from scripts.settings import Settings
 from scripts.wait import wait_until
 from tests.e2e import checkout
@@ -207,3 +209,35 @@ def test_the_python_of_the_page_works(stack: Checkout, page: str) -> None:
         [sys.executable, "-c", code], cwd=stack.root, env=stack.env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_contract_in_json_schema_is_kept_too(stack: Checkout, tmp_path: Path) -> None:
+    folder = stack.root / "schemas/contracts/orders-value"
+    folder.mkdir()
+    (folder / "contract.yml").write_text(
+        "topic: orders\nkey: order_id\nowner: shop-team\ndoc: Orders as they come in.\ncompatibility: BACKWARD\n"
+    )
+    text = {"type": "string", "description": "Text."}
+    first = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": {"order_id": text, "total": {"type": "number", "description": "In euros."}},
+        "required": ["order_id"],
+        "additionalProperties": False,
+    }
+    (folder / "v1.json").write_text(json.dumps(first, indent=2))
+    stack.run("topics", "create", "orders")
+    stack.run("contracts", "apply")
+    file = tmp_path / "orders.jsonl"
+    file.write_text('{"order_id": "o-1", "total": 12.5}\n')
+    stack.run("produce", "orders", "--file", str(file))
+    assert json.loads(stack.run("consume", "orders", "--format", "value").stdout) == {"order_id": "o-1", "total": 12.5}
+    file.write_text('{"order_id": "o-2", "total": "much"}\n')
+    assert (
+        "line 1: total: 'much' is not of type 'number'"
+        in stack.run("produce", "orders", "--file", str(file), code=1).stderr
+    )
+    registry = Registry(endpoints.named(model(stack), "schema-registry", "SCHEMA_REGISTRY_URL"))
+    broken = {**first, "properties": {"order_id": text, "total": text}}
+    with pytest.raises(StackError, match="contract-incompatible"):
+        registry.register("orders-value", json.dumps(broken))

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
 import avro.schema
 from avro.errors import AvroException
 
+from scripts.contracts import jsonschemas
 from scripts.contracts.compatibility import breaks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Body: TypeAlias = Any
 
 
 def _missing(what: str, code: int = 40401) -> tuple[int, object]:
     return 404, {"error_code": code, "message": f"{what} not found."}
+
+
+def _breaks(new: str, old: str, *, is_json: bool) -> Iterable[tuple[tuple[str, ...], str]]:
+    if is_json:
+        return jsonschemas.breaks(json.loads(new), json.loads(old))
+    return breaks(avro.schema.parse(new), avro.schema.parse(old))
 
 
 class FakeRegistry:
@@ -57,7 +67,7 @@ class FakeRegistry:
     def _subject(self, method: str, subject: str, rest: list[str], body: Body) -> tuple[int, object]:
         ids = self.subjects.get(subject, [])
         if method == "POST" and rest == ["versions"]:
-            return self._register(subject, body["schema"])
+            return self._register(subject, body["schema"], is_json=body.get("schemaType") == "JSON")
         if method == "POST":
             for number, identity in enumerate(ids, 1):
                 if json.loads(self.schemas[identity - 1]) == json.loads(body["schema"]):
@@ -71,19 +81,20 @@ class FakeRegistry:
         identity = ids[number - 1]
         return 200, {"version": number, "id": identity, "schema": self.schemas[identity - 1]}
 
-    def _register(self, subject: str, text: str) -> tuple[int, object]:
+    def _register(self, subject: str, text: str, *, is_json: bool) -> tuple[int, object]:
         ids = self.subjects.setdefault(subject, [])
         try:
-            new = avro.schema.parse(text)
+            if not is_json:
+                avro.schema.parse(text)
         except AvroException:
             return 422, {"error_code": 42201, "message": "Failed to discover artifact type from content."}
         if text in self.schemas and self.schemas.index(text) + 1 in ids:
             return 200, {"id": self.schemas.index(text) + 1}
         if self.levels.get(subject, self.global_level).startswith("BACKWARD"):
             reasons = [
-                f"{found.reason} at /{'/'.join(found.field)}"
+                f"{reason} at /{'/'.join(place)}"
                 for identity in ids
-                for found in breaks(new, avro.schema.parse(self.schemas[identity - 1]))
+                for place, reason in _breaks(text, self.schemas[identity - 1], is_json=is_json)
             ]
             if reasons:
                 message = f"RuleViolationException: Incompatible, list of diff types: [{', '.join(reasons)}]"

@@ -37,7 +37,9 @@ class Folder:
 
     path: Path
 
-    def contract(self, *versions: object, subject: str = "orders-value", **changes: object) -> Folder:
+    def contract(
+        self, *versions: object, subject: str = "orders-value", suffix: str = "avsc", **changes: object
+    ) -> Folder:
         folder = self.path / subject
         folder.mkdir(exist_ok=True)
         body = {
@@ -51,7 +53,7 @@ class Folder:
         (folder / "contract.yml").write_text(json.dumps({k: v for k, v in body.items() if v is not None}, indent=1))
         for number, version in enumerate(versions, 1):
             text = version if isinstance(version, str) else json.dumps(version, indent=1)
-            (folder / f"v{number}.avsc").write_text(text)
+            (folder / f"v{number}.{suffix}").write_text(text)
         return self
 
     def findings(self) -> list[Finding]:
