@@ -44,7 +44,14 @@ class Pause:
     noticed: bool
 
     def inject(self, scene: Scene) -> str:
-        """Freeze all victims."""
+        """Freeze all victims; one that still comes back from the fault before could not go unnoticed."""
+        if not self.noticed:
+            wait_until(
+                lambda: not fenced(scene).holds,
+                what=f"broker {list(scene.nodes)} to count as alive",
+                timeout=RECOVERY_S,
+                clock=scene.clock,
+            )
         for node in scene.nodes:
             scene.ground.engine_stack.engine.signal(scene.ground.service(node), signal.SIGSTOP)
         return f"SIGSTOP to broker {list(scene.nodes)}"

@@ -94,6 +94,14 @@ def test_a_short_pause_that_was_noticed_is_not_what_was_asked_for(engine: FakeEn
     assert not ACTIONS["pause-short"].prove(place).holds
 
 
+def test_a_short_pause_is_for_a_broker_that_counts_as_alive(engine: FakeEngine) -> None:
+    place = scene(engine, "pause-short")
+    engine.silent_since["kafka-1"] = engine.clock.now() - SESSION
+    with pytest.raises(StackError, match="timed-out"):
+        ACTIONS["pause-short"].inject(place)
+    assert not engine.calls
+
+
 def test_a_kill_is_no_clean_stop(engine: FakeEngine) -> None:
     place = scene(engine, "kill-brief")
     ACTIONS["kill-brief"].inject(place)
