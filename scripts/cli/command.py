@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from invoke import Exit, Task
@@ -76,50 +77,32 @@ class CheckedTask(Task):  # type: ignore[type-arg]  # generic over its body only
         return list(map(CheckedArgument.like, super().get_arguments(ignore_unknown_help=ignore_unknown_help)))
 
 
-class ActionTask(CheckedTask):
-    """A task whose positional arguments depend on the first one, the action."""
+class OwnedTask(CheckedTask):
+    """A task with positional arguments that belong to another one: to some actions, or to a flag (`--compare A B`)."""
 
-    actions: Mapping[str, Sequence[str]]
+    owners: Mapping[str, tuple[str, Container[str]]]
+    """Positional argument → the argument it belongs to, and the values of that which take it."""
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        """Return Invoke's arguments, those that belong to an action made so."""
-        plain = super().get_arguments(ignore_unknown_help=ignore_unknown_help)
-        action = next(argument for argument in plain if argument.name == "action")
-        takers = {
-            name: frozenset(verb for verb, taken in self.actions.items() if name in taken)
-            for names in self.actions.values()
-            for name in names
+        """Return Invoke's arguments, those that belong to another one made so."""
+        plain = {str(each.name): each for each in super().get_arguments(ignore_unknown_help=ignore_unknown_help)}
+        owned = {
+            name: ActionArgument(plain[name], plain[owner], takers) for name, (owner, takers) in self.owners.items()
         }
-        return [
-            ActionArgument(argument, action, takers[argument.name]) if argument.name in takers else argument
-            for argument in plain
-        ]
+        return [owned.get(name, argument) for name, argument in plain.items()]
 
 
-class _AnyValue(frozenset[str]):
+class _AnyValue:
     """Holds every value but the empty one."""
 
     def __contains__(self, value: object) -> bool:
         return bool(value)
 
 
-class FlagTask(CheckedTask):
-    """A task with positional arguments that belong to a flag: `--compare A B`."""
-
-    belongs: Mapping[str, str]
-
-    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        """Return Invoke's arguments, those that belong to a flag made so."""
-        plain = super().get_arguments(ignore_unknown_help=ignore_unknown_help)
-        flags = {str(argument.name): argument for argument in plain}
-        owners = {name: flags[flag] for name, flag in self.belongs.items()}
-        return [ActionArgument(each, owners[each.name], _AnyValue()) if each.name in owners else each for each in plain]
-
-
 def command(
     *,
-    actions: Mapping[str, Sequence[str]] | None = None,
-    belongs: Mapping[str, str] | None = None,
+    actions: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    belongs: Mapping[str, str] = MappingProxyType({}),
     **options: Any,
 ) -> Callable[[Body], Task[Any]]:
     """Make a task of a function that returns an exit code, or None for success.
@@ -136,22 +119,20 @@ def command(
             if code:
                 raise Exit(code=int(code))
 
-        if belongs:
-            flagged = FlagTask(run, **{"positional": list(belongs), **options})
-            flagged.belongs = belongs
-            return flagged
-        if actions is None:
+        if not (actions or belongs):
             return CheckedTask(run, **options)
-        names = dict.fromkeys(name for taken in actions.values() for name in taken)
-        task = ActionTask(run, **{"positional": ["action", *names], **options})
-        task.actions = actions
+        owners: dict[str, tuple[str, Container[str]]] = {name: (flag, _AnyValue()) for name, flag in belongs.items()}
+        for name in (name for taken in actions.values() for name in taken):
+            owners[name] = ("action", frozenset(verb for verb, taken in actions.items() if name in taken))
+        task = OwnedTask(run, **{"positional": [*(["action"] if actions else []), *owners], **options})
+        task.owners = owners
         return task
 
     return decorate
 
 
 def _guarded(
-    body: Body, actions: Mapping[str, Sequence[str]] | None, args: Sequence[Any], kwargs: dict[str, Any]
+    body: Body, actions: Mapping[str, Sequence[str]], args: Sequence[Any], kwargs: dict[str, Any]
 ) -> ExitCode | None:
     """Call the body; what we understand becomes words and an exit code, what we don't keeps its traceback."""
     try:

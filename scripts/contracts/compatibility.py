@@ -7,7 +7,7 @@ ignores logical types, although their meaning is part of the contract: a change 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from avro.compatibility import (
     ReaderWriterCompatibilityChecker,
@@ -52,28 +52,26 @@ def pairs(level: Level, versions: Sequence[Version]) -> Iterator[tuple[Version, 
 
 def check(contract: Contract) -> list[Finding]:
     """Return what breaks the promise of the contract's level, at the line of the newer version's file."""
+    judge = jsonschemas.breaks if contract.latest.is_json else breaks
+    parsed: dict[int, Any] = {
+        version.number: version.schema if version.is_json else parse(version.text) for version in contract.versions
+    }
     findings = []
     for reader, writer in pairs(contract.compatibility, contract.versions):
         newer = max(reader, writer, key=lambda version: version.number)
-        for broken in _version_breaks(reader, writer):
-            steps = jsonschemas.steps(broken.field) if newer.is_json else field_steps(newer.schema, broken.field)
-            name = ".".join(broken.field) or newer.schema.get("name", "the schema")
+        for place, reason in judge(parsed[reader.number], parsed[writer.number]):
+            steps = jsonschemas.steps(place) if newer.is_json else field_steps(newer.schema, place)
+            name = ".".join(place) or newer.schema.get("name", "the schema")
             findings.append(
                 Finding(
                     file=newer.file,
                     line=line_of(newer.text, steps),
                     rule="incompatible",
-                    message=f"{name}: {broken.reason}, so v{reader.number} cannot read "
+                    message=f"{name}: {reason}, so v{reader.number} cannot read "
                     f"what v{writer.number} wrote ({contract.compatibility})",
                 )
             )
     return findings
-
-
-def _version_breaks(reader: Version, writer: Version) -> Iterator[Break]:
-    if reader.is_json:
-        return (Break(*found) for found in jsonschemas.breaks(reader.schema, writer.schema))
-    return breaks(parse(reader.text), parse(writer.text))
 
 
 def breaks(reader: Schema, writer: Schema, names: tuple[str, ...] = ()) -> Iterator[Break]:
