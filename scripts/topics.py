@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,7 +112,12 @@ def _topic(item: Mapping[str, Any], config: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def apply(client: KafkaAdminClient, changes: Sequence[Change]) -> None:
-    """Carry out a plan. StackError("topic-refused") for a step that Kafka cannot do, before anything is changed."""
+    """Carry out a plan. StackError("topic-refused") for a step that Kafka cannot do, before anything is changed.
+
+    A topic that is there by now was made by somebody with the same file: another `up`, or the one-shot of the stack.
+    """
+    from kafka.errors import TopicAlreadyExistsError  # noqa: PLC0415
+
     if refused := [change for change in changes if change.kind == "refuse"]:
         raise StackError(
             "topic-refused",
@@ -121,7 +127,8 @@ def apply(client: KafkaAdminClient, changes: Sequence[Change]) -> None:
         )
     for change in changes:
         if change.kind == "create":
-            create(client, change.topic)
+            with suppress(TopicAlreadyExistsError):
+                _create(client, change.topic)
         elif change.kind == "grow":
             client.create_partitions({change.topic.name: change.topic.partitions})
         else:
@@ -132,15 +139,19 @@ def create(client: KafkaAdminClient, topic: Topic) -> None:
     """Create a topic and wait until each partition has a leader; StackError("topic-exists") if it is there."""
     from kafka.errors import TopicAlreadyExistsError  # noqa: PLC0415
 
+    try:
+        _create(client, topic)
+    except TopicAlreadyExistsError as error:
+        raise StackError("topic-exists", f"there is already a topic {topic.name}", exit_code=ExitCode.USAGE) from error
+
+
+def _create(client: KafkaAdminClient, topic: Topic) -> None:
     wanted = {
         "num_partitions": topic.partitions,
         "replication_factor": topic.replicas,
         "configs": dict(topic.config),
     }
-    try:
-        client.create_topics({topic.name: wanted}, wait_for_metadata=True)
-    except TopicAlreadyExistsError as error:
-        raise StackError("topic-exists", f"there is already a topic {topic.name}", exit_code=ExitCode.USAGE) from error
+    client.create_topics({topic.name: wanted}, wait_for_metadata=True)
 
 
 def delete(client: KafkaAdminClient, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -29,6 +30,7 @@ _EXIT = {"valid": ExitCode.OK, "invalid": ExitCode.FINDINGS, "unknown": ExitCode
         "faults": "with --plan SEED: how many",
         "bootstrap": "HOST:PORT of any cluster: only write, read and judge, until Ctrl-C or --seconds",
         "seconds": "with --bootstrap: stop after so long",
+        "busy": "with --bootstrap: keep every processor of this machine busy meanwhile",
         "rate": "records a second",
         "engine": "auto, docker or embedded",
         "plants": "test the verifier: lose records on purpose, and see that exactly those are reported",
@@ -45,6 +47,7 @@ def failover(
     faults: int = 12,
     bootstrap: str = "",
     seconds: float = 0.0,
+    busy: bool = False,
     rate: float = 300.0,
     engine: str = "",
     plants: bool = False,
@@ -67,7 +70,7 @@ def failover(
     if plants:
         return _plants(folder, cluster, as_json=json)
     if bootstrap:
-        done = campaign.watch(how, cluster, lambda: _enough(seconds))
+        done = campaign.watch(how, cluster, lambda: _enough(seconds, busy=busy))
     else:
         done = campaign.conduct(how, cluster, plans(cluster, quick=quick, soak=soak, plan=plan, faults=faults))
     page = report.write(done, folder, settings.root / "schemas" / "failover-report.schema.json")
@@ -127,15 +130,31 @@ def plans(cluster: Cluster, *, quick: bool, soak: float, plan: str, faults: int)
     return (QUICK if quick else STANDARD,)
 
 
-def _enough(seconds: float) -> None:
-    """Return after so many seconds, or at Ctrl-C."""
+def _enough(seconds: float, *, busy: bool) -> None:
+    """Return after so many seconds, or at Ctrl-C. busy: a process for each processor computes meanwhile."""
+    from multiprocessing import Process
+
     from scripts import console
 
     console.say("traffic is on: break the cluster now; Ctrl-C to stop and judge")
+    busy_loops = [Process(target=_spin, daemon=True) for _ in range(os.cpu_count() or 1)] if busy else []
     try:
+        for one in busy_loops:
+            one.start()
         time.sleep(seconds or float("inf"))
     except (KeyboardInterrupt, OverflowError):
         console.say("stopping")
+    finally:
+        for one in busy_loops:
+            one.kill()
+
+
+def _spin() -> None:
+    """Compute until killed, or until nobody is left to do that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal's processes; the task ends this one
+    parent = os.getppid()
+    while os.getppid() == parent:
+        pass
 
 
 def _show(report: Mapping[str, Any], page: Path) -> None:

@@ -172,6 +172,15 @@ def test_applying_a_plan_leaves_nothing_to_do(wanted: list[Topic]) -> None:
     assert cluster.topics["other"] == Topic("other", 1, 3)
 
 
+def test_a_topic_that_somebody_else_made_after_the_plan_is_no_error() -> None:
+    cluster = FakeCluster()
+    wanted = [Topic("a", 1), Topic("b", 1, -1, {"retention.ms": "9"})]
+    changes = topics.plan(wanted, topics.describe(cluster))
+    topics.create(cluster, Topic("a", 1))
+    topics.apply(cluster, changes)
+    assert topics.plan(wanted, topics.describe(cluster)) == ()
+
+
 def test_a_refused_step_changes_nothing_at_all() -> None:
     cluster = FakeCluster()
     cluster.topics = {"a": Topic("a", 3, 3)}
