@@ -19,10 +19,11 @@ Role = Literal["leader", "follower", "controller", "controller-leader", "coordin
 controller-leader: the active controller, made the leader of partition 0 first if it is not.
 """
 
-Need = Literal["signals", "files", "limits", "network", "resources"]
+Need = Literal["signals", "files", "limits", "network", "packets", "resources"]
 """What an engine must be able to do for it.
 
 files: the brokers' data folders can be written by this user. limits: of a process; resources: of a container.
+network: links can be cut; packets: it also has the tools at hand to lose some of them.
 """
 
 
@@ -67,6 +68,13 @@ KINDS: Mapping[str, Kind] = {
         ("leader", "controller"),
         (1.4, 3.0),
         "network",
+        fences=False,
+    ),
+    "packet-loss": Kind(
+        "a fifth of its packets is lost, both ways",
+        ("leader", "follower", "controller"),
+        (1.4, 3.0),
+        "packets",
         fences=False,
     ),
     "starve": Kind(

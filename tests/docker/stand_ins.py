@@ -58,6 +58,7 @@ def all_images(lock: artifacts.Lock, cache: Path, workdir: Path) -> Iterator[tup
     yield model["schema-registry"].image, schema_registry(registry_archive(lock, cache, workdir))
     yield model["postgres"].image, postgres()
     yield model["prometheus"].image, prometheus(workdir)
+    yield model["kafka-1"].raw["x-network-tools"], network_tools()
 
 
 def load(client: docker.DockerClient, name: str, image: StandIn) -> None:
@@ -156,6 +157,22 @@ def prometheus(workdir: Path) -> StandIn:
         tree={**_base(binary), "bin/prometheus": binary, "prometheus/": ""},
         changes=('ENTRYPOINT ["/bin/prometheus"]', "USER nobody", *_PATHS),
         owned={"prometheus": 65534},
+    )
+
+
+def network_tools() -> StandIn:
+    """Return what drops packets: iptables, with its matches and targets."""
+    binary = Path(shutil.which("iptables") or "").resolve()
+    extensions = next(Path("/usr/lib").glob("*/xtables"))
+    names = ("iptables", "iptables-save")
+    return StandIn(
+        tree={
+            **_base(binary, *extensions.glob("*.so")),
+            f"usr/sbin/{binary.name}": binary,
+            **{f"usr/sbin/{name}": f"-> {binary.name}" for name in names},
+            str(extensions).lstrip("/"): extensions,
+        },
+        changes=("ENV PATH=/usr/sbin:/usr/bin:/bin",),
     )
 
 

@@ -25,6 +25,7 @@ PLAN = Plan(
         Step("isolate", "leader", 1, 2.0),
         Step("one-way", "leader", 1, 2.0),
         Step("partial", "leader", 1, 2.0),
+        Step("packet-loss", "leader", 1, 3.0),
         Step("starve", "leader", 1, 2.0),
         Step("out-of-memory", "leader", 1, 0.0),
     )
@@ -51,7 +52,7 @@ def test_nothing_acknowledged_is_lost_whatever_happens_to_a_container(brokers: S
     )
     _keep(report)
     assert report["verdict"] == "valid", [run["doubts"] for run in report["runs"]]
-    assert report["faults"] == {"done": len(PLAN.steps), "proved": len(PLAN.steps), "kinds": 7}
+    assert report["faults"] == {"done": len(PLAN.steps), "proved": len(PLAN.steps), "kinds": 8}
     assert not any(report["violations"].values())
 
 

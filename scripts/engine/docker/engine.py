@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections import deque
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
+_TOOLS = "x-network-tools"
 _LOG_LINES = 400
 _KAFKA = "kafka"
 _LATELY = timedelta(minutes=10)
@@ -128,6 +130,26 @@ class DockerEngine:
     def unmute(self, service: str, peers: Sequence[str]) -> None:
         """Undo `mute`."""
         self._route("del", service, peers)
+
+    def drops_packets(self) -> bool:
+        """Tell whether the image with iptables is here: it is nobody's wish that a test downloads it."""
+        here = {tag for image in self.client.images.list() for tag in image.tags}
+        return any(self._tools(service) in here for service in self.model.services)
+
+    def drop_packets(self, service: str, share: float) -> None:
+        """Drop a share of what a container receives and sends, each packet by chance; its loopback is spared."""
+        chance = f"--match statistic --mode random --probability {share} --jump DROP"
+        ways = ("INPUT ! --in-interface lo", "OUTPUT ! --out-interface lo")
+        self._beside(service, self._tools(service), " && ".join(f"iptables --append {way} {chance}" for way in ways))
+
+    def dropped_packets(self, service: str) -> int:
+        """Return how many packets the rules of `drop_packets` have met, by the kernel's own count."""
+        said = self._beside(service, self._tools(service), "iptables-save --counters --table filter")
+        return sum(map(int, re.findall(r"^\[(\d+):\d+\] -A .* -j DROP$", said, re.MULTILINE)))
+
+    def pass_packets(self, service: str) -> None:
+        """Undo `drop_packets`."""
+        self._beside(service, self._tools(service), "iptables --flush")
 
     def throttle(self, service: str, cpus: float | None) -> None:
         """Limit a running container to so many processors; None: to what the model says."""
@@ -255,28 +277,36 @@ class DockerEngine:
         return list(self.client.api.events(since=now - _LATELY, until=now, filters=wanted, decode=True))
 
     def _route(self, verb: str, service: str, peers: Sequence[str]) -> None:
-        """Add or delete a route to nowhere for each peer, by a helper with a right the container has not."""
-        container = self._container(service)
+        """Add or delete a route to nowhere for each peer."""
         networks = [self._container(peer).attrs["NetworkSettings"]["Networks"] for peer in peers]
         addresses = [str(found["IPAddress"]) for each in networks for found in each.values()]
-        words = " && ".join(f"ip route {verb} blackhole {address}" for address in addresses)
+        commands = " && ".join(f"ip route {verb} blackhole {address}" for address in addresses)
+        self._beside(service, self.model[service].image, commands)
+
+    def _tools(self, service: str) -> str:
+        """Return the image with iptables that a service's Compose block names."""
+        return str(self.model[service].raw.get(_TOOLS))
+
+    def _beside(self, service: str, image: str, commands: str) -> str:
+        """Run commands in a container's network, by a helper with a right that the container has not."""
         try:
-            self.client.containers.run(
-                self.model[service].image,
-                ["-c", words],
+            said: bytes = self.client.containers.run(
+                image,
+                ["-c", commands],
                 entrypoint="sh",
                 user="root",
                 cap_add=["NET_ADMIN"],
-                network_mode=f"container:{container.id}",
+                network_mode=f"container:{self._container(service).id}",
                 remove=True,
             )
         except (APIError, ContainerError) as error:
             raise StackError(
-                "link-not-cut",
-                f"{service} cannot be kept from reaching {', '.join(peers)}",
+                "network-unchanged",
+                f"the network of {service} cannot be changed",
                 context=str(error),
                 exit_code=ExitCode.ENVIRONMENT,
             ) from error
+        return said.decode(errors="replace")
 
     def _memory(self, container: Container) -> int | None:
         if container.status not in ("running", "paused"):

@@ -8,7 +8,7 @@ import psutil
 
 from scripts.failover.actions.base import Action, Proof, Scene
 from scripts.failover.actions.disk import CutTail, LogDir
-from scripts.failover.actions.network import Isolate, Mute, NetworkFaults
+from scripts.failover.actions.network import Isolate, Mute, NetworkFaults, PacketLoss
 from scripts.failover.actions.process import Bounce, Kill, KillClient, Pause, Rolling, Stop
 from scripts.failover.actions.resources import OutOfMemory, ResourceFaults, Starve
 from scripts.failover.plan import KINDS
@@ -40,6 +40,7 @@ ACTIONS: Mapping[str, Action] = {
     "isolate": Isolate(),
     "one-way": Mute(everybody=True),
     "partial": Mute(everybody=False),
+    "packet-loss": PacketLoss(),
     "starve": Starve(),
     "out-of-memory": OutOfMemory(),
 }
@@ -62,6 +63,8 @@ def abilities(engine: Engine, data: Sequence[Callable[[], object]]) -> tuple[Nee
         needs.append("limits")
     if isinstance(engine, NetworkFaults):
         needs.append("network")
+        if engine.drops_packets():
+            needs.append("packets")
     if isinstance(engine, ResourceFaults):
         needs.append("resources")
     return tuple(needs)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from scripts.failover.actions.base import Scene
 
+_LOST_SHARE = 0.2
+
 
 @runtime_checkable
 class NetworkFaults(Protocol):
@@ -33,6 +35,18 @@ class NetworkFaults(Protocol):
 
     def connects(self, service: str, host: str, port: int) -> bool:
         """Tell whether a service can open a connection."""
+
+    def drops_packets(self) -> bool:
+        """Tell whether it has at hand what `drop_packets` needs."""
+
+    def drop_packets(self, service: str, share: float) -> None:
+        """Lose this share (0-1) of what a service receives and of what it sends, at random."""
+
+    def dropped_packets(self, service: str) -> int:
+        """Return how many packets were lost so far."""
+
+    def pass_packets(self, service: str) -> None:
+        """Undo `drop_packets`."""
 
 
 class Isolate:
@@ -91,6 +105,27 @@ class Mute:
         model = scene.ground.engine_stack.model
         advertised = listeners(model[scene.ground.service(node)].environment["KAFKA_ADVERTISED_LISTENERS"])
         return _network(scene).connects(scene.ground.service(scene.nodes[0]), *advertised["INTERNAL"])
+
+
+class PacketLoss:
+    """A link that loses packets: TCP sends them again, 0.2 s later and ever more slowly.
+
+    Nobody has to notice; clients are hit as much as the other brokers.
+    """
+
+    def inject(self, scene: Scene) -> str:
+        """Begin to lose."""
+        _network(scene).drop_packets(scene.ground.service(scene.nodes[0]), _LOST_SHARE)
+        return f"{_LOST_SHARE:.0%} of the packets to and from broker {scene.nodes[0]} are lost"
+
+    def prove(self, scene: Scene) -> Proof:
+        """Show that it runs, and that packets were lost."""
+        lost = _network(scene).dropped_packets(scene.ground.service(scene.nodes[0]))
+        return all_of(alive(scene), Proof(lost > 0, f"{lost} packets lost"))
+
+    def heal(self, scene: Scene) -> None:
+        """Lose no more."""
+        _network(scene).pass_packets(scene.ground.service(scene.nodes[0]))
 
 
 def _network(scene: Scene) -> NetworkFaults:

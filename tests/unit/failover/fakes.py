@@ -108,6 +108,7 @@ class NetworkedEngine(FakeEngine):
     """One that can also cut a broker off, from all or from some, and take its processors and memory."""
 
     deaf_to: dict[str, set[str]] = field(default_factory=dict)
+    lossy_since: dict[str, float] = field(default_factory=dict)
     starved: set[str] = field(default_factory=set)
     killed: list[str] = field(default_factory=list)
 
@@ -131,6 +132,20 @@ class NetworkedEngine(FakeEngine):
 
     def connects(self, service: str, host: str, _: int) -> bool:
         return host not in self.deaf_to.get(service, ())
+
+    def drops_packets(self) -> bool:
+        return True
+
+    def drop_packets(self, service: str, share: float) -> None:
+        assert 0 < share < 1
+        if not self.deaf:
+            self.lossy_since[service] = self.clock.now()
+
+    def dropped_packets(self, service: str) -> int:
+        return int((self.clock.now() - self.lossy_since.get(service, self.clock.now())) * 100)
+
+    def pass_packets(self, service: str) -> None:
+        del self.lossy_since[service]
 
     def throttle(self, service: str, cpus: float | None) -> None:
         if cpus is None:

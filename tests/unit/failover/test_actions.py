@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 BROKER_KINDS = [name for name, kind in KINDS.items() if kind.needs == "signals" and "client" not in kind.roles]
 
-CONTAINER_KINDS = [name for name, kind in KINDS.items() if kind.needs in ("network", "resources") and name != "isolate"]
+CONTAINER_KINDS = [
+    name for name, kind in KINDS.items() if kind.needs in ("network", "packets", "resources") and name != "isolate"
+]
 
 
 def scene(engine: FakeEngine, kind: str, workload: FakeWorkload | None = None) -> Scene:
@@ -169,10 +171,10 @@ def container_engine(tmp_path: Path) -> NetworkedEngine:
 @pytest.mark.parametrize("kind", CONTAINER_KINDS)
 def test_a_fault_of_a_container_is_proved_and_undone(container_engine: NetworkedEngine, kind: str) -> None:
     inflict_and_undo(container_engine, kind)
-    assert {*container_engine.deaf_to, *container_engine.starved} == set()
+    assert {*container_engine.deaf_to, *container_engine.lossy_since, *container_engine.starved} == set()
 
 
-@pytest.mark.parametrize("kind", ["one-way", "partial", "starve"])
+@pytest.mark.parametrize("kind", ["one-way", "partial", "packet-loss", "starve"])
 def test_a_fault_of_a_container_that_does_nothing_is_not_proved(container_engine: NetworkedEngine, kind: str) -> None:
     container_engine.deaf = True
     place = scene(container_engine, kind)
@@ -216,4 +218,4 @@ def test_abilities_are_found_out(tmp_path: Path) -> None:
     plain = cast("Engine", FakeEngine(FakeClock(), tmp_path, name="docker"))
     networked = cast("Engine", NetworkedEngine(FakeClock(), tmp_path, name="docker"))
     assert abilities(plain, [refused]) == ("signals",)
-    assert abilities(networked, [lambda: None]) == ("signals", "files", "network", "resources")
+    assert abilities(networked, [lambda: None]) == ("signals", "files", "network", "packets", "resources")

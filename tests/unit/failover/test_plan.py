@@ -14,7 +14,7 @@ from scripts.failover.plan import KINDS, QUICK, STANDARD, Need, Plan, Step, dump
 if TYPE_CHECKING:
     from pathlib import Path
 
-ALL: tuple[Need, ...] = ("signals", "files", "limits", "network", "resources")
+ALL: tuple[Need, ...] = ("signals", "files", "limits", "network", "packets", "resources")
 SIGNALS: tuple[Need, ...] = ("signals",)
 
 
