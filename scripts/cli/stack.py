@@ -137,15 +137,26 @@ def logs(c: Context, service: str, tail: int = 100, follow: bool = False, engine
 
 @command(
     iterable=["profile"],
-    help={"format": "table, env or json", "profile": PROFILE_HELP, "engine": ENGINE_HELP},
+    help={
+        "format": "table, env or json",
+        "profile": PROFILE_HELP,
+        "engine": ENGINE_HELP,
+        "json": "the same as --format json",
+    },
 )
-def endpoints(c: Context, format: str = "table", profile: list[str] | None = None, engine: str | None = None) -> None:
+def endpoints(
+    c: Context,
+    format: str = "table",
+    profile: list[str] | None = None,
+    engine: str | None = None,
+    json: bool = False,
+) -> None:
     """Print the addresses that clients on this machine use."""
     from scripts import console
     from scripts.cli import opening
 
     found = opening.stack(profile, engine, quiet=True).endpoints
-    if format == "json":
+    if json or format == "json":
         console.print_json(found)
     elif format == "env":
         console.write_lines(f"{name}={value}" for name, value in found.items())
