@@ -173,9 +173,9 @@ def archive(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
-    """Write requirements/*.txt anew from pyproject.toml (pip-compile, with hashes; -- --upgrade for newer ones)."""
-    session.install("pip-tools==7.6.2")
-    command = ["pip-compile", "--quiet", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"]
-    command += ["--strip-extras", "--no-header", *session.posargs, "pyproject.toml"]
+    """Write requirements/*.txt anew from pyproject.toml (uv, with hashes; -- --upgrade for newer ones)."""
+    session.install(*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lock"))
+    command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
+    command += ["--no-header", "--no-annotate", *session.posargs, "pyproject.toml"]
     session.run(*command, "--output-file", "requirements/runtime.txt")
     session.run(*command, "--output-file", "requirements/dev.txt", "--group", "dev")
