@@ -3,12 +3,15 @@
 A cache belongs to one JRE, one set of jars and one set of flags. The first service that starts without one records
 it (-XX:AOTCacheOutput) and the JVM writes it after that service's own shutdown, so nobody waits for it.
 A cache that is missing, cut short or altered is ignored by the JVM (-XX:+VerifySharedSpaces) and removed here.
+One that nothing has started with for a month (jars of an older version, flags that were tried) goes too.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 _REFUSED = ("[aot] An error has occurred while processing the AOT cache", "[aot] Unable to use AOT cache")
 _WRITING_S = 120.0  # far more than the ten seconds a JVM takes to write a cache
+_FORGOTTEN_S = 30 * 24 * 3600.0
 _HEAP_FLAGS = ("-Xms", "-Xmx")  # the one pair of flags a cache does not depend on
 
 
@@ -50,11 +54,17 @@ class Cache:
 
         now: seconds since the epoch, to tell a recording that is being written from one that was cut short.
         """
+        now = time.time() if now is None else now
         if self.ready and not refused:
+            os.utime(self.path, (now, now))  # its last use
             return self.use_flags()
-        if recorded or self._being_written(time.time() if now is None else now):
+        if recorded or self._being_written(now):
             return []
         self.discard()
+        for other in self.path.parent.glob("*.aot"):
+            with suppress(FileNotFoundError):  # another checkout had the same thought
+                if now - other.stat().st_mtime > _FORGOTTEN_S:
+                    other.unlink()
         return self.record_flags()
 
     def _being_written(self, now: float) -> bool:

@@ -63,6 +63,19 @@ def test_discards_the_cache_and_what_an_unfinished_recording_left(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_cache_that_nothing_used_for_a_month_goes_when_another_is_recorded(tmp_path: Path) -> None:
+    day = 24 * 3600.0
+    used, forgotten, new = (Cache(tmp_path / f"{name}.aot") for name in ("used", "forgotten", "new"))
+    for cache in (used, forgotten):
+        cache.path.touch()
+        os.utime(cache.path, (0, 0))
+    assert used.start_flags(refused=False, recorded=False, now=20 * day) == used.use_flags()
+    assert forgotten.path.exists()
+    assert new.start_flags(refused=False, recorded=False, now=40 * day) == new.record_flags()
+    assert used.path.exists()
+    assert not forgotten.path.exists()
+
+
 def test_flags_name_the_file(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "kafka.aot")
     assert f"-XX:AOTCache={cache.path}" in cache.use_flags()
