@@ -171,6 +171,8 @@ def _show(report: Mapping[str, Any], page: Path) -> None:
     ]
     console.print_table(("FAULT", "HIT", "N", "WRITE P50", "P95", "READ P50", "P95"), rows, title="stalls, ms")
     for run in report["runs"]:
+        moved = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in run["changes"].items())
+        console.say(f"{run['name']}: {moved} while {run['counts']['sent']} records were sent")
         for doubt in run["doubts"]:
             console.say(f"[yellow]doubt[/] in {run['name']}: {doubt}")
         for found in run["violations"][:10]:

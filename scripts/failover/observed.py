@@ -1,7 +1,9 @@
-"""Faults that somebody else made, as far as they show: a broker leaves the metadata of the others and returns."""
+"""What became of a cluster by itself, or by somebody else's hand: who left it, and how often anything moved."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from scripts.failover.history import Fault
@@ -29,6 +31,32 @@ def observed(history: History) -> tuple[Fault, ...]:
         )
         for number, (begun, ended, node) in enumerate(sorted(absences, key=lambda one: one[0]), 1)
     )
+
+
+def changes(history: History) -> dict[str, int]:
+    """Return how often, while records were sent, there was a new controller, a leader moved, a replica left the ISR.
+
+    A run without a fault should have none of them: a busy machine may make one (a false alarm of the cluster).
+    """
+    begun = min((send.invoked for send in history.sends), default=0)
+    ended = max((send.invoked for send in history.sends), default=0)
+    leaders: dict[int, dict[int, int]] = defaultdict(dict)
+    replicas: dict[tuple[int, str], list[set[int]]] = defaultdict(list)
+    for view in history.partitions:
+        if begun <= view.at <= ended:
+            leaders[view.partition][view.epoch] = view.leader
+            replicas[view.partition, view.source].append(set(view.isr))
+    shrinks: dict[int, int] = defaultdict(int)
+    for (partition, _), seen in replicas.items():
+        shrinks[partition] = max(shrinks[partition], sum(bool(old - new) for old, new in pairwise(seen)))
+    epochs = {view.epoch for view in history.controllers if begun <= view.at <= ended}
+    return {
+        "controller_elections": max(0, len(epochs) - 1),
+        "leader_moves": sum(
+            old != new for found in leaders.values() for (_, old), (_, new) in pairwise(sorted(found.items()))
+        ),
+        "isr_shrinks": sum(shrinks.values()),
+    }
 
 
 def _absences(history: History, node: int) -> Iterator[tuple[int, int | None]]:

@@ -110,6 +110,7 @@ def _run(run: Mapping[str, Any]) -> str:
             _list("Doubts", run["doubts"]),
             _table("Violations", ("rule", "partition", "subject", ""), violations) if violations else "",
             _table("Records", tuple(run["counts"]), [tuple(run["counts"].values())]),
+            _table("Changes while they were sent", tuple(run["changes"]), [tuple(run["changes"].values())]),
             *(_fault(fault) for fault in run["faults"]),
         )
     )

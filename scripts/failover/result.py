@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from scripts.failover.checker import RULES, describe
+from scripts.failover.observed import changes
 from scripts.failover.stalls import latencies, quantile, windows
 from scripts.failover.timeline import active_controller, timeline
 from scripts.failover.verdict import judge
@@ -42,6 +43,7 @@ def summarize(name: str, history: History, details: Mapping[str, object]) -> dic
             for one in verdict.violations[:_SHOWN_VIOLATIONS]
         ],
         "counts": _counts(history),
+        "changes": changes(history),
         "faults": [_fault(history, window) for window in windows(history)],
         "details": dict(details),
     }

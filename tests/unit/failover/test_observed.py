@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scripts.failover.history import BrokersView
-from scripts.failover.observed import observed
+from scripts.failover.history import BrokersView, ControllerView, PartitionView
+from scripts.failover.observed import changes, observed
 from scripts.failover.result import summarize
 from tests.unit.failover.samples import SOUND
 from tests.unit.failover.test_stalls import MS, outage
@@ -48,3 +48,19 @@ def test_one_that_did_not_come_back_leaves_a_doubt() -> None:
     report = summarize("watch", replace(history, faults=observed(history)), {})
     assert report["verdict"] == "unknown"
     assert "never healed" in report["doubts"][0]
+
+
+def test_changes_are_counted_while_records_are_sent() -> None:
+    def seen(at: int, leader: int, epoch: int, *isr: int, source: str = "1#1") -> PartitionView:
+        return PartitionView(at * MS, source, 0, leader, epoch, isr)
+
+    moved = replace(
+        SOUND,
+        controllers=[ControllerView(at * MS, "1#1", at % 3, at) for at in (1, 2, 3, 500)],
+        partitions=[
+            *(seen(1, 1, 4, 1, 2, 3), seen(2, 1, 4, 1, 2), seen(3, 2, 5, 1, 2), seen(4, 2, 6, 1, 2, 3)),
+            *(seen(2, 1, 4, 1, 2, 3, source="2#1"), seen(5, 2, 6, 1, 2, 3, source="2#1"), seen(500, 3, 7, 3)),
+        ],
+    )
+    assert changes(moved) == {"controller_elections": 2, "leader_moves": 1, "isr_shrinks": 1}
+    assert set(changes(SOUND).values()) == {0}
