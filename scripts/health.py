@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kafka.admin import KafkaAdminClient
 
@@ -32,7 +32,7 @@ class PartitionState:
 
 @dataclass(frozen=True, slots=True)
 class ClusterHealth:
-    """What a broker says of its cluster: who is registered, who leads the quorum, and every partition."""
+    """What a broker says of its cluster: who is alive, who leads the quorum, and every partition."""
 
     cluster_id: str
     controller: int
@@ -57,7 +57,7 @@ class ClusterHealth:
     def missing(self, brokers: int) -> str:
         """Say what keeps a cluster of so many brokers from being ready; empty when it is."""
         if len(self.brokers) < brokers:
-            return f"{len(self.brokers)} of {brokers} brokers registered"
+            return f"{len(self.brokers)} of {brokers} brokers alive"
         if self.controller < 0:
             return "no active controller"
         if self.offline:
@@ -104,6 +104,11 @@ def admin(bootstrap: Sequence[str], timeout_ms: int = CONNECT_TIMEOUT_MS) -> Ite
         client.close()
 
 
+def alive(brokers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return those of a described cluster's brokers that are not fenced (Kafka 4 lists the others too: KIP-1073)."""
+    return [broker for broker in brokers if not broker.get("is_fenced")]
+
+
 def cluster_health(client: KafkaAdminClient) -> ClusterHealth:
     """Ask for brokers, controller and every partition."""
     cluster = client.describe_cluster()
@@ -111,7 +116,7 @@ def cluster_health(client: KafkaAdminClient) -> ClusterHealth:
     return ClusterHealth(
         cluster_id=str(cluster["cluster_id"]),
         controller=int(quorum["topics"][0]["partitions"][0]["leader_id"]),
-        brokers=tuple(sorted(int(broker["broker_id"]) for broker in cluster["brokers"])),
+        brokers=tuple(sorted(int(broker["broker_id"]) for broker in alive(cluster["brokers"]))),
         partitions=tuple(_partitions(client)),
     )
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from scripts import health
 from scripts.bench.validity import PartitionState
 from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from scripts.bench.validity import Topology
 
@@ -71,9 +72,9 @@ class Cluster:
         return {each["partition_index"]: _state(each) for each in described["partitions"]}
 
     def brokers(self) -> list[str]:
-        """Return HOST:PORT of every registered broker, by node id."""
+        """Return HOST:PORT of every broker that is not fenced, by node id."""
         with self._admin() as admin:
-            listed: Sequence[Mapping[str, Any]] = admin.describe_cluster()["brokers"]
+            listed = health.alive(admin.describe_cluster()["brokers"])
         return [f"{each['host']}:{each['port']}" for each in sorted(listed, key=lambda b: int(b["broker_id"]))]
 
 

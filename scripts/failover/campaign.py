@@ -14,7 +14,7 @@ from scripts.errors import ExitCode, StackError
 from scripts.failover import journal, plan, result, run
 from scripts.failover.actions import abilities
 from scripts.failover.observed import observed
-from scripts.health import admin
+from scripts.health import admin, alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ def open_cluster(bootstrap: Sequence[str], stack: Stack | None) -> Cluster:
     Raises StackError("no-broker") if nobody answers, "too-few-brokers" for less than two.
     """
     with admin(bootstrap) as client:
-        brokers = client.describe_cluster()["brokers"]
+        brokers = alive(client.describe_cluster()["brokers"])
         addresses = {int(one["broker_id"]): f"{one['host']}:{one['port']}" for one in brokers}
         asked = ConfigResource(ConfigResourceType.BROKER, str(min(addresses)), list(_TIMINGS))
         described = client.describe_configs([asked], config_filter="all")["broker"][str(min(addresses))]

@@ -10,12 +10,14 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scripts import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 ROOT = settings.ROOT
@@ -49,6 +51,15 @@ class Checkout:
             text=True,
         )
 
+    @contextmanager
+    def going(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Start a task; kill it in the end if it still runs."""
+        with self.start(*words) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
     def run(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a task to its end and see that it exits with `code` and shows no traceback."""
         process = self.start(*words)
@@ -72,6 +83,11 @@ class Checkout:
         """Return service → pid of what runs."""
         services = self.json("status", code=None)["services"]
         return {row["name"]: row["pid"] for row in services if row["pid"]}
+
+    def alive(self) -> list[int] | None:
+        """Return the ids of the brokers that the cluster counts as alive; None while nobody there says so."""
+        said = self.json("status", code=None)["cluster"]
+        return list(said["brokers_registered"]) if said else None
 
     def brokers(self) -> dict[str, int]:
         """Return service → pid of the brokers that run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.checkout import Checkout
+
+# A shell starts what it puts in the background with SIGINT ignored, and children inherit that: nothing could be
+# interrupted. With a handler of its own this process gives them the default.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import psutil
 
 from scripts.settings import read_env
+from scripts.wait import wait_until
 from tests.e2e.checkout import BROKERS
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def test_a_killed_broker_is_told_and_healed(running: Checkout) -> None:
     psutil.Process(before["kafka-3"]).send_signal(signal.SIGKILL)
     status = running.json("status", code=1)
     assert {row["name"]: row["phase"] for row in status["services"]}["kafka-3"] == "exited"
+    wait_until(lambda: running.alive() == [1, 2], what="broker 3 to be given up", timeout=30)
     running.run("up")
     after = running.pids()
     assert after["kafka-3"] != before["kafka-3"]

@@ -36,7 +36,7 @@ def test_sorts_partitions_by_what_they_lack() -> None:
     [
         (cluster(WHOLE, SINGLE), ""),
         (cluster(), ""),
-        (cluster(WHOLE, brokers=(1, 2)), "2 of 3 brokers registered"),
+        (cluster(WHOLE, brokers=(1, 2)), "2 of 3 brokers alive"),
         (cluster(WHOLE, controller=-1), "no active controller"),
         (cluster(WHOLE, OFFLINE), "1 partitions offline"),
         (cluster(WHOLE, LAGGING), "1 partitions not fully replicated"),
@@ -53,7 +53,8 @@ class FakeAdmin:
         self.topics = topics
 
     def describe_cluster(self) -> dict[str, Any]:
-        return {"cluster_id": "abc", "brokers": [{"broker_id": 3}, {"broker_id": 1}], "controller_id": 3}
+        brokers = [{"broker_id": 3, "is_fenced": False}, {"broker_id": 2, "is_fenced": True}, {"broker_id": 1}]
+        return {"cluster_id": "abc", "brokers": brokers, "controller_id": 3}
 
     def describe_metadata_quorum(self) -> dict[str, Any]:
         return {"topics": [{"partitions": [{"leader_id": 2}]}]}

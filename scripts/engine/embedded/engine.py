@@ -19,7 +19,7 @@ from scripts.engine.embedded import aot, artifacts, preflight, process, tail
 from scripts.engine.embedded.probe import answers
 from scripts.engine.embedded.runtimes import RUNTIMES
 from scripts.engine.embedded.site import Site, host_addresses
-from scripts.engine.embedded.stopping import Leaving, await_ends, dependents_first, records
+from scripts.engine.embedded.stopping import Leaving, await_ends, dependents_first, records, saves_cache
 from scripts.errors import ExitCode, StackError
 from scripts.wait import wait_until
 
@@ -248,7 +248,7 @@ class EmbeddedEngine:
         for owner, identity in process.orphans(self._owner("")):
             name = owner.rpartition("::")[2]
             found = process.find(identity)
-            if name in unknown and found and not _is_saving_cache(found):
+            if name in unknown and found and not saves_cache(found):
                 self.sites[name].home.mkdir(parents=True, exist_ok=True)
                 process.adopt(self.sites[name].record_file, identity)
 
@@ -268,8 +268,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ""
-
-
-def _is_saving_cache(found: psutil.Process) -> bool:
-    """Tell a JVM that only writes a start-up cache from one that serves: it listens nowhere."""
-    return any(arg.startswith("-XX:AOT") for arg in process.arguments(found)) and not process.listeners(found)

@@ -75,12 +75,17 @@ def records(found: psutil.Process) -> Path | None:
     return Path(flag.removeprefix(_RECORDS)) if flag else None
 
 
+def saves_cache(found: psutil.Process) -> bool:
+    """Tell a JVM whose service has ended, and which only goes on to write the start-up cache it recorded."""
+    cache = records(found)
+    # A port that it still holds (an agent's lasts as long as the JVM) would be missed by the next start.
+    return bool(cache and cache.with_name(cache.name + ".config").exists() and not process.listeners(found))
+
+
 def _has_ended(item: Leaving, progress: Progress) -> bool:
     """Tell whether a service has ended; its JVM may go on alone to write the start-up cache it recorded."""
     process.reap(item.found.pid)
-    cache = records(item.found)
-    # A port that it still holds (an agent's lasts as long as the JVM) would be missed by the next start.
-    if cache and cache.with_name(cache.name + ".config").exists() and not process.listeners(item.found):
+    if saves_cache(item.found):
         progress(f"{item.name} has stopped; its JVM saves a start-up cache in the background (once, about 10 s)")
         return True
     return process.has_ended(item.found)

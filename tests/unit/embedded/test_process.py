@@ -13,6 +13,7 @@ import pytest
 
 from scripts.engine.embedded import process
 from scripts.engine.embedded.process import Identity
+from scripts.engine.embedded.stopping import saves_cache
 from scripts.wait import wait_until
 
 if TYPE_CHECKING:
@@ -132,6 +133,19 @@ def test_finds_orphans_by_the_owner_they_carry_and_takes_them_back(spawn: Spawne
     assert orphans == {f"{spawn.folder}::kafka-1": lost}
     process.adopt(spawn.record("kafka-1"), orphans[f"{spawn.folder}::kafka-1"])
     assert process.read(spawn.record("kafka-1")) == lost
+
+
+def test_only_a_recorder_whose_service_has_ended_saves_its_cache(spawn: Spawner) -> None:
+    def jvm(flag: str) -> psutil.Process:
+        return psutil.Process(spawn(sys.executable, "-c", f"import time; time.sleep({LIFETIME})", flag).pid)
+
+    cache = spawn.folder / "kafka.aot"
+    user, recorder = jvm(f"-XX:AOTCache={cache}"), jvm(f"-XX:AOTCacheOutput={cache}")
+    assert not saves_cache(user)
+    assert not saves_cache(recorder), "it has only just been started"
+    cache.with_name("kafka.aot.config").touch()
+    assert not saves_cache(user)
+    assert saves_cache(recorder)
 
 
 def test_children_of_a_service_are_no_orphans(spawn: Spawner) -> None:
