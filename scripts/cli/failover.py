@@ -133,6 +133,7 @@ def plans(cluster: Cluster, *, quick: bool, soak: float, plan: str, faults: int)
 def _enough(seconds: float, *, busy: bool) -> None:
     """Return after so many seconds, or at Ctrl-C. busy: a process for each processor computes meanwhile."""
     from multiprocessing import Process
+    from threading import Event
 
     from scripts import console
 
@@ -141,8 +142,8 @@ def _enough(seconds: float, *, busy: bool) -> None:
     try:
         for one in busy_loops:
             one.start()
-        time.sleep(seconds or float("inf"))
-    except (KeyboardInterrupt, OverflowError):
+        Event().wait(seconds or None)
+    except KeyboardInterrupt:
         console.say("stopping")
     finally:
         for one in busy_loops:

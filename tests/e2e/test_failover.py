@@ -80,10 +80,8 @@ def _bootstrap(cluster: Checkout) -> str:
 
 def _loops(task: psutil.Process, count: int | None) -> list[psutil.Process]:
     """Return the forks of a task (the workload's processes are programs of their own) once there are so many."""
-    try:
-        forks = [one for one in task.children() if one.cmdline() == task.cmdline()]
-    except psutil.Error:  # a child of a moment has just ended
-        return []
+    alive = [one for one in task.children() if one.status() != psutil.STATUS_ZOMBIE]
+    forks = [one for one in alive if one.cmdline() == task.cmdline()]
     return forks if len(forks) == count else []
 
 
