@@ -140,7 +140,7 @@ class DockerEngine:
         """Drop a share of what a container receives and sends, each packet by chance; its loopback is spared."""
         chance = f"--match statistic --mode random --probability {share} --jump DROP"
         ways = ("INPUT ! --in-interface lo", "OUTPUT ! --out-interface lo")
-        self._beside(service, self._tools(service), " && ".join(f"iptables --append {way} {chance}" for way in ways))
+        self._beside(service, self._tools(service), *(f"iptables --append {way} {chance}" for way in ways))
 
     def dropped_packets(self, service: str) -> int:
         """Return how many packets the rules of `drop_packets` have met, by the kernel's own count."""
@@ -280,19 +280,19 @@ class DockerEngine:
         """Add or delete a route to nowhere for each peer."""
         networks = [self._container(peer).attrs["NetworkSettings"]["Networks"] for peer in peers]
         addresses = [str(found["IPAddress"]) for each in networks for found in each.values()]
-        commands = " && ".join(f"ip route {verb} blackhole {address}" for address in addresses)
-        self._beside(service, self.model[service].image, commands)
+        commands = (f"ip route {verb} blackhole {address}" for address in addresses)
+        self._beside(service, self.model[service].image, *commands)
 
     def _tools(self, service: str) -> str:
         """Return the image with iptables that a service's Compose block names."""
         return str(self.model[service].raw.get(_TOOLS))
 
-    def _beside(self, service: str, image: str, commands: str) -> str:
+    def _beside(self, service: str, image: str, *commands: str) -> str:
         """Run commands in a container's network, by a helper with a right that the container has not."""
         try:
             said: bytes = self.client.containers.run(
                 image,
-                ["-c", commands],
+                ["-c", " && ".join(commands)],
                 entrypoint="sh",
                 user="root",
                 cap_add=["NET_ADMIN"],

@@ -182,7 +182,7 @@ class EmbeddedEngine:
         """Use the cache, or record it if nobody does; one that this service's last start refused is no good."""
         if not self.use_cache:
             return []
-        recorded = any(flag in process.arguments(found) for found in self._running() for flag in cache.record_flags())
+        recorded = cache in map(records, self._running())
         return cache.start_flags(refused=aot.was_refused(_text(site.output_file)), recorded=recorded)
 
     def _leaving(self, name: str, found: psutil.Process, running: Iterable[str]) -> Leaving:

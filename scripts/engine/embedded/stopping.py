@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.engine.embedded import process
+from scripts.engine.embedded.aot import Cache
 from scripts.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
@@ -69,17 +70,17 @@ def await_ends(leaving: Sequence[Leaving], progress: Progress, clock: Clock = CL
         clock.sleep(_POLL_S if pending else 0)
 
 
-def records(found: psutil.Process) -> Path | None:
+def records(found: psutil.Process) -> Cache | None:
     """Return the start-up cache that a JVM was told to write at its end, None for any other process."""
     flag = next((arg for arg in process.arguments(found) if arg.startswith(_RECORDS)), None)
-    return Path(flag.removeprefix(_RECORDS)) if flag else None
+    return Cache(Path(flag.removeprefix(_RECORDS))) if flag else None
 
 
 def saves_cache(found: psutil.Process) -> bool:
     """Tell a JVM whose service has ended, and which only goes on to write the start-up cache it recorded."""
     cache = records(found)
     # A port that it still holds (an agent's lasts as long as the JVM) would be missed by the next start.
-    return bool(cache and cache.with_name(cache.name + ".config").exists() and not process.listeners(found))
+    return bool(cache and cache.recording.exists() and not process.listeners(found))
 
 
 def _has_ended(item: Leaving, progress: Progress) -> bool:
