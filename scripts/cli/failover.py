@@ -147,7 +147,8 @@ def _enough(seconds: float, *, busy: bool) -> None:
         console.say("stopping")
     finally:
         for one in busy_loops:
-            one.kill()
+            if one.is_alive():
+                one.kill()
 
 
 def _spin() -> None:

@@ -76,16 +76,16 @@ def open_cluster(bootstrap: Sequence[str], stack: Stack | None) -> Cluster:
     with admin(bootstrap) as client:
         brokers = alive(client.describe_cluster()["brokers"])
         addresses = {int(one["broker_id"]): f"{one['host']}:{one['port']}" for one in brokers}
+        expected = len(stack.brokers) if stack else 2
+        if len(addresses) < expected:
+            raise StackError(
+                "too-few-brokers",
+                f"{len(addresses)} of {expected} brokers are there: a failover needs somebody to fail over to",
+                hint="./invoke up",
+                exit_code=ExitCode.ENVIRONMENT,
+            )
         asked = ConfigResource(ConfigResourceType.BROKER, str(min(addresses)), list(_TIMINGS))
         described = client.describe_configs([asked], config_filter="all")["broker"][str(min(addresses))]
-    expected = len(stack.brokers) if stack else 2
-    if len(addresses) < expected:
-        raise StackError(
-            "too-few-brokers",
-            f"{len(addresses)} of {expected} brokers are there: a failover needs somebody to fail over to",
-            hint="./invoke up",
-            exit_code=ExitCode.ENVIRONMENT,
-        )
     timings = {name: str(described[name]["value"]) for name in _TIMINGS if name in described}
     return Cluster(dict(sorted(addresses.items())), timings, stack)
 
