@@ -101,7 +101,7 @@ def open_consumer(bootstrap: str, topic: str, group: str) -> KafkaConsumer:
     """Return a consumer of a group that starts at the beginning and commits nothing by itself."""
     from kafka import KafkaConsumer  # noqa: PLC0415
 
-    return KafkaConsumer(
+    consumer = KafkaConsumer(
         topic,
         bootstrap_servers=bootstrap,
         group_id=group,
@@ -109,6 +109,9 @@ def open_consumer(bootstrap: str, topic: str, group: str) -> KafkaConsumer:
         auto_offset_reset="earliest",
         isolation_level="read_committed",
     )
+    # kafka-python 3.0.12 may drop its assignment for good if it joins the group before it knows the partitions.
+    consumer.partitions_for_topic(topic)
+    return consumer
 
 
 @dataclass

@@ -14,6 +14,8 @@ from kafka.partitioner.sticky import StickyPartitioner
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from kafka import ConsumerRebalanceListener, KafkaConsumer
+
 _CONNECTION: Mapping[str, Any] = MappingProxyType(
     {
         # After an outage the default lets a client ignore a healed broker for up to 30 s (Java: 1 s).
@@ -89,3 +91,14 @@ def producer_settings(bootstrap: Sequence[str], **changes: object) -> dict[str, 
 def consumer_settings(bootstrap: Sequence[str], **changes: object) -> dict[str, Any]:
     """Return the keyword arguments of a KafkaConsumer for this cluster, `changes` over the defaults."""
     return {**CONSUMER, "bootstrap_servers": list(bootstrap), **changes}
+
+
+def join(consumer: KafkaConsumer, topic: str, listener: ConsumerRebalanceListener | None = None) -> None:
+    """Subscribe to a topic, and know its partitions before the group is joined.
+
+    kafka-python 3.0.12 joins without waiting for them: its first assignment is empty, and it joins once more when they
+    are known. If a poll() times out during that second time, the outcome is dropped, and the consumer sits there
+    without partitions for good (one in some 150 on this cluster).
+    """
+    consumer.subscribe([topic], listener=listener)
+    consumer.partitions_for_topic(topic)

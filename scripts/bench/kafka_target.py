@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from scripts.clients import consumer_settings, producer_settings
+from scripts.clients import consumer_settings, join, producer_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,7 +108,7 @@ class KafkaSource:
         self._consumer.poll(0)
 
     def _join(self, topic: str) -> None:
-        self._consumer.subscribe([topic])
+        join(self._consumer, topic)
         deadline = time.monotonic() + _JOIN_TIMEOUT_S
         while not self._consumer.assignment():
             self._consumer.poll(timeout_ms=100)

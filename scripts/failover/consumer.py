@@ -16,7 +16,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from scripts.clients import FAILOVER_CONSUMER
+from scripts.clients import FAILOVER_CONSUMER, join
 from scripts.failover import payload
 from scripts.failover.journal import Journal
 from scripts.failover.producer import stop_at_end_of_input
@@ -116,7 +116,7 @@ def main(job: dict[str, Any]) -> None:
         bootstrap_servers=job["bootstrap"], group_id=job["group"], **{**FAILOVER_CONSUMER, **job["client"]}
     )
     sessions = Sessions(journal, job["name"])
-    consumer.subscribe([job["topic"]], listener=sessions)
+    join(consumer, job["topic"], sessions)
     reader = Reader(consumer, journal, sessions, run=bytes.fromhex(job["run"]), group=job["group"])
     stop = threading.Event()
     threading.Thread(target=stop_at_end_of_input, args=(stop,), daemon=True).start()

@@ -113,7 +113,13 @@ class Workload:
             self.require_alive()
             return path.exists() and path.read_bytes().count(text.encode()) >= count
 
-        wait_until(seen, what=f"{count} × {text} in {path.name}", timeout=timeout, interval=0.1)
+        wait_until(
+            seen,
+            what=f"{count} × {text} in {path.name}",
+            timeout=timeout,
+            interval=0.1,
+            last_seen=lambda: f"its last line: {_last_line(path)}",
+        )
 
     def await_work(self, role: str) -> None:
         """Wait for a producer's first acknowledgement or a consumer's first delivery."""
@@ -146,3 +152,8 @@ class Workload:
             context=output.read_text(encoding="utf-8", errors="replace")[-2000:] if output.exists() else None,
             exit_code=ExitCode.ENVIRONMENT,
         )
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    return lines[-1] if lines else "none"

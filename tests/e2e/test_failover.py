@@ -31,13 +31,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[C
 
 
 def test_the_quick_run_is_valid(cluster: Checkout) -> None:
-    report = cluster.json("failover", "--quick")
+    report = cluster.json("failover", "--quick", "--keep-history")
     assert report["verdict"] == "valid"
     assert report["faults"] == {"done": 3, "proved": 3, "kinds": 2}
     assert report["profile"]["broker.session.timeout.ms"] == "1500"
     assert not any(report["violations"].values())
     folders = list((cluster.root / "results" / "failover").iterdir())
     assert {"report.html", "report.json", "junit.xml"} <= {path.name for path in folders[0].iterdir()}
+    assert _first_assignment(folders[0]) == [0, 1, 2]
 
 
 def test_planted_losses_are_found_exactly(cluster: Checkout) -> None:
@@ -72,6 +73,13 @@ def test_the_busy_loops_end_with_the_run(cluster: Checkout) -> None:
         report = json.loads(watching.communicate(timeout=checkout.TASK_TIMEOUT_S)[0])
     assert report["verdict"] == "valid"
     assert not any(one.is_running() for one in loops)
+
+
+def _first_assignment(results: Path) -> list[int]:
+    """Return the partitions that the consumer of a run was given first: none at all would ask for a second joining."""
+    (journal,) = results.glob("*/consumer-0.0.jsonl")
+    lines = map(json.loads, journal.read_text(encoding="utf-8").splitlines())
+    return next(list(line[3]) for line in lines if line[0] == "assign")
 
 
 def _bootstrap(cluster: Checkout) -> str:

@@ -56,6 +56,16 @@ def test_one_that_dies_is_missed_with_its_last_words(workload: Workload) -> None
     assert workload.processes == {}
 
 
+def test_one_that_does_not_come_to_its_point_is_quoted(workload: Workload) -> None:
+    workload.start("observer")
+    workload.wait_for_journal("observer")
+    (workload.folder / "observer-0.0.jsonl").write_text('["begin"]\n["assign",[]]\n')
+    with pytest.raises(StackError, match="waited 0 s for 1 × deliver") as caught:
+        workload.wait_for("observer", "deliver", timeout=0.0)
+    assert '["assign",[]]' in str(caught.value.context)
+    workload.abandon()
+
+
 def test_nothing_is_left_behind(workload: Workload) -> None:
     workload.start("observer")
     process = workload.processes["observer"].popen
