@@ -59,8 +59,7 @@ def failover(
     from scripts.failover import campaign, report
     from scripts.settings import Settings
 
-    if rate <= 0:
-        raise StackError("usage", f"--rate {rate:g} is no rate", exit_code=ExitCode.USAGE)
+    refuse_nonsense(bootstrap, rate=rate, seconds=seconds, busy=busy, planned=bool(quick or soak or plan))
     # A pipeline that gives up sends SIGTERM: like Ctrl-C it must not leave a broker frozen or stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = Settings()
@@ -79,6 +78,18 @@ def failover(
     else:
         _show(done, page)
     return _EXIT[done["verdict"]]
+
+
+def refuse_nonsense(bootstrap: str, *, rate: float, seconds: float, busy: bool, planned: bool) -> None:
+    """Raise StackError("usage") for flags that would be ignored, or that nothing can be made of."""
+    wrong = {
+        f"--rate {rate:g} is no rate": rate <= 0,
+        f"--seconds {seconds:g} is no time": seconds < 0,
+        "--seconds and --busy go with --bootstrap": not bootstrap and (seconds > 0 or busy),
+        "--bootstrap breaks nothing itself: it takes no --quick, --soak or --plan": bool(bootstrap) and planned,
+    }
+    for message in (text for text, found in wrong.items() if found):
+        raise StackError("usage", message, exit_code=ExitCode.USAGE)
 
 
 def _plants(folder: Path, cluster: Cluster, *, as_json: bool) -> ExitCode:

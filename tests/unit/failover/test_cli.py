@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from scripts.cli.failover import plans
+from scripts.cli.failover import plans, refuse_nonsense
 from scripts.errors import ExitCode, StackError
 from scripts.failover.campaign import Cluster
 from scripts.failover.plan import QUICK, STANDARD, dump, generate
@@ -50,6 +50,24 @@ def test_modes_exclude_each_other(cluster: Cluster, flags: dict[str, Any]) -> No
 def test_numbers_make_sense(cluster: Cluster, faults: int, soak: float) -> None:
     with pytest.raises(StackError) as caught:
         asked(cluster, plan="" if soak else "1", faults=faults, soak=soak)
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "flags"),
+    [
+        ("", {"seconds": 5.0}),
+        ("", {"busy": True}),
+        ("", {"rate": 0.0}),
+        ("h:1", {"seconds": -1.0}),
+        ("h:1", {"planned": True}),
+    ],
+)
+def test_a_flag_that_would_be_ignored_is_refused(bootstrap: str, flags: dict[str, Any]) -> None:
+    sound: dict[str, Any] = {"rate": 300.0, "seconds": 0.0, "busy": False, "planned": False}
+    refuse_nonsense(bootstrap, **sound)
+    with pytest.raises(StackError) as caught:
+        refuse_nonsense(bootstrap, **{**sound, **flags})
     assert caught.value.exit_code == ExitCode.USAGE
 
 
