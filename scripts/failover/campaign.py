@@ -118,7 +118,9 @@ def conduct(campaign: Campaign, cluster: Cluster, plans: Iterable[Plan]) -> dict
     results, left_out = [], []
     for number, wanted in enumerate(plans, 1):
         chosen, impossible = plan.possible(wanted, needs)
-        left_out += [f"{step.kind} of {step.role}" for step in impossible]
+        for step in impossible:
+            left_out.append(f"{step.kind} of {step.role}: needs {plan.KINDS[step.kind].needs} (docs/failover.md)")
+            campaign.tell(f"left out: {left_out[-1]}")
         results.append(_one(campaign, cluster, chosen, f"run-{number}"))
     return result.combine(results, cluster.timings, left_out)
 
