@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from scripts.archive.database import Database
     from scripts.connectors.files import Connector
-    from scripts.connectors.worker import Worker
+    from scripts.connectors.worker import State, Worker
     from scripts.contracts.model import Contract
     from scripts.contracts.registry import Registry
 
@@ -145,10 +145,17 @@ def _sink_runs(this: Run, checks: Checks) -> None:
     plan = this.plan
     with checks.step(f"connector {plan.connector.name} runs as git says") as found:
         done = connector_plan.apply([plan.connector], plan.connectors, plan.worker, lambda _: None)
-        (state,) = connector_plan.wait_running([plan.connector.name], plan.worker, timeout=_SINK_TIMEOUT_S)
-        _raise_failure(this)
+        state = _await_sink(this)
         changed = ", ".join(change.kind for change in done) or "no change"
         found.append(f"{len(state.tasks)} tasks, {changed}")
+
+
+def _await_sink(this: Run) -> State:
+    """Wait until the connector runs; one that fails ends the wait with its cause."""
+    plan = this.plan
+    (state,) = connector_plan.wait_running([plan.connector.name], plan.worker, timeout=_SINK_TIMEOUT_S)
+    _raise_failure(this)
+    return state
 
 
 def _events_are_archived(this: Run, codec: records.Codec, checks: Checks) -> None:
@@ -254,6 +261,7 @@ def _restarts_lose_nothing(this: Run, codec: records.Codec, restart: Callable[[s
         with steady.running():
             for service in services:
                 restart(service)
+                _await_sink(this)  # a task that starts while its database is away gives up for good
         this.sent += steady.sent
         _await_rows(this)
         found.append(f"{len(steady.sent)} events meanwhile")
