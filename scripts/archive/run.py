@@ -56,13 +56,18 @@ class Plan:
 
 @dataclass(slots=True)
 class Run:
-    """One run: its own source name, what it has sent, and when it began. figures: what was measured, in seconds."""
+    """One run: its own source name, what it has sent, and when it began. figures: what was measured, in seconds.
+
+    revivals: how often a sink that has given up may still be restarted. revived: why it was.
+    """
 
     plan: Plan
     source: str = field(default_factory=lambda: f"archive-{uuid.uuid4().hex[:12]}")
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     sent: list[dict[str, Any]] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
+    revivals: int = 0
+    revived: list[str] = field(default_factory=list)
 
     def next_events(self, count: int) -> list[dict[str, Any]]:
         """Return the next events of this run, as JSON values."""
@@ -154,7 +159,7 @@ def _await_sink(this: Run) -> State:
     """Wait until the connector runs; one that fails ends the wait with its cause."""
     plan = this.plan
     (state,) = connector_plan.wait_running([plan.connector.name], plan.worker, timeout=_SINK_TIMEOUT_S)
-    _raise_failure(this)
+    _require_sink(this)
     return state
 
 
@@ -182,7 +187,7 @@ def _await_rows(this: Run) -> None:
     def arrived() -> bool:
         if database.count(this.source) >= wanted:
             return True
-        _raise_failure(this)
+        _require_sink(this)
         return False
 
     wait_until(
@@ -194,9 +199,18 @@ def _await_rows(this: Run) -> None:
     )
 
 
-def _raise_failure(this: Run) -> None:
-    """Raise StackError("sink-failed") with first cause and remedy if the connector has given up."""
-    state = this.plan.worker.state(this.plan.connector.name)
+def _require_sink(this: Run) -> None:
+    """Raise StackError("sink-failed") with first cause and remedy if the connector has given up.
+
+    One that gave up because something was restarted is revived first, as an operator does: a task that starts while
+    its database is away fails for good, and so does one that hears PostgreSQL's last words (57P01) in a statement.
+    """
+    name = this.plan.connector.name
+    if this.revivals and (given_up := connector_plan.revive(name, this.plan.worker, timeout=_SINK_TIMEOUT_S)):
+        this.revivals -= 1
+        this.revived.append(explain(given_up.first_trace).words)
+        return
+    state = this.plan.worker.state(name)
     if state is not None and state.failed:
         cause = explain(state.first_trace)
         raise StackError("sink-failed", f"{state.name} has failed", context=cause.words, hint=cause.remedy or None)
@@ -226,7 +240,7 @@ def _poison_is_put_aside(this: Run, codec: records.Codec, checks: Checks) -> Non
         this.sent += batch
         _await_rows(this)
         found.append(wait_until(lambda: _dead_letter(this), what="the dead letter", timeout=_SINK_TIMEOUT_S))
-        _raise_failure(this)
+        _require_sink(this)
 
 
 def _dead_letter(this: Run) -> str | None:
@@ -261,10 +275,12 @@ def _restarts_lose_nothing(this: Run, codec: records.Codec, restart: Callable[[s
         with steady.running():
             for service in services:
                 restart(service)
-                _await_sink(this)  # a task that starts while its database is away gives up for good
+                this.revivals += 1
+                _await_sink(this)
         this.sent += steady.sent
         _await_rows(this)
         found.append(f"{len(steady.sent)} events meanwhile")
+        found.extend(f"the sink gave up and was restarted: {words}" for words in this.revived)
         found.extend(_table_differences(this))
 
 

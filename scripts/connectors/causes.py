@@ -28,7 +28,7 @@ _REMEDIES = {
         "secrets/postgres_password the password it was made with (invoke logs postgres)?\n"
         f"{_AGAIN}"
     ),
-    r"Connection to \S+ refused|Connection refused|the database system is (starting|shutting)|UnknownHost": (
+    r"Connection (to \S+ )?refused|terminating connection|the database system is (starting|shutting)|UnknownHost": (
         f"start what it connects to: invoke up --profile messaging --profile data\n{_AGAIN}"
     ),
     r"is of type \S+ but expression is of type|invalid input syntax|cannot be cast": (

@@ -115,6 +115,19 @@ def wait_running(
     )
 
 
+def revive(name: str, worker: Worker, *, timeout: float, clock: Clock = CLOCK) -> State | None:
+    """Restart a connector if it has given up, and wait until it runs or fails anew; return the state it was found in.
+
+    Connect itself restarts no failed task. None: it had not given up. Raises StackError("timed-out").
+    """
+    state = worker.state(name)
+    if state is None or not state.failed:
+        return None
+    worker.restart(name)
+    wait_running([name], worker, timeout=timeout, before=(state,), clock=clock)
+    return state
+
+
 def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterable[str]:
     """Yield `setting: before → after`; a password that somebody put there by hand is not shown."""
     for key in sorted(found.keys() | wanted.keys()):

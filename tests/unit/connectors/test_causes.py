@@ -26,6 +26,7 @@ def trace(inner: str, outer: str = "n/a") -> str:
     [
         ('FATAL: password authentication failed for user "backbone"', "secrets/postgres_password"),
         ("Connection to postgres:5432 refused. Check that the hostname and port are correct", "invoke up"),
+        ("FATAL: terminating connection due to administrator command", "invoke up"),
         ('ERROR: column "amount" is of type boolean but expression is of type double precision', "drop the table"),
         ('ERROR: null value in column "x" violates not-null constraint', "stricter than the contract"),
         ('ERROR: relation "events" does not exist', "schema.evolution: basic"),

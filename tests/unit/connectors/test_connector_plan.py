@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts.connectors.files import Connector
-from scripts.connectors.plan import Change, apply, compare, validate, wait_running
+from scripts.connectors.plan import Change, apply, compare, revive, validate, wait_running
 from scripts.connectors.worker import Worker
 from scripts.errors import ExitCode, StackError
 from tests.servers.connect import SINK, FakeWorker
@@ -131,6 +131,17 @@ def test_a_failure_from_before_a_restart_is_no_news(worker: Worker, fake: FakeWo
     worker.restart("archive")
     fake.stale = 3
     assert wait_running(["archive"], worker, timeout=60, before=before, clock=Clock())[0].running
+
+
+def test_only_what_has_given_up_is_revived(worker: Worker, fake: FakeWorker) -> None:
+    worker.put("archive", {"connector.class": SINK})
+    assert revive("archive", worker, timeout=5, clock=Clock()) is None
+    fake.traces["archive"] = "java.lang.Exception: no"
+    found = revive("archive", worker, timeout=60, clock=Clock())
+    assert found is not None
+    assert found.first_trace == "java.lang.Exception: no"
+    assert fake.restarted == ["archive"]
+    assert revive("archive", worker, timeout=5, clock=Clock()) is None
 
 
 def test_the_same_failure_again_is_believed_in_the_end(worker: Worker, fake: FakeWorker) -> None:
