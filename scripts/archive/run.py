@@ -206,9 +206,10 @@ def _require_sink(this: Run) -> None:
     its database is away fails for good, and so does one that hears PostgreSQL's last words (57P01) in a statement.
     """
     name = this.plan.connector.name
-    if this.revivals and (given_up := connector_plan.revive(name, this.plan.worker, timeout=_SINK_TIMEOUT_S)):
-        this.revivals -= 1
-        this.revived.append(explain(given_up.first_trace).words)
+    if this.revivals:
+        if given_up := connector_plan.revive(name, this.plan.worker, timeout=_SINK_TIMEOUT_S):
+            this.revivals -= 1
+            this.revived.append(explain(given_up.first_trace).words)
         return
     state = this.plan.worker.state(name)
     if state is not None and state.failed:

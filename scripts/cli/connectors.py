@@ -74,15 +74,14 @@ def _plan(
         _show(changes, json=json)
         return ExitCode.FINDINGS if any(change.kind != "unknown" for change in changes) else None
     _show(plan.apply(wanted, known, worker, lambda _: None), json=json)
-    return _verdict(_await(worker, [connector.name for connector in wanted]))
+    names = [connector.name for connector in wanted]
+    return _verdict(plan.wait_running(names, worker, timeout=_START_TIMEOUT_S))
 
 
 def _restart(worker: Worker, wanted: Sequence[Connector], *, json: bool) -> ExitCode | None:
-    names = [connector.name for connector in wanted]
-    before = [state for name in names if (state := worker.state(name))]
-    for name in names:
-        worker.restart(name)
-    states = _await(worker, names, before)
+    from scripts.connectors import plan
+
+    states = plan.restart([connector.name for connector in wanted], worker, timeout=_START_TIMEOUT_S)
     _render(states, json=json)
     return _verdict(states)
 
@@ -98,12 +97,6 @@ def _status(worker: Worker, names: Sequence[str], *, json: bool) -> ExitCode | N
             console.say("no connector runs; invoke connectors apply")
         return ExitCode.NOTHING
     return _verdict(states)
-
-
-def _await(worker: Worker, names: Sequence[str], before: Sequence[State] = ()) -> tuple[State, ...]:
-    from scripts.connectors.plan import wait_running
-
-    return wait_running(names, worker, timeout=_START_TIMEOUT_S, before=before)
 
 
 def _verdict(states: Sequence[State]) -> ExitCode | None:

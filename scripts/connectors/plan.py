@@ -115,16 +115,27 @@ def wait_running(
     )
 
 
-def revive(name: str, worker: Worker, *, timeout: float, clock: Clock = CLOCK) -> State | None:
-    """Restart a connector if it has given up, and wait until it runs or fails anew; return the state it was found in.
+def restart(names: Iterable[str], worker: Worker, *, timeout: float, clock: Clock = CLOCK) -> tuple[State, ...]:
+    """Restart connectors with their tasks, wait until they run or fail anew, and return their states.
 
-    Connect itself restarts no failed task. None: it had not given up. Raises StackError("timed-out").
+    Raises StackError("timed-out") like `wait_running`.
+    """
+    wanted = tuple(names)
+    before = [state for name in wanted if (state := worker.state(name))]
+    for name in wanted:
+        worker.restart(name)
+    return wait_running(wanted, worker, timeout=timeout, before=before, clock=clock)
+
+
+def revive(name: str, worker: Worker, *, timeout: float, clock: Clock = CLOCK) -> State | None:
+    """Restart a connector if it has given up, which Connect does not do itself; return the state it was found in.
+
+    None: it had not given up. Raises StackError("timed-out") like `restart`.
     """
     state = worker.state(name)
     if state is None or not state.failed:
         return None
-    worker.restart(name)
-    wait_running([name], worker, timeout=timeout, before=(state,), clock=clock)
+    restart([name], worker, timeout=timeout, clock=clock)
     return state
 
 
