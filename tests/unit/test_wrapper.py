@@ -14,7 +14,7 @@ from scripts.settings import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-TOOLS = ("sh", "dirname", "cmp", "cp", "rm", "mkdir", "cat", "chmod")
+TOOLS = ("sh", "dirname", "cp", "rm", "mkdir", "cat", "chmod")
 LOCK = "invoke==3.0.3 --hash=sha256:00\n"
 
 # Answers the questions of the wrapper: is it new enough, has it venv and pip, make a .venv. The .venv it makes has a
