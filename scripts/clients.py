@@ -75,6 +75,9 @@ FAILOVER_CONSUMER: Mapping[str, Any] = MappingProxyType(
         **_IMPATIENT,
         # Polling a leader for new data waits at most this; it must stay below request_timeout_ms.
         "fetch_max_wait_ms": 100,
+        # A broker that was cut off says what it last knew, and kafka-python 3.0.12 believes it. The old leader, asked
+        # for an offset it never got, says "out of range" (KIP-320), and a policy would begin at the start again.
+        "auto_offset_reset": "none",
         # The group gives our partitions away after this (default 45 s); not below group.min.session.timeout.ms.
         "session_timeout_ms": 6_000,
         "heartbeat_interval_ms": 1_000,

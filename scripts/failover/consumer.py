@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
 from scripts.clients import FAILOVER_CONSUMER, join
@@ -71,10 +71,8 @@ class Reader:
         try:
             batches = self._consumer.poll(timeout_ms=_POLL_MS)
         except KafkaError as error:
-            if not error.retriable:
-                raise
-            # kafka-python's poll() raises when no broker at all can be reached; it can be called again.
             self._journal.write("error", f"{type(error).__name__}: {error}"[:200])
+            self._go_on(error)
             time.sleep(_RETRY_S)
             return
         at = time.monotonic_ns()
@@ -84,6 +82,17 @@ class Reader:
             self._positions[partition] = OffsetAndMetadata(messages[-1].offset + 1, "", -1)
         if self._positions and not self._asked and time.monotonic() - self._committed >= COMMIT_INTERVAL_S:
             self._commit()
+
+    def _go_on(self, error: KafkaError) -> None:
+        """Do what lets poll() be called again after an error, or raise it. Nothing expires here: see clients.py."""
+        if isinstance(error, NoOffsetForPartitionError):  # the group is new
+            self._consumer.seek_to_beginning(*error.args[0])
+        elif isinstance(error, LogTruncationError):
+            for partition, fork in error.divergent_offsets.items():
+                if fork is not None:  # None: it asked a broker that is behind
+                    self._consumer.seek(partition, fork.offset)
+        elif not error.retriable and not isinstance(error, OffsetOutOfRangeError):
+            raise error
 
     def _deliver(self, message: Any, at: int) -> None:
         told = payload.decode(message.value, self._run)

@@ -7,8 +7,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from kafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
-from kafka.structs import TopicPartition
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    LogTruncationError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
+from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from scripts import clients
 from scripts.failover import payload
@@ -120,10 +127,11 @@ def test_the_schedule_does_not_wait_for_answers() -> None:
 
 
 class FakeConsumer:
-    """Gives batches one after another; an exception among them is raised."""
+    """Gives batches one after another; an exception among them is raised. seeks: where it was told to go."""
 
     def __init__(self, polls: list[Any]) -> None:
         self._polls = iter(polls)
+        self.seeks: list[tuple[TopicPartition, Any]] = []
         self.commits: list[tuple[dict[Any, Any], Callable[[Any, Any], None]]] = []
 
     def poll(self, timeout_ms: int) -> dict[Any, list[Message]]:
@@ -135,6 +143,12 @@ class FakeConsumer:
 
     def assignment(self) -> set[TopicPartition]:
         return {TopicPartition("t", 0)}
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.seeks.append((partition, offset))
+
+    def seek_to_beginning(self, *partitions: TopicPartition) -> None:
+        self.seeks.extend((partition, "beginning") for partition in partitions)
 
     def commit_async(self, asked: dict[Any, Any], callback: Callable[[Any, Any], None]) -> None:
         self.commits.append((asked, callback))
@@ -176,6 +190,32 @@ def test_what_cannot_get_better_is_raised(tmp_path: Path) -> None:
         one.poll()
 
 
+def test_a_new_group_begins_at_the_beginning(tmp_path: Path) -> None:
+    one, consumer, _ = reader(tmp_path, [NoOffsetForPartitionError({TopicPartition("t", 1)}), [message(0)]])
+    one.poll()
+    assert consumer.seeks == [(TopicPartition("t", 1), "beginning")]
+    one.poll()
+
+
+def test_a_deposed_leader_that_lags_behind_sends_nobody_back(tmp_path: Path) -> None:
+    behind = OffsetOutOfRangeError({TopicPartition("t", 0): 1})
+    one, consumer, journal = reader(tmp_path, [[message(0)], behind, [message(1)]])
+    for _ in range(3):
+        one.poll()
+    journal.close()
+    assert [delivery.offset for delivery in load(tmp_path).deliveries] == [0, 1]
+    assert consumer.seeks == []
+    assert "OffsetOutOfRangeError" in journal.path.read_text()
+
+
+def test_a_log_that_was_cut_is_read_on_where_it_forks_if_that_is_known(tmp_path: Path) -> None:
+    cut = LogTruncationError({TopicPartition("t", 0): OffsetAndMetadata(3, "", 1), TopicPartition("t", 1): None})
+    one, consumer, _ = reader(tmp_path, [cut, [message(3)]])
+    one.poll()
+    assert consumer.seeks == [(TopicPartition("t", 0), 3)]
+    one.poll()
+
+
 def test_one_commit_at_a_time_and_only_confirmed_ones_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.failover.consumer.COMMIT_INTERVAL_S", 0.0)
     one, consumer, journal = reader(tmp_path, [[message(n)] for n in range(4)])
@@ -195,5 +235,6 @@ def test_our_clients_keep_to_the_rules_they_preach() -> None:
     assert clients.FAILOVER_PRODUCER["acks"] == "all"
     assert clients.FAILOVER_PRODUCER["enable_idempotence"]
     assert not clients.FAILOVER_CONSUMER["enable_auto_commit"]
+    assert clients.FAILOVER_CONSUMER["auto_offset_reset"] == "none"
     assert clients.FAILOVER_CONSUMER["fetch_max_wait_ms"] < clients.FAILOVER_CONSUMER["request_timeout_ms"]
     assert clients.FAILOVER_PRODUCER["delivery_timeout_ms"] > 10 * clients.FAILOVER_PRODUCER["request_timeout_ms"]
