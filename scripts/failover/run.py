@@ -92,7 +92,8 @@ def open_run(settings: Settings, stack: Stack | None, seed: int | None, tell: Ca
 
 
 def start_traffic(run: Run) -> None:
-    """Start observer, consumer and producer, and let them warm up."""
+    """Start observer, consumer and producer when every broker knows the topic, and let them warm up."""
+    run.ground.await_whole(_RECOVERY_S)
     for role in ("observer", "consumer", "producer"):
         run.workload.start(role)
     run.workload.wait_for("producer", '["ok"', count=_WARM_UP_RECORDS)
