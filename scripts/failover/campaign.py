@@ -13,6 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from scripts.errors import ExitCode, StackError
 from scripts.failover import journal, plan, result, run
 from scripts.failover.actions import abilities
+from scripts.failover.history import RECOVERY_S
 from scripts.failover.observed import observed
 from scripts.health import admin, alive
 
@@ -165,7 +166,7 @@ def watch(campaign: Campaign, cluster: Cluster, until: Callable[[], None]) -> di
     try:
         run.start_traffic(going)
         until()
-        going.ground.await_whole(60)
+        going.ground.await_whole(RECOVERY_S)
         run.finish(going)
     finally:
         going.workload.abandon()

@@ -11,7 +11,7 @@ from scripts.errors import ExitCode, StackError
 from scripts.failover import leadership, readback
 from scripts.failover.actions import ACTIONS, Action, Proof, Scene
 from scripts.failover.ground import Ground
-from scripts.failover.history import Terms
+from scripts.failover.history import RECOVERY_S, Terms
 from scripts.failover.journal import Journal
 from scripts.failover.plan import KINDS
 from scripts.failover.workload import Workload
@@ -29,7 +29,6 @@ PARTITIONS = 3
 _WARM_UP_RECORDS = 300
 _AFTERMATH_S = 3.0
 _MOVED_S = 1.0  # clients and the observer hear of the new leader before the fault begins
-_RECOVERY_S = 60.0
 _READ_S = 120.0
 
 
@@ -78,8 +77,8 @@ def open_run(settings: Settings, stack: Stack | None, seed: int | None, tell: Ca
     replicas = min(3, len(settings.addresses))
     leadership.create_topic(settings.bootstrap, topic, PARTITIONS, replicas, settings.topic_settings)
     journal = Journal(settings.folder / "run.jsonl")
-    terms = Terms(PARTITIONS, replication_factor=replicas, min_insync=settings.min_insync)
-    terms = Terms(**{**asdict(terms), "idempotent": settings.producer.get("enable_idempotence", True)})
+    idempotent = settings.producer.get("enable_idempotence", True)
+    terms = Terms(PARTITIONS, replication_factor=replicas, min_insync=settings.min_insync, idempotent=idempotent)
     journal.write("terms", asdict(terms))
     pick = random.Random(seed).choice  # noqa: S311 - a reproducible choice, no secret
     ground = Ground(settings.addresses, topic, f"{topic}-readers", PARTITIONS, settings.session, pick, stack)
@@ -93,7 +92,7 @@ def open_run(settings: Settings, stack: Stack | None, seed: int | None, tell: Ca
 
 def start_traffic(run: Run) -> None:
     """Start observer, consumer and producer when every broker knows the topic, and let them warm up."""
-    run.ground.await_whole(_RECOVERY_S)
+    run.ground.await_whole(RECOVERY_S)
     for role in ("observer", "consumer", "producer"):
         run.workload.start(role)
     run.workload.wait_for("producer", '["ok"', count=_WARM_UP_RECORDS)
@@ -106,7 +105,7 @@ def follow(run: Run, plan: Plan) -> None:
         run.clock.sleep(step.quiet)
         run.workload.require_alive()
         perform(run, number, step)
-    run.ground.await_whole(_RECOVERY_S)
+    run.ground.await_whole(RECOVERY_S)
     run.clock.sleep(_AFTERMATH_S)
 
 
@@ -128,7 +127,7 @@ def perform(run: Run, number: int, step: Step) -> None:
         action.heal(scene)  # whatever happened, Ctrl-C included
         run.journal.write("heal", number)
     if step.settle:
-        run.ground.await_whole(_RECOVERY_S)
+        run.ground.await_whole(RECOVERY_S)
         run.journal.write("recovered", number)
 
 
@@ -156,7 +155,7 @@ def finish(run: Run) -> None:
         nodes = tuple(run.ground.addresses)
         run.ground.stop(nodes)
         run.ground.start(nodes)
-        run.ground.await_whole(_RECOVERY_S)
+        run.ground.await_whole(RECOVERY_S)
         _read(run, "cold-restart")
     run.workload.end("observer")
     run.journal.close()
@@ -165,7 +164,7 @@ def finish(run: Run) -> None:
 def _drain(run: Run) -> None:
     """Let the consumer come to the fences; if it does not, the checker will say what it has not seen."""
     try:
-        run.workload.wait_for("consumer", f'"{readback.FENCE}"', count=PARTITIONS, timeout=_RECOVERY_S)
+        run.workload.wait_for("consumer", f'"{readback.FENCE}"', count=PARTITIONS, timeout=RECOVERY_S)
     except StackError as error:
         if error.exit_code != ExitCode.TIMEOUT:
             raise

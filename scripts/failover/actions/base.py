@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from scripts.failover.workload import Workload
     from scripts.wait import Clock
 
-RECOVERY_S = 60.0
 _NOTICE_SESSIONS = 2
 _NOTICE_S = 3.0
 _POLL_S = 0.1

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scripts.errors import ExitCode, StackError
-from scripts.failover.actions.base import RECOVERY_S, Proof, all_of, fenced, fenced_in_time, gone, marked_clean
+from scripts.failover.actions.base import Proof, all_of, fenced, fenced_in_time, gone, marked_clean
+from scripts.failover.history import RECOVERY_S
 from scripts.wait import wait_until
 
 if TYPE_CHECKING:

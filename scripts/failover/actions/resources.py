@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from scripts.errors import ExitCode, StackError
-from scripts.failover.actions.base import RECOVERY_S, Proof, alive, all_of
+from scripts.failover.actions.base import Proof, alive, all_of
+from scripts.failover.history import RECOVERY_S
 from scripts.wait import wait_until
 
 if TYPE_CHECKING:
