@@ -195,8 +195,15 @@ def _answering(topic: str) -> Iterator[None]:
 def _producer(bootstrap: Sequence[str], **settings: str) -> Iterator[KafkaProducer]:
     from kafka import KafkaProducer  # noqa: PLC0415
 
+    from scripts.clients import NetClient  # noqa: PLC0415
+
     producer = KafkaProducer(
-        bootstrap_servers=list(bootstrap), acks="all", linger_ms=5, reconnect_backoff_max_ms=500, **settings
+        bootstrap_servers=list(bootstrap),
+        kafka_client=NetClient,
+        acks="all",
+        linger_ms=5,
+        reconnect_backoff_max_ms=500,
+        **settings,
     )
     try:
         yield producer

@@ -31,9 +31,12 @@ def producer(bootstrap: Sequence[str]) -> Iterator[Untyped]:
     from kafka import KafkaProducer  # noqa: PLC0415 - 0.1 s that the other tasks need not pay
     from kafka.errors import KafkaError  # noqa: PLC0415
 
+    from scripts.clients import NetClient  # noqa: PLC0415
+
     try:
         client = KafkaProducer(
             bootstrap_servers=list(bootstrap),
+            kafka_client=NetClient,
             acks="all",
             enable_idempotence=True,
             linger_ms=5,

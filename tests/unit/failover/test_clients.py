@@ -11,6 +11,7 @@ from kafka.errors import (
     KafkaConnectionError,
     KafkaTimeoutError,
     LogTruncationError,
+    NodeNotReadyError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     TopicAuthorizationFailedError,
@@ -229,6 +230,18 @@ def test_one_commit_at_a_time_and_only_confirmed_ones_count(tmp_path: Path, monk
     confirm(asked, object())
     journal.close()
     assert [commit.offset for commit in load(tmp_path).commits] == [3]
+
+
+@pytest.mark.parametrize(
+    "settings", [clients.FAILOVER_PRODUCER, clients.FAILOVER_CONSUMER, clients.producer_settings(["127.0.0.1:1"])]
+)
+def test_a_leader_that_the_metadata_does_not_list_is_not_ready_yet(settings: dict[str, Any]) -> None:
+    client = settings["kafka_client"](bootstrap_servers="127.0.0.1:1")
+    try:
+        client.maybe_connect(7)
+        assert isinstance(client.send(7, object()).exception, NodeNotReadyError)
+    finally:
+        client.close()
 
 
 def test_our_clients_keep_to_the_rules_they_preach() -> None:
