@@ -99,7 +99,7 @@ def open_producer(bootstrap: str) -> KafkaProducer:
 
 def open_consumer(bootstrap: str, topic: str, group: str) -> KafkaConsumer:
     """Return a consumer of a group that starts at the beginning and commits nothing by itself."""
-    from kafka import KafkaConsumer  # noqa: PLC0415
+    from kafka import KafkaConsumer  # noqa: PLC0415 - as above
 
     consumer = KafkaConsumer(
         topic,
@@ -147,7 +147,8 @@ class Subscriber:
             raise NotByContractError("the record was not written with the registry")
         try:
             schema = self.contracts.schema(_HEADER.unpack_from(raw)[1])
-            return dict(fastavro.schemaless_reader(io.BytesIO(raw[_HEADER.size :]), schema, None))  # type: ignore[arg-type]
+            body = io.BytesIO(raw[_HEADER.size :])
+            return dict(fastavro.schemaless_reader(body, schema, None))  # type: ignore[arg-type]  # contracts are records
         except requests.HTTPError as error:
             raise NotByContractError("its schema is not in the registry") from error
         except (EOFError, IndexError) as error:

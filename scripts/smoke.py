@@ -195,7 +195,7 @@ def _answering(topic: str) -> Iterator[None]:
 def _producer(bootstrap: Sequence[str], **settings: str) -> Iterator[KafkaProducer]:
     from kafka import KafkaProducer  # noqa: PLC0415
 
-    from scripts.clients import NetClient  # noqa: PLC0415
+    from scripts.clients import NetClient  # noqa: PLC0415 - it imports kafka
 
     producer = KafkaProducer(
         bootstrap_servers=list(bootstrap),

@@ -31,7 +31,7 @@ def producer(bootstrap: Sequence[str]) -> Iterator[Untyped]:
     from kafka import KafkaProducer  # noqa: PLC0415 - 0.1 s that the other tasks need not pay
     from kafka.errors import KafkaError  # noqa: PLC0415
 
-    from scripts.clients import NetClient  # noqa: PLC0415
+    from scripts.clients import NetClient  # noqa: PLC0415 - it imports kafka
 
     try:
         client = KafkaProducer(

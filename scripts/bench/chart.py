@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 720, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 12, 44
+_MOST_STEPS = 6  # of an axis: more would be crowded
 _COLOURS = ("#2563eb", "#dc2626", "#059669", "#9333ea", "#d97706", "#0891b2", "#be185d", "#4b5563")
 
 
@@ -48,7 +49,7 @@ def linear_axis(title: str, values: Sequence[float]) -> Axis:
     """Return a linear axis from zero to a round number above the values."""
     most = max((value for value in values if value < math.inf), default=1.0) or 1.0
     step = 10.0 ** math.floor(math.log10(most))
-    step = next(step * factor for factor in (0.2, 0.5, 1, 2) if most / (step * factor) <= 6)  # noqa: PLR2004
+    step = next(step * factor for factor in (0.2, 0.5, 1, 2) if most / (step * factor) <= _MOST_STEPS)
     count = math.ceil(most / step)
     return Axis(title, [(index * step, f"{index * step:g}") for index in range(count + 1)])
 

@@ -69,7 +69,7 @@ def _headline(document: Document) -> str:
 
 def words(value: float | None) -> str:
     """Return a time for a table: three significant digits, ∞ for null."""
-    return "∞" if value is None else f"{value:.3g}" if value < 1000 else f"{value:.0f}"  # noqa: PLR2004
+    return "∞" if value is None else f"{value:.3g}" if value < 1000 else f"{value:.0f}"  # noqa: PLR2004 - no exponent
 
 
 def _found(summary: Mapping[str, Any], *names: str) -> list[str]:

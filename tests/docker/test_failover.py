@@ -54,6 +54,7 @@ def test_nothing_acknowledged_is_lost_whatever_happens_to_a_container(brokers: S
     assert [(run["violations"], run["doubts"]) for run in report["runs"]] == [([], [])]
     assert report["verdict"] == "valid"
     assert report["faults"] == {"done": len(PLAN.steps), "proved": len(PLAN.steps), "kinds": 8}
+    assert not any(report["violations"].values())
 
 
 def _keep(report: object) -> None:
