@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from backbone.errors import ExitCode, StackError
 from scripts import compose
 from scripts.engine.base import listeners
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts import compose
 from scripts.engine.base import external_address
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from scripts.compose import Model, Port

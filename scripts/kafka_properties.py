@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
 from scripts.settings import ROOT
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from filelock import FileLock, Timeout
 
+from backbone.errors import ExitCode, StackError
+from backbone.wait import CLOCK, Clock
 from scripts import health
-from scripts.errors import ExitCode, StackError
-from scripts.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

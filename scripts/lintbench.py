@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
 from scripts.settings import ROOT
 
 if TYPE_CHECKING:

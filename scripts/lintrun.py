@@ -13,10 +13,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from scripts import compose, envfile
-from scripts.envfile import EnvFile, Scope
-from scripts.errors import ExitCode, StackError
-from scripts.sourcemap import SourceMap
+from backbone.errors import ExitCode, StackError
+from backbone.source import env_file
+from backbone.source.env_file import EnvFile, Scope
+from backbone.source.source_map import SourceMap
+from scripts import compose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +119,7 @@ def run(request: Request) -> Outcome:
         resolved=resolution.model,
         refusal=resolution.refusal,
         env=inputs.env if inputs.env.path.is_file() else None,
-        example=envfile.load(example, {}) if example.is_file() else None,
+        example=env_file.load(example, {}) if example.is_file() else None,
         require=held.require,
         profiles=request.profiles,
     )
@@ -135,7 +136,7 @@ def _read(request: Request) -> _Inputs:
     if request.env_file and not env_path.is_file():
         raise StackError("no-env-file", f"there is no file {request.env_file}", exit_code=ExitCode.USAGE)
     environ = {name: value for name, value in request.environ.items() if name not in _DECIDED_HERE}
-    env = envfile.load(env_path, environ)
+    env = env_file.load(env_path, environ)
     sources = SourceMap.read(files, Scope(directory, environ, (env,)))
     if not any(file.root or file.problem for file in sources.files):
         raise StackError("nothing-to-lint", f"{files[0]} is empty", exit_code=ExitCode.NOTHING)
@@ -152,7 +153,7 @@ def locate(given: Path, environ: Mapping[str, str]) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise StackError("no-such-path", f"there is no file or folder {given}", exit_code=ExitCode.USAGE)
-    env = envfile.load(path / ".env", environ)
+    env = env_file.load(path / ".env", environ)
     if named := Scope(path, environ, (env,)).lookup("COMPOSE_FILE"):
         files = [(path / name).resolve() for name in named.split(os.pathsep) if name]
         if missing := [str(file) for file in files if not file.is_file()]:

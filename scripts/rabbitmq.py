@@ -6,8 +6,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from scripts.errors import ExitCode, StackError
-from scripts.wait import CLOCK, Clock, wait_until
+from backbone.errors import ExitCode, StackError
+from backbone.wait import CLOCK, Clock, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
+from backbone.errors import ExitCode, StackError
 from scripts.contracts.jsonschemas import JsonConverter
 from scripts.contracts.values import Converter, to_json
 from scripts.contracts.wire import Encoder
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
+from backbone.verdict import Checks, StepFailedError, Verdict
 from scripts import health, topics
-from scripts.errors import ExitCode, StackError
-from scripts.verdict import Checks, StepFailedError, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -195,7 +195,7 @@ def _answering(topic: str) -> Iterator[None]:
 def _producer(bootstrap: Sequence[str], **settings: str) -> Iterator[KafkaProducer]:
     from kafka import KafkaProducer  # noqa: PLC0415
 
-    from scripts.clients import NetClient  # noqa: PLC0415 - it imports kafka
+    from backbone.clients import NetClient  # noqa: PLC0415 - it imports kafka
 
     producer = KafkaProducer(
         bootstrap_servers=list(bootstrap),

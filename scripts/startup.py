@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from backbone.wait import wait_until
 from scripts import lifecycle
-from scripts.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from backbone.errors import ExitCode, StackError
 from scripts import health
-from scripts.errors import ExitCode, StackError
 from scripts.settings import ROOT
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backbone.errors import ExitCode, StackError
 from scripts.compose import Model, parse
 from scripts.engine.base import ServiceState, Stack
-from scripts.errors import ExitCode, StackError
 from scripts.settings import Settings
 
 if TYPE_CHECKING:

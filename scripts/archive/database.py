@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from backbone.errors import ExitCode, StackError
 from scripts import endpoints
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from backbone.errors import StackError
+from backbone.verdict import Checks, StepFailedError, Verdict
+from backbone.wait import wait_until
 from scripts import health, records
 from scripts.archive import traffic
 from scripts.archive.events import compare, events
@@ -17,9 +20,6 @@ from scripts.connectors import plan as connector_plan
 from scripts.connectors.causes import explain
 from scripts.contracts.values import Converter
 from scripts.contracts.wire import Decoder
-from scripts.errors import StackError
-from scripts.verdict import Checks, StepFailedError, Verdict
-from scripts.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ def producer(bootstrap: Sequence[str]) -> Iterator[Untyped]:
     from kafka import KafkaProducer  # noqa: PLC0415 - 0.1 s that the other tasks need not pay
     from kafka.errors import KafkaError  # noqa: PLC0415
 
-    from scripts.clients import NetClient  # noqa: PLC0415 - it imports kafka
+    from backbone.clients import NetClient  # noqa: PLC0415 - it imports kafka
 
     try:
         client = KafkaProducer(

@@ -11,9 +11,9 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts.bench import records
 from scripts.bench.clock import SkewedClock
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from backbone.errors import ExitCode, StackError
 from scripts import health
 from scripts.bench.validity import PartitionState
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

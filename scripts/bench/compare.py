@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from backbone.errors import ExitCode, StackError
 from scripts.bench.document import block_seconds, milliseconds, name
 from scripts.bench.samples import joined
 from scripts.bench.statistics import bootstrap_difference, quantile
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

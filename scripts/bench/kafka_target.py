@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from scripts.clients import consumer_settings, join, producer_settings
+from backbone.clients import consumer_settings, join, producer_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

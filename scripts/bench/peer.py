@@ -6,6 +6,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from backbone.clients import PRODUCER
 from scripts.bench import closed, reference
 from scripts.bench.document import milliseconds
 from scripts.bench.kafka_target import KafkaTarget
@@ -13,7 +14,6 @@ from scripts.bench.page import words
 from scripts.bench.run import execute
 from scripts.bench.statistics import quantile
 from scripts.bench.worker import Job, Load
-from scripts.clients import PRODUCER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -6,9 +6,9 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from backbone.clients import CONSUMER, PRODUCER
 from scripts.bench import document, machine
 from scripts.bench.statistics import RatePoint, highest_rate, knee
-from scripts.clients import CONSUMER, PRODUCER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

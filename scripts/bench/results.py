@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 
+from backbone.errors import ExitCode, StackError
 from scripts.bench import document, page, samples
 from scripts.bench.histogram import write_log
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

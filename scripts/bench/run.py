@@ -9,10 +9,10 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from backbone.errors import ExitCode, StackError
 from scripts.bench import worker
 from scripts.bench.clock import OffsetBounds, SkewedClock, offset_bounds
 from scripts.bench.samples import NEVER, Samples
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -6,11 +6,11 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from backbone.errors import StackError
 from scripts.bench.kafka_target import KafkaTarget
 from scripts.bench.run import execute
 from scripts.bench.samples import NEVER
 from scripts.bench.worker import Job, Load
-from scripts.errors import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

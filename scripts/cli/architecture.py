@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts.cli.command import command
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 @command(help={"check": "change nothing; exit 1 if the page is not what the Compose files say"})
 def architecture(_c: Context, check: bool = False) -> ExitCode:
     """Make the picture and the tables of docs/architecture.md from the Compose files with their defaults."""
-    from scripts import console, diagram
+    from backbone import console
+    from scripts import diagram
     from scripts.settings import Settings
 
     settings = Settings()

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     from invoke.context import Context
 
+    from backbone.errors import ExitCode
+    from backbone.verdict import Verdict
     from scripts.archive.run import Plan
     from scripts.engine import Stack
-    from scripts.errors import ExitCode
     from scripts.settings import Settings
-    from scripts.verdict import Verdict
 
 TOPIC = "events-topic"
 CONNECTOR = "postgres-archive"
@@ -50,7 +50,7 @@ def archive(
     """
     from pathlib import Path
 
-    from scripts import console
+    from backbone import console
     from scripts.archive.run import run
     from scripts.cli import opening
 
@@ -69,13 +69,13 @@ def archive(
 
 
 def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, keep: bool) -> Plan:
+    from backbone.errors import ExitCode, StackError
     from scripts import endpoints
     from scripts.archive import database
     from scripts.archive.run import Plan
     from scripts.cli import contracts, opening
     from scripts.connectors import files
     from scripts.connectors.worker import Worker
-    from scripts.errors import ExitCode, StackError
 
     settings = stack.settings
     if count < 1:
@@ -101,7 +101,8 @@ def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, ke
 
 
 def _restarter(stack: Stack) -> Callable[[str], None]:
-    from scripts import console, lifecycle
+    from backbone import console
+    from scripts import lifecycle
 
     def restart(service: str) -> None:
         lifecycle.restart(stack, service, timeout=_RESTART_TIMEOUT_S, progress=console.say, watch=lambda _: None)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 )
 def artifacts(c: Context, action: str, json: bool = False) -> None:
     """Show, download or lock the jars of the embedded engine (infra/artifacts.lock.json)."""
-    from scripts import console
+    from backbone import console
     from scripts.engine.embedded import artifacts as library
     from scripts.engine.embedded.engine import LOCK_FILE
     from scripts.settings import Settings

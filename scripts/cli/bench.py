@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from backbone.errors import ExitCode, StackError
 from scripts.cli.command import command
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,7 +120,7 @@ def _options(
 
 
 def _open(engine: str, bootstrap: str, seed: int) -> Bench:
-    from scripts import console
+    from backbone import console
     from scripts.bench.cluster import Cluster
     from scripts.bench.modes import Bench
     from scripts.cli import opening
@@ -138,7 +138,7 @@ def _open(engine: str, bootstrap: str, seed: int) -> Bench:
 
 def _java() -> Java:
     """Return Kafka's own tools, downloaded if they are not there yet."""
-    from scripts import console
+    from backbone import console
     from scripts.bench.reference import Java
     from scripts.engine.embedded import artifacts, jre
     from scripts.engine.embedded.engine import LOCK_FILE
@@ -150,7 +150,7 @@ def _java() -> Java:
 
 
 def _render(done: Done, *, json: bool) -> ExitCode:
-    from scripts import console
+    from backbone import console
     from scripts.bench import page
 
     if json:
@@ -167,7 +167,7 @@ def _render(done: Done, *, json: bool) -> ExitCode:
 def _compare(a: str, b: str, *, json: bool) -> ExitCode:
     from dataclasses import asdict
 
-    from scripts import console
+    from backbone import console
     from scripts.bench import compare, results
     from scripts.bench.page import words
 
@@ -207,7 +207,7 @@ def _folder(text: str) -> Path:
 def _self_test(*, json: bool) -> ExitCode:
     from dataclasses import asdict
 
-    from scripts import console
+    from backbone import console
     from scripts.bench import selftest
 
     checks = selftest.run_all()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from invoke import Exit, Task
 from invoke.parser import Argument
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -147,7 +147,7 @@ def _guarded(
             )
         return body(*args, **kwargs)
     except StackError as error:
-        from scripts import console
+        from backbone import console
 
         console.print_error(error)
         if kwargs.get("json"):

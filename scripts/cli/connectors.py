@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
     from invoke.context import Context
 
+    from backbone.errors import ExitCode
     from scripts.connectors.files import Connector
     from scripts.connectors.plan import Change
     from scripts.connectors.worker import State, Worker
-    from scripts.errors import ExitCode
     from scripts.settings import Settings
 
 _START_TIMEOUT_S = 60
@@ -65,8 +65,8 @@ def open_worker(settings: Settings, url: str = "") -> Worker:
 def _plan(
     worker: Worker, wanted: Sequence[Connector], known: Sequence[Connector], *, make: bool, json: bool
 ) -> ExitCode | None:
+    from backbone.errors import ExitCode
     from scripts.connectors import plan
-    from scripts.errors import ExitCode
 
     if not make:
         plan.validate(wanted, worker)
@@ -87,8 +87,8 @@ def _restart(worker: Worker, wanted: Sequence[Connector], *, json: bool) -> Exit
 
 
 def _status(worker: Worker, names: Sequence[str], *, json: bool) -> ExitCode | None:
-    from scripts import console
-    from scripts.errors import ExitCode
+    from backbone import console
+    from backbone.errors import ExitCode
 
     states = [state for name in names or worker.connectors() if (state := worker.state(name))]
     _render(states, json=json)
@@ -101,9 +101,9 @@ def _status(worker: Worker, names: Sequence[str], *, json: bool) -> ExitCode | N
 
 def _verdict(states: Sequence[State]) -> ExitCode | None:
     """Say why each failed connector failed."""
-    from scripts import console
+    from backbone import console
+    from backbone.errors import ExitCode, StackError
     from scripts.connectors.causes import explain
-    from scripts.errors import ExitCode, StackError
 
     failed = [state for state in states if state.failed]
     for state in failed:
@@ -115,7 +115,7 @@ def _verdict(states: Sequence[State]) -> ExitCode | None:
 
 
 def _render(states: Sequence[State], *, json: bool) -> None:
-    from scripts import console
+    from backbone import console
     from scripts.connectors.causes import explain
 
     if json:
@@ -139,7 +139,7 @@ def _render(states: Sequence[State], *, json: bool) -> None:
 
 
 def _show(changes: Sequence[Change], *, json: bool) -> None:
-    from scripts import console
+    from backbone import console
 
     if json:
         rows = [{"kind": c.kind, "connector": c.name, "details": list(c.details)} for c in changes]

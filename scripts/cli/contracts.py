@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
     from invoke.context import Context
 
+    from backbone.errors import ExitCode
     from scripts.contracts.model import Contracts
     from scripts.contracts.plan import Change
     from scripts.contracts.registry import Registry
-    from scripts.errors import ExitCode
     from scripts.settings import Settings
 
 
@@ -58,9 +58,9 @@ def load(settings: Settings) -> Contracts:
 
 
 def _check(settings: Settings, *, json: bool) -> ExitCode | None:
-    from scripts import console
+    from backbone import console
+    from backbone.errors import ExitCode
     from scripts.contracts import repository
-    from scripts.errors import ExitCode
 
     root = settings.root
     contracts, findings = repository.check(root / repository.FOLDER, root / repository.SCHEMA_FILE)
@@ -83,8 +83,8 @@ def _check(settings: Settings, *, json: bool) -> ExitCode | None:
 
 
 def _registry_action(settings: Settings, registry: Registry, action: str, *, json: bool) -> ExitCode | None:
+    from backbone.errors import ExitCode
     from scripts.contracts import plan
-    from scripts.errors import ExitCode
 
     contracts = load(settings)
     if action == "apply":
@@ -100,7 +100,7 @@ def _registry_action(settings: Settings, registry: Registry, action: str, *, jso
 
 
 def _show(changes: Sequence[Change], *, json: bool, nothing: str) -> None:
-    from scripts import console
+    from backbone import console
 
     if json:
         rows = [{"kind": change.kind, "subject": change.subject, "detail": change.detail} for change in changes]

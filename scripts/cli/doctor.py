@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode
 from scripts.cli.command import command
 from scripts.cli.stack import ENGINE_HELP
-from scripts.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def doctor(
     json: bool = False,
 ) -> ExitCode:
     """Put every check to machine, configuration, data, cluster and services; exits 1 if one finds an error."""
-    from scripts import console
+    from backbone import console
     from scripts.cli import opening
     from scripts.doctor import checks, fixes
     from scripts.doctor.gather import gather
@@ -56,7 +56,7 @@ def doctor(
 def _print(results: Sequence[Result], *, everything: bool) -> None:
     from rich.markup import escape
 
-    from scripts import console
+    from backbone import console
 
     for result in results:
         if result.status == "ok" and not everything:

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backbone.errors import ExitCode, StackError
 from scripts.cli.command import command
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,7 +55,7 @@ def failover(
     json: bool = False,
 ) -> ExitCode:
     """Break the running cluster by plan and check every record: lost, twice, out of order, unread."""
-    from scripts import console
+    from backbone import console
     from scripts.failover import campaign, report
     from scripts.settings import Settings
 
@@ -94,7 +94,7 @@ def refuse_nonsense(bootstrap: str, *, rate: float, seconds: float, busy: bool, 
 
 def _plants(folder: Path, cluster: Cluster, *, as_json: bool) -> ExitCode:
     """Set every plant and print what was found; FINDINGS if the checker missed a loss or made one up."""
-    from scripts import console
+    from backbone import console
     from scripts.failover.plants import every_plant
 
     findings = every_plant(folder, cluster, lambda text: console.say(f"[dim]{text}[/]"))
@@ -146,7 +146,7 @@ def _enough(seconds: float, *, busy: bool) -> None:
     from multiprocessing import Process
     from threading import Event
 
-    from scripts import console
+    from backbone import console
 
     console.say("traffic is on: break the cluster now; Ctrl-C to stop and judge")
     busy_loops = [Process(target=_spin, daemon=True) for _ in range(os.cpu_count() or 1)] if busy else []
@@ -171,7 +171,7 @@ def _spin() -> None:
 
 
 def _show(report: Mapping[str, Any], page: Path) -> None:
-    from scripts import console
+    from backbone import console
     from scripts.failover.page import headline
 
     rows = [

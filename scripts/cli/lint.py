@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts.cli.command import command
-from scripts.errors import ExitCode, StackError
 from scripts.settings import ROOT
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def lint(
 @command(positional=["rule"], help={"rule": "code or name", "json": "as JSON"})
 def explain(c: Context, rule: str, *, json: bool = False) -> None:
     """Say what a rule flags and why, with an example that fails and one that passes."""
-    from scripts import console
+    from backbone import console
     from scripts.lint import engine, manual, policy
 
     known = engine.load_rules()
@@ -105,7 +105,7 @@ def explain(c: Context, rule: str, *, json: bool = False) -> None:
 )
 def rules(c: Context, *, json: bool = False, write: bool = False, check: bool = False) -> None:
     """List every rule of the linter, or write them all as a page of the docs."""
-    from scripts import console
+    from backbone import console
     from scripts.lint import engine, manual
 
     known = engine.load_rules().values()
@@ -169,7 +169,7 @@ def _print_styled(lines: Iterable[Line]) -> None:
     """Print through rich, which knows the terminal; plain output does without its import."""
     from rich.text import Text
 
-    from scripts.console import data
+    from backbone.console import data
 
     for line in lines:
         data.print(Text.assemble(*line))
@@ -203,7 +203,8 @@ def lint_bench(c: Context, runs: int = 15, *, json: bool = False) -> None:
     import tempfile
     from datetime import UTC, datetime
 
-    from scripts import console, lintbench
+    from backbone import console
+    from scripts import lintbench
     from scripts.settings import Settings
 
     with tempfile.TemporaryDirectory(prefix="lint-bench-") as folder:

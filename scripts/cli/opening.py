@@ -6,9 +6,9 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from scripts import console
+from backbone import console
+from backbone.errors import ExitCode, StackError
 from scripts.engine import choose, open_stack
-from scripts.errors import ExitCode, StackError
 from scripts.settings import Settings, ensure_env_file
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from scripts.cli.command import command
 if TYPE_CHECKING:
     from invoke import Context
 
-    from scripts.errors import ExitCode
+    from backbone.errors import ExitCode
 
 ARTIFACT_SET = "connect"
 """The set of the artifact lock that holds the broker, the Connect worker and the clients."""
@@ -19,7 +19,8 @@ ARTIFACT_SET = "connect"
 def lint_properties(c: Context) -> ExitCode | None:
     """Write schemas/kafka-properties.json again, from the classes of the pinned Kafka version."""
     del c
-    from scripts import console, kafka_properties
+    from backbone import console
+    from scripts import kafka_properties
     from scripts.engine.embedded import artifacts, jre
     from scripts.engine.embedded.engine import LOCK_FILE
     from scripts.settings import Settings

@@ -16,7 +16,8 @@ def rabbitmq(_c: Context, json: bool = False) -> None:
     from contextlib import closing
     from pathlib import Path
 
-    from scripts import console, endpoints
+    from backbone import console
+    from scripts import endpoints
     from scripts import rabbitmq as service
     from scripts.cli import opening
 

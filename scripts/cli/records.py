@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from invoke.context import Context
 
-    from scripts.errors import ExitCode
+    from backbone.errors import ExitCode
 
 
 @command(
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 )
 def produce(_c: Context, topic: str, *, file: str, bootstrap: str = "", registry: str = "") -> None:
     """Send JSON lines to a topic by its contract: all of them, or none if a line is wrong."""
-    from scripts import console, endpoints, records
+    from backbone import console
+    from backbone.errors import ExitCode, StackError
+    from scripts import endpoints, records
     from scripts.cli.contracts import load, open_registry
-    from scripts.errors import ExitCode, StackError
     from scripts.settings import Settings
 
     settings = Settings()
@@ -77,10 +78,11 @@ def consume(
     """Print a topic's records as JSON lines, read by contract. No group is used and no offset moved."""
     import json
 
-    from scripts import console, endpoints, records
+    from backbone import console
+    from backbone.errors import ExitCode, StackError
+    from scripts import endpoints, records
     from scripts.cli.contracts import open_registry
     from scripts.contracts.wire import Decoder
-    from scripts.errors import ExitCode, StackError
     from scripts.settings import Settings
 
     if format_ not in ("record", "value"):
@@ -113,7 +115,7 @@ def _input(name: str) -> Iterator[Path]:
     import shutil
     import tempfile
 
-    from scripts.errors import ExitCode, StackError
+    from backbone.errors import ExitCode, StackError
 
     if name != "-":
         path = Path(name)
@@ -130,7 +132,7 @@ def _input(name: str) -> Iterator[Path]:
 
 def _lines(path: Path) -> Iterator[str]:
     """Yield the lines of a text file; StackError("not-text") if it is none."""
-    from scripts.errors import ExitCode, StackError
+    from backbone.errors import ExitCode, StackError
 
     try:
         with path.open(encoding="utf-8") as file:

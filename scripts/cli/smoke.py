@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from invoke import Context
 
+    from backbone.errors import ExitCode
     from scripts.engine import Stack
-    from scripts.errors import ExitCode
 
 RECORDS = 300
 
@@ -38,7 +38,7 @@ def smoke(
     junit: str | None = None,
 ) -> ExitCode:
     """Send and read back real messages, restart a leader in between, compare every field."""
-    from scripts import console
+    from backbone import console
     from scripts import smoke as library
     from scripts.cli import opening
 
@@ -58,7 +58,8 @@ def smoke(
 
 
 def _restarter(stack: Stack) -> Callable[[int], None]:
-    from scripts import console, lifecycle
+    from backbone import console
+    from scripts import lifecycle
 
     services = {int(stack.model[name].environment["KAFKA_NODE_ID"]): name for name in stack.brokers}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts.cli.command import command
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -38,7 +38,8 @@ def up(
     json: bool = False,
 ) -> None:
     """Start the stack and wait until it is truly ready; what runs already stays."""
-    from scripts import console, lifecycle, topics
+    from backbone import console
+    from scripts import lifecycle, topics
     from scripts.cli import opening
 
     stack = opening.stack(profile, engine)
@@ -56,7 +57,8 @@ def up(
 @command(help={"engine": ENGINE_HELP})
 def down(c: Context, engine: str | None = None) -> None:
     """Stop the stack in order; the data stays."""
-    from scripts import console, lifecycle
+    from backbone import console
+    from scripts import lifecycle
     from scripts.cli import opening
 
     stack = opening.everything(engine, quiet=False)
@@ -69,7 +71,8 @@ def down(c: Context, engine: str | None = None) -> None:
 @command(help={"engine": ENGINE_HELP, "yes": "don't ask"})
 def nuke(c: Context, engine: str | None = None, yes: bool = False) -> None:
     """Stop the stack and remove all its data, after asking."""
-    from scripts import console, lifecycle
+    from backbone import console
+    from scripts import lifecycle
     from scripts.cli import opening
 
     stack = opening.everything(engine, quiet=False)
@@ -84,7 +87,8 @@ def nuke(c: Context, engine: str | None = None, yes: bool = False) -> None:
 @command(help={"service": "a service of the Compose files", "engine": ENGINE_HELP, "timeout": "seconds to wait"})
 def restart(c: Context, service: str, engine: str | None = None, timeout: int = TIMEOUT_S) -> None:
     """Stop one service in order, start it and wait until the stack is whole again."""
-    from scripts import console, lifecycle
+    from backbone import console
+    from scripts import lifecycle
     from scripts.cli import opening
 
     stack = opening.running(engine)
@@ -98,7 +102,7 @@ def restart(c: Context, service: str, engine: str | None = None, timeout: int = 
 @command(help={"engine": ENGINE_HELP, "json": "print JSON"})
 def status(c: Context, engine: str | None = None, json: bool = False) -> ExitCode:
     """Show every service, and what the cluster says of itself; exits 1 if something that should run does not."""
-    from scripts import console
+    from backbone import console
     from scripts.cli import opening
 
     stack = opening.everything(engine)
@@ -152,7 +156,7 @@ def endpoints(
     json: bool = False,
 ) -> None:
     """Print the addresses that clients on this machine use."""
-    from scripts import console
+    from backbone import console
     from scripts.cli import opening
 
     found = opening.stack(profile, engine, quiet=True).endpoints
@@ -171,7 +175,8 @@ def endpoints(
 @command(help={"shift": "add this to every port of .env; may be negative", "json": "print JSON"})
 def ports(c: Context, shift: int = 0, json: bool = False) -> None:
     """Show the ports of this checkout, or move them all, so that two checkouts run side by side."""
-    from scripts import console, settings
+    from backbone import console
+    from scripts import settings
 
     here = settings.Settings()
     settings.ensure_env_file(here)
@@ -188,7 +193,7 @@ def _show(waiting: object, snapshot: Snapshot) -> None:
 
 
 def _farewell(stack: Stack, snapshot: Snapshot, *, wait: bool) -> None:
-    from scripts import console
+    from backbone import console
 
     absent = [state.name for state in snapshot.states if state.phase == "unavailable"]
     if absent:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone.errors import StackError
 from scripts.cli.command import command
-from scripts.errors import StackError
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -17,7 +17,7 @@ def startup(c: Context, rounds: int = 3, json: bool = False) -> None:
     import json as codec
     import time
 
-    from scripts import console
+    from backbone import console
     from scripts import startup as library
     from scripts.cli import opening
 

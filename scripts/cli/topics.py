@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts.cli.command import command
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,8 @@ def topics(
     json: bool = False,
 ) -> ExitCode:
     """Show, create or delete topics; `plan` and `apply` compare with infra/05-messaging/kafka/topics.yml."""
-    from scripts import console, health
+    from backbone import console
+    from scripts import health
     from scripts import topics as library
     from scripts.cli import opening
     from scripts.settings import ROOT
@@ -84,7 +85,8 @@ def topics(
 
 
 def _describe(client: KafkaAdminClient, name: str, json: bool) -> None:
-    from scripts import console, health
+    from backbone import console
+    from scripts import health
     from scripts import topics as library
 
     found = library.describe(client, [name])
@@ -111,7 +113,7 @@ def _describe(client: KafkaAdminClient, name: str, json: bool) -> None:
 
 
 def _print(json: bool, columns: tuple[str, ...], rows: Sequence[Sequence[object]], value: object) -> None:
-    from scripts import console
+    from backbone import console
 
     if json:
         console.print_json(value)

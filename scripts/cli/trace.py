@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts.cli.command import command
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def trace(c: Context, *, write: bool = False, check: bool = False, json: bool = False) -> ExitCode:
     """Show what proves each requirement; exits 1 when one has no proof or a proof is gone."""
     del c
-    from scripts import console
+    from backbone import console
     from scripts import trace as tracing
     from scripts.lint import engine
     from scripts.settings import Settings

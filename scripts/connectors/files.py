@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import yaml
 from jsonschema import Draft202012Validator
 
+from backbone.errors import ExitCode, StackError
 from scripts.contracts.positions import line_of
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

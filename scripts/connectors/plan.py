@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from scripts.errors import StackError
-from scripts.wait import CLOCK, wait_until
+from backbone.errors import StackError
+from backbone.wait import CLOCK, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from backbone.wait import Clock
     from scripts.connectors.files import Connector
     from scripts.connectors.worker import State, Worker
-    from scripts.wait import Clock
 
 Kind = Literal["create", "update", "unknown"]
 _SECRET = ("password", "secret")

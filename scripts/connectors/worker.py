@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 import requests
 
-from scripts.errors import ExitCode, StackError
-from scripts.wait import CLOCK
+from backbone.errors import ExitCode, StackError
+from backbone.wait import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scripts.wait import Clock
+    from backbone.wait import Clock
 
 Json: TypeAlias = Any
 _NOT_FOUND = 404

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from scripts.errors import StackError
+from backbone.errors import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

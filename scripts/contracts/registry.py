@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import requests
 
+from backbone.errors import ExitCode, StackError
 from scripts.contracts.model import canonical, is_json_schema
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from scripts.contracts.model import Level

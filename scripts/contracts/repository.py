@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from jsonschema import Draft202012Validator
 
+from backbone.errors import ExitCode, StackError
 from scripts.contracts import compatibility, jsonschemas, rules
 from scripts.contracts.model import Contract, Contracts, Finding, Version
 from scripts.contracts.positions import line_of
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

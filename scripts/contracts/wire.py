@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import fastavro
 
+from backbone.errors import StackError
 from scripts.contracts.model import is_json_schema
-from scripts.errors import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

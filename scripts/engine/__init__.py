@@ -6,9 +6,9 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts import compose
 from scripts.engine.base import Engine, ServiceState, Stack
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
 from scripts.failover import journal, plan, result, run
 from scripts.failover.actions import abilities
 from scripts.failover.history import RECOVERY_S

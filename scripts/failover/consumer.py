@@ -16,7 +16,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer
 from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
-from scripts.clients import FAILOVER_CONSUMER, join
+from backbone.clients import FAILOVER_CONSUMER, join
 from scripts.failover import payload
 from scripts.failover.journal import Journal
 from scripts.failover.producer import stop_at_end_of_input

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
+from backbone.wait import wait_until
 from scripts.failover import leadership, wire
-from scripts.wait import wait_until
 
 T = TypeVar("T")
 

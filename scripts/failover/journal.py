@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
 from scripts.failover.history import (
     BrokersView,
     Commit,

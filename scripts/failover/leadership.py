@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
+from backbone.wait import wait_until
 from scripts.health import admin
-from scripts.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

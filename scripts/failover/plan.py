@@ -7,7 +7,7 @@ import random
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

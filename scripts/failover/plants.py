@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
 
-from scripts.clients import FAILOVER_PRODUCER
+from backbone.clients import FAILOVER_PRODUCER
+from backbone.wait import wait_until
 from scripts.failover import journal, leadership, payload, readback, segments
 from scripts.failover.checker import check
 from scripts.failover.ground import Ground
 from scripts.failover.history import Record, Terms
 from scripts.failover.producer import Writer
-from scripts.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from scripts.clients import FAILOVER_PRODUCER
+from backbone.clients import FAILOVER_PRODUCER
 from scripts.failover import payload
 from scripts.failover.history import Record
 from scripts.failover.journal import Journal

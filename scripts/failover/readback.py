@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.structs import TopicPartition
 
-from scripts.clients import FAILOVER_CONSUMER, FAILOVER_PRODUCER
-from scripts.errors import ExitCode, StackError
+from backbone.clients import FAILOVER_CONSUMER, FAILOVER_PRODUCER
+from backbone.errors import ExitCode, StackError
 from scripts.failover import payload
 from scripts.failover.history import Record
 

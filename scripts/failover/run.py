@@ -7,7 +7,8 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
+from backbone.wait import CLOCK
 from scripts.failover import leadership, readback
 from scripts.failover.actions import ACTIONS, Action, Proof, Scene
 from scripts.failover.ground import Ground
@@ -15,15 +16,14 @@ from scripts.failover.history import RECOVERY_S, Terms
 from scripts.failover.journal import Journal
 from scripts.failover.plan import KINDS
 from scripts.failover.workload import Workload
-from scripts.wait import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from backbone.wait import Clock
     from scripts.engine import Stack
     from scripts.failover.plan import Plan, Step
-    from scripts.wait import Clock
 
 PARTITIONS = 3
 _WARM_UP_RECORDS = 300

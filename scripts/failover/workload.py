@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
+from backbone.wait import wait_until
 from scripts.settings import ROOT
-from scripts.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

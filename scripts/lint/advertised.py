@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone.addresses import LOOPBACK, is_ip_address
 from scripts.lint import clients, cluster, network
-from scripts.lint.endpoints import LOOPBACK, is_ip_address
 from scripts.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from backbone.addresses import Listener
     from scripts.lint.cluster import Node
-    from scripts.lint.endpoints import Listener
     from scripts.lint.project import Port, Project
 
 _UNROUTABLE = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 - recognised, never bound

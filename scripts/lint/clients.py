@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scripts.lint import cluster, endpoints, network
+from backbone import addresses
+from scripts.lint import cluster, network
 from scripts.lint.images import parse_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from backbone.addresses import Endpoint, Listener
+    from backbone.source.span import Span
     from scripts.lint.cluster import Cluster, Node
-    from scripts.lint.endpoints import Endpoint, Listener
     from scripts.lint.project import Project, Service
-    from scripts.span import Span
 
     Path = tuple[str | int, ...]
 
@@ -136,7 +137,7 @@ def _endpoints(service: Service) -> Iterator[tuple[Path, Endpoint]]:
     """Yield each bootstrap address in the variables and commands of a service, with its path there."""
     for variable, value in service.environment.items():
         if _BOOTSTRAP_VARIABLE.fullmatch(variable):
-            for endpoint in endpoints.parse_endpoints(value.strip("[]\"' ")):
+            for endpoint in addresses.parse_endpoints(value.strip("[]\"' ")):
                 yield ("environment", variable), endpoint
         elif "\n" in value:
             for endpoint in _in_text(value):
@@ -158,7 +159,7 @@ def _in_configs(service: Service, project: Project) -> Iterator[Bootstrap]:
 def _in_text(text: str) -> Iterator[Endpoint]:
     for pattern in (_BOOTSTRAP_TEXT, _SHORT_FLAG_TEXT):
         for match in pattern.finditer(text):
-            yield from endpoints.parse_endpoints(match["list"])
+            yield from addresses.parse_endpoints(match["list"])
 
 
 def _place(service: Service, path: Path, text: str) -> Path:
@@ -210,7 +211,7 @@ def _by_client(project: Project) -> Mapping[str, list[Bootstrap]]:
 def served_by(bootstrap: Bootstrap, project: Project) -> Iterator[tuple[Node, Listener]]:
     """Yield each broker's listener that answers at a bootstrap address inside the project's networks."""
     nodes = cluster.by_service(project)
-    local = bootstrap.endpoint.host in endpoints.LOOPBACK
+    local = bootstrap.endpoint.host in addresses.LOOPBACK
     for service in network.of(project).resolve(bootstrap.service, bootstrap.endpoint.host):
         node = nodes.get(service.name)
         for listener in node.client_listeners if node and node.is_broker else ():

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from scripts.lint import endpoints, network, properties
+from backbone import addresses
+from scripts.lint import network, properties
 from scripts.lint.images import APACHE, BITNAMI, CONFLUENT, Image, parse_image
 from scripts.lint.properties import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from scripts.lint.endpoints import Listener, Voter
+    from backbone.addresses import Listener, Voter
+    from backbone.source.span import Span
     from scripts.lint.project import Project, Service
-    from scripts.span import Span
 
 BROKER = "broker"
 CONTROLLER = "controller"
@@ -105,7 +106,7 @@ class Node:
     @cached_property
     def roles(self) -> frozenset[str]:
         """BROKER, CONTROLLER, both; empty for a node of the ZooKeeper style."""
-        return frozenset(role.lower() for role in endpoints.entries(self.get("process.roles")))
+        return frozenset(role.lower() for role in addresses.entries(self.get("process.roles")))
 
     @property
     def is_controller(self) -> bool:
@@ -132,20 +133,20 @@ class Node:
     def listeners(self) -> tuple[Listener, ...]:
         """What the node listens on, by the image's rules when `listeners` is not set."""
         if text := self.get("listeners"):
-            return endpoints.parse_listeners(text)
+            return addresses.parse_listeners(text)
         if self.vendor == CONFLUENT and self.is_broker:
             # Confluent's start script takes the advertised names and ports and listens on every address.
             return tuple(
-                endpoints.Listener(entry.name, "0.0.0.0", entry.port, entry.text)  # noqa: S104 - what the image does
-                for entry in endpoints.parse_listeners(self.get("advertised.listeners"))
+                addresses.Listener(entry.name, "0.0.0.0", entry.port, entry.text)  # noqa: S104 - what the image does
+                for entry in addresses.parse_listeners(self.get("advertised.listeners"))
             )
-        return endpoints.parse_listeners("PLAINTEXT://:9092") if self.complete else ()
+        return addresses.parse_listeners("PLAINTEXT://:9092") if self.complete else ()
 
     @cached_property
     def advertised(self) -> tuple[Listener, ...]:
         """What the node tells clients to use; its listeners when `advertised.listeners` is not set."""
         if text := self.get("advertised.listeners"):
-            return endpoints.parse_listeners(text)
+            return addresses.parse_listeners(text)
         return tuple(entry for entry in self.listeners if entry.name not in self.controller_names)
 
     @property
@@ -160,7 +161,7 @@ class Node:
     @cached_property
     def controller_names(self) -> tuple[str, ...]:
         """Names of the controller listeners, in upper case."""
-        return tuple(name.upper() for name in endpoints.entries(self.get("controller.listener.names")))
+        return tuple(name.upper() for name in addresses.entries(self.get("controller.listener.names")))
 
     @cached_property
     def client_listeners(self) -> tuple[Listener, ...]:
@@ -170,7 +171,7 @@ class Node:
     @cached_property
     def protocols(self) -> Mapping[str, str]:
         """Listener name → security protocol, as written; empty when the map is not set."""
-        return endpoints.parse_protocol_map(self.get("listener.security.protocol.map"))
+        return addresses.parse_protocol_map(self.get("listener.security.protocol.map"))
 
     @cached_property
     def inter_broker_name(self) -> str:
@@ -181,13 +182,13 @@ class Node:
     @cached_property
     def voters(self) -> tuple[Voter, ...]:
         """The static quorum; empty for a dynamic one."""
-        return endpoints.parse_voters(self.get("controller.quorum.voters"))
+        return addresses.parse_voters(self.get("controller.quorum.voters"))
 
     @cached_property
     def log_dirs(self) -> tuple[str, ...]:
         """Where it keeps its data inside the container."""
         text = self.get("log.dirs") or self.get("log.dir") or _LOG_DIRS.get(self.vendor, "")
-        return tuple(entry.rstrip("/") for entry in endpoints.entries(text))
+        return tuple(entry.rstrip("/") for entry in addresses.entries(text))
 
     @cached_property
     def cluster_id(self) -> str:
@@ -301,7 +302,7 @@ def _root(leader: dict[str, str], name: str) -> str:
 def _partners(node: Node, found: Mapping[str, Node], names: network.Names) -> Iterator[str]:
     """Yield the nodes that this one names as voters or controllers, or shares a ZooKeeper with."""
     hosts = {voter.host for voter in node.voters}
-    hosts |= {entry.host for entry in endpoints.parse_endpoints(node.get("controller.quorum.bootstrap.servers"))}
+    hosts |= {entry.host for entry in addresses.parse_endpoints(node.get("controller.quorum.bootstrap.servers"))}
     for host in hosts:
         yield from (service.name for service in names.resolve(node.service, host) if service.name in found)
     if zookeeper := node.get("zookeeper.connect"):

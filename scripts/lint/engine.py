@@ -16,8 +16,8 @@ from scripts.lint.model import RULES, Finding, Rule, Severity, rule
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from backbone.source.span import Span
     from scripts.lint.project import Project
-    from scripts.span import Span
 
 FAMILIES = (
     "schema",

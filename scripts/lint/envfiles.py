@@ -11,8 +11,8 @@ from scripts.lint.variables import DEFAULT_OPERATORS, FROM_THE_MACHINE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backbone.source.source_map import Assignment, EnvFile
     from scripts.lint.project import Project
-    from scripts.sourcemap import Assignment, EnvFile
 
 _PORT_KEY = re.compile(r"(\w+_)?PORT")
 _LAST_PORT = 65535

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from scripts.span import Span
+    from backbone.source.span import Span
 
     Line = list[tuple[str, str]]
     """Text and its style (a rich style name), piece by piece."""

@@ -14,9 +14,9 @@ from scripts.lint.model import Finding, Related, Severity, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backbone.source.span import Span
     from scripts.lint.cluster import Node
     from scripts.lint.project import Project
-    from scripts.span import Span
 
 _IMAGE_CLUSTER_ID = "4L6g3nShT-eMCtK--X86sw"  # what apache/kafka uses when CLUSTER_ID is not set
 _CLUSTER_ID_BYTES = 16

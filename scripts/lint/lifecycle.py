@@ -13,8 +13,8 @@ from scripts.lint.storage import memory_limit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backbone.source.span import Span
     from scripts.lint.project import Project, Service
-    from scripts.span import Span
 
 _GRACE_S = 30
 _DOCKER_GRACE_S = 10

@@ -10,8 +10,8 @@ from scripts.lint.model import Finding, Related, Severity, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backbone.addresses import Listener
     from scripts.lint.cluster import Node
-    from scripts.lint.endpoints import Listener
     from scripts.lint.project import Project
 
 PROTOCOLS = frozenset({"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"})

@@ -37,7 +37,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from scripts.span import Span
+from backbone.source.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from scripts.lint.endpoints import LOOPBACK, is_ip_address
+from backbone.addresses import LOOPBACK, is_ip_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from scripts.lint.model import Finding, Related, Severity, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from backbone.source.span import Span
     from scripts.lint.project import Project, Service
-    from scripts.span import Span
 
 COMPLETED = "service_completed_successfully"
 

@@ -9,8 +9,8 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from scripts.composefile import ComposeFile
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
+from backbone.source.compose_file import ComposeFile
 from scripts.lint.engine import Ignore, Selection
 from scripts.lint.model import Severity
 from scripts.lint.project import Requirements

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from scripts.sourcemap import EnvFile, Interpolation, SourceMap
-    from scripts.span import Span
+    from backbone.source.source_map import EnvFile, Interpolation, SourceMap
+    from backbone.source.span import Span
 
 
 @dataclass(frozen=True, slots=True)

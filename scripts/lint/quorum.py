@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone.addresses import LOOPBACK
 from scripts.lint import cluster, network
-from scripts.lint.endpoints import LOOPBACK
 from scripts.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backbone.addresses import Voter
     from scripts.lint.cluster import Cluster, Node
-    from scripts.lint.endpoints import Voter
     from scripts.lint.project import Project
 
 VOTERS = "controller.quorum.voters"

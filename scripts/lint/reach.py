@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from backbone.addresses import ANY_ADDRESS, LOOPBACK
 from scripts.lint import clients, cluster, network
-from scripts.lint.endpoints import ANY_ADDRESS, LOOPBACK
 from scripts.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:

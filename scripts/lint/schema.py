@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scripts import composefile
-from scripts.composefile import MappingNode, ScalarNode, entries
-from scripts.lint import compose_schema
+from backbone.source import compose_file, compose_schema
+from backbone.source.compose_file import MappingNode, ScalarNode, entries
 from scripts.lint.model import Edit, Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.composefile import ComposeFile, Node
+    from backbone.source.compose_file import ComposeFile, Node
+    from backbone.source.span import Span
     from scripts.lint.project import Project
-    from scripts.span import Span
 
 _CULPRIT = re.compile(
     r"(?:undefined \w+|open|env file|service|detected:|exclusive|invalid \w+:|invalid duration)"
@@ -78,7 +77,7 @@ def duplicate_key(project: Project) -> Iterator[Finding]:
             image: redis:7.4.1
     """
     for file in project.sources.files:
-        for path, node in composefile.walk(file.root):
+        for path, node in compose_file.walk(file.root):
             if isinstance(node, MappingNode):
                 yield from _duplicates(file, node, path)
 
@@ -209,7 +208,7 @@ def changed_scalar(project: Project) -> Iterator[Finding]:
 
 def _changed(node: Node, value: str) -> bool:
     """Say whether a plain scalar is text in the file and other text in the container."""
-    if not composefile.is_plain(node) or "$" in node.value:
+    if not compose_file.is_plain(node) or "$" in node.value:
         return False
     return node.value not in (value, "", "~") and node.value.lower() not in ("null", "true", "false")
 
@@ -259,7 +258,7 @@ def _span(file: ComposeFile, departure: compose_schema.Departure) -> Span:
     for step in (*departure.path, *((departure.key,) if departure.key else ())):
         if isinstance(node, MappingNode) and str(step) in (known := entries(node)):
             holder, node = known[str(step)]
-        elif isinstance(node, composefile.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        elif isinstance(node, compose_file.SequenceNode) and isinstance(step, int) and step < len(node.value):
             holder = node = node.value[step]
     if not departure.key and isinstance(node, ScalarNode) and node.value:
         holder = node
@@ -285,7 +284,7 @@ def _place(project: Project, refusal: str) -> Span:
 def _mention(body: Node | None, culprit: str) -> Node | None:
     """Return the first key or scalar below a node that is a name, a mount of it, or a path that ends in it."""
     name = culprit.rpartition("/")[2]
-    for _, node in composefile.walk(body):
+    for _, node in compose_file.walk(body):
         keys = [key for key, _ in node.value] if isinstance(node, MappingNode) else []
         for each in (node, *keys):
             if isinstance(each, ScalarNode) and each.value.partition(":")[0].rpartition("/")[2] == name:

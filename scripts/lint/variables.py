@@ -11,8 +11,8 @@ from scripts.lint.model import Finding, Related, Severity, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backbone.source.source_map import Interpolation
     from scripts.lint.project import Project, Service
-    from scripts.sourcemap import Interpolation
 
 FROM_THE_MACHINE = re.compile(
     r"HOME|USER|UID|GID|PWD|HOSTNAME|PATH|SHELL|TMPDIR|LANG|TZ|CI|XDG_\w+|DOCKER_\w+|COMPOSE_\w+|GITHUB_\w+"

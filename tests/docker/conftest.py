@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import docker
 import pytest
 
+from backbone.errors import StackError
 from scripts import lifecycle
 from scripts.engine import Stack, open_stack
 from scripts.engine.docker import connection
 from scripts.engine.docker.engine import DockerEngine
 from scripts.engine.embedded import artifacts
-from scripts.errors import StackError
 from scripts.settings import ROOT, Settings
 from tests.docker import checkout, private, stand_ins
 

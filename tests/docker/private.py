@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.wait import wait_until
+from backbone.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

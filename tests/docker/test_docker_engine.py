@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone.errors import StackError
+from backbone.wait import wait_until
 from scripts import compose, health, lifecycle
 from scripts.engine import Stack, open_stack
-from scripts.errors import StackError
-from scripts.wait import wait_until
 from tests.docker import checkout
 from tests.docker.conftest import UP_TIMEOUT_S, no_display, quiet
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.wait import wait_until
+from backbone.wait import wait_until
 from tests.docker import private
 
 _RUN = """

@@ -11,12 +11,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from backbone.errors import StackError
+from backbone.wait import wait_until
 from scripts import endpoints
 from scripts.archive.database import Database, of_stack
 from scripts.contracts.registry import Registry
-from scripts.errors import StackError
 from scripts.settings import Settings
-from scripts.wait import wait_until
 from tests.e2e import checkout
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from scripts.wait import wait_until
+from backbone.wait import wait_until
 from tests.e2e import checkout
 
 if TYPE_CHECKING:

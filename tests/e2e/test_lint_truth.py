@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import console
+from backbone import console
 from scripts.engine.embedded import artifacts, jre
 from scripts.engine.embedded.engine import LOCK_FILE
 from scripts.lint import engine

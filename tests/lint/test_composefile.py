@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts import composefile, scalar
-from scripts.composefile import ScalarNode
+from backbone.source import compose_file, scalar_text
+from backbone.source.compose_file import ScalarNode
 
 HERE = Path("docker-compose.yml")
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -36,7 +36,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     ids=["bomb", "self", "loop", "merge", "flow", "levels", "block", "tab", "colon", "nul", "open"],
 )
 def test_what_cannot_be_used_says_why(text: str, words: str) -> None:
-    file = composefile.parse(HERE, text)[0]
+    file = compose_file.parse(HERE, text)[0]
     assert file.problem is not None
     assert words in file.problem.message
     assert file.root is None
@@ -44,20 +44,20 @@ def test_what_cannot_be_used_says_why(text: str, words: str) -> None:
 
 
 def test_nine_levels_of_aliases_are_measured_without_being_expanded() -> None:
-    problem = composefile.parse(HERE, BOMB)[0].problem
+    problem = compose_file.parse(HERE, BOMB)[0].problem
     assert problem is not None
     assert "holds 490,329,055 values" in problem.message
 
 
 def test_a_large_file_without_aliases_is_fine() -> None:
     text = "services:\n" + "".join(f"  s{n}: {{image: x, ports: ['{n}:80']}}\n" for n in range(20_000))
-    assert composefile.parse(HERE, text)[0].problem is None
+    assert compose_file.parse(HERE, text)[0].problem is None
 
 
 def test_bytes_that_are_no_utf8_are_named_with_their_place(tmp_path: Path) -> None:
     path = tmp_path / "docker-compose.yml"
     path.write_bytes(b"services:\n  a: {image: caf\xe9}\n")
-    file = composefile.load(path)[0]
+    file = compose_file.load(path)[0]
     assert file.problem is not None
     assert "0xe9" in file.problem.message
     span = file.span(file.problem.start, file.problem.end)
@@ -67,22 +67,22 @@ def test_bytes_that_are_no_utf8_are_named_with_their_place(tmp_path: Path) -> No
 def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "docker-compose.yml"
     with path.open("wb") as out:
-        out.truncate(composefile.MAX_BYTES + 1)
-    problem = composefile.load(path)[0].problem
+        out.truncate(compose_file.MAX_BYTES + 1)
+    problem = compose_file.load(path)[0].problem
     assert problem is not None
     assert "8 MiB" in problem.message
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n"])
 def test_an_empty_file_has_no_nodes_and_no_problem(text: str) -> None:
-    file = composefile.parse(HERE, text)[0]
+    file = compose_file.parse(HERE, text)[0]
     assert file.problem is None
-    assert not composefile.entries(file.root)
+    assert not compose_file.entries(file.root)
 
 
 def test_own_keys_win_over_merged_and_earlier_merges_over_later() -> None:
-    root = composefile.parse(HERE, "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {<<: [*a, *b], x: 3}\n")[0].root
-    found = composefile.entries(composefile.entries(root)["c"][1])
+    root = compose_file.parse(HERE, "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {<<: [*a, *b], x: 3}\n")[0].root
+    found = compose_file.entries(compose_file.entries(root)["c"][1])
     assert {key: value.value for key, (_, value) in found.items()} == {"x": "3", "y": "1", "z": "2"}
 
 
@@ -92,10 +92,10 @@ TEXT = st.text(alphabet=st.sampled_from("ab :'\"\\#-\n\t é{}[]|>"), min_size=1,
 @given(TEXT, st.sampled_from(['"', "'", "|", ">"]))
 def test_every_character_of_a_value_is_traced_to_the_same_character(value: str, style: str) -> None:
     written = yaml.dump({"k": value}, default_style=style, allow_unicode=True, width=20)
-    file = composefile.parse(HERE, written)[0]
-    _, node = next(iter(composefile.entries(file.root).values()))
+    file = compose_file.parse(HERE, written)[0]
+    _, node = next(iter(compose_file.entries(file.root).values()))
     assert isinstance(node, ScalarNode)
-    places = scalar.offsets(file.text, node)
+    places = scalar_text.offsets(file.text, node)
     assert len(places) == len(node.value) + 1
     assert places == sorted(places)
     for character, place in zip(node.value, places, strict=False):

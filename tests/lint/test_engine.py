@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts import lintrun
-from scripts.errors import ExitCode, StackError
 from scripts.lint import engine
 from scripts.lint.engine import Selection
 from scripts.lint.model import Finding, Rule, Severity, rule

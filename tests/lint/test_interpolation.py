@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts import compose, envfile, interpolation
+from backbone.source import env_file, interpolation
+from scripts import compose
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +80,7 @@ def test_env_files_are_read_as_compose_reads_them(tmp_path: Path) -> None:
     done = compose.config(file, environ={}, env_file=tmp_path / ".env", options=["--format", "json"])
     assert done.returncode == 0, done.stderr
     resolved = json.loads(done.stdout.replace("$$", "$"))["services"]["a"]["environment"]
-    ours = envfile.load(tmp_path / ".env", {}).assignments
+    ours = env_file.load(tmp_path / ".env", {}).assignments
     assert {name: ours[name].value for name in names} == resolved
     assert {name: ours[name].span.line for name in ("PLAIN", "DOUBLE", "CHAIN")} == {
         "PLAIN": 3,

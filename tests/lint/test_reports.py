@@ -13,11 +13,11 @@ from xml.etree import ElementTree as ET
 import jsonschema_rs
 import pytest
 
+from backbone.source.span import Span
 from scripts.lint import fix, report
 from scripts.lint.excerpt import Mark, excerpt, plain
 from scripts.lint.formats import FORMATS
 from scripts.settings import ROOT
-from scripts.span import Span
 
 if TYPE_CHECKING:
     from scripts.lintrun import Outcome

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.envfile import Scope
-from scripts.envfile import load as load_env
-from scripts.sourcemap import SourceMap
+from backbone.source.env_file import Scope
+from backbone.source.env_file import load as load_env
+from backbone.source.source_map import SourceMap
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.span import Span
+    from backbone.source.span import Span
     from tests.lint.conftest import Write
 
 Read = Callable[..., SourceMap]

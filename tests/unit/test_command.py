@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from invoke import Collection, Program
 
+from backbone.errors import ExitCode, StackError
 from scripts.cli.command import command
-from scripts.errors import ExitCode, StackError
 from scripts.settings import ROOT
 
 if TYPE_CHECKING:

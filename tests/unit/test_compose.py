@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts import compose
 from scripts.compose import Mount, Port, parse, seconds
-from scripts.errors import ExitCode, StackError
 from scripts.settings import Settings
 
 if TYPE_CHECKING:

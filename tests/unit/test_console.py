@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from scripts import console
-from scripts.errors import StackError
+from backbone import console
+from backbone.errors import StackError
 from scripts.settings import ROOT
 
 

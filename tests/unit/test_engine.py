@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts.console import download
+from backbone.console import download
+from backbone.errors import ExitCode, StackError
 from scripts.engine import choose, open_stack
 from scripts.engine.base import external_address, listeners
-from scripts.errors import ExitCode, StackError
 from scripts.settings import ROOT, Settings
 from tests.fakes import FakeEngine, model, stack
 

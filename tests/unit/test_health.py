@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts import health
-from scripts.errors import ExitCode, StackError
 from scripts.health import ClusterHealth, PartitionState
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.errors import StackError
 from scripts import kafka_properties
-from scripts.errors import StackError
 from scripts.lint import properties
 from scripts.settings import ROOT
 

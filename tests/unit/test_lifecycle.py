@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts import lifecycle
 from scripts.engine.base import ServiceState
-from scripts.errors import ExitCode, StackError
 from scripts.lifecycle import Snapshot
 from scripts.settings import Settings
 from tests.fakes import PLAIN, FakeClock, FakeEngine, model, stack

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.lint import endpoints, images, properties
+from backbone import addresses
+from scripts.lint import images, properties
 
 NAMES = st.from_regex(r"[A-Z][A-Z_]{0,10}", fullmatch=True)
 HOSTS = st.from_regex(r"[a-z][a-z0-9-]{0,15}", fullmatch=True) | st.sampled_from(["", "[::1]", "localhost"])
@@ -17,7 +18,7 @@ SPACE = st.sampled_from(["", " ", "\n  "])
 @given(st.lists(st.tuples(NAMES, HOSTS, PORTS, SPACE)))
 def test_listeners_are_read_as_they_are_written(entries: list[tuple[str, str, int, str]]) -> None:
     text = ",".join(f"{space}{name}://{host}:{port}" for name, host, port, space in entries)
-    parsed = endpoints.parse_listeners(text)
+    parsed = addresses.parse_listeners(text)
     assert [(entry.name, entry.host, entry.port) for entry in parsed] == [entry[:3] for entry in entries]
     assert all(entry.text in text for entry in parsed)
 
@@ -25,15 +26,15 @@ def test_listeners_are_read_as_they_are_written(entries: list[tuple[str, str, in
 @given(st.lists(st.tuples(st.integers(0, 9999), HOSTS.filter(bool), PORTS)))
 def test_voters_are_read_as_they_are_written(entries: list[tuple[int, str, int]]) -> None:
     text = ",".join(f"{voter}@{host}:{port}" for voter, host, port in entries)
-    assert [(voter.id, voter.host, voter.port) for voter in endpoints.parse_voters(text)] == entries
+    assert [(voter.id, voter.host, voter.port) for voter in addresses.parse_voters(text)] == entries
 
 
 @given(st.text())
 def test_no_text_stops_a_parser(text: str) -> None:
-    assert len(endpoints.parse_listeners(text)) <= len(endpoints.entries(text))
-    assert len(endpoints.parse_voters(text)) <= len(endpoints.entries(text))
-    assert len(endpoints.parse_endpoints(text)) <= len(endpoints.entries(text))
-    assert all(":" in text for _ in endpoints.parse_protocol_map(text))
+    assert len(addresses.parse_listeners(text)) <= len(addresses.entries(text))
+    assert len(addresses.parse_voters(text)) <= len(addresses.entries(text))
+    assert len(addresses.parse_endpoints(text)) <= len(addresses.entries(text))
+    assert all(":" in text for _ in addresses.parse_protocol_map(text))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_no_text_stops_a_parser(text: str) -> None:
     ],
 )
 def test_bootstrap_lists(text: str, expected: list[tuple[str, int]]) -> None:
-    assert [(entry.host, entry.port) for entry in endpoints.parse_endpoints(text)] == expected
+    assert [(entry.host, entry.port) for entry in addresses.parse_endpoints(text)] == expected
 
 
 @given(st.from_regex(r"[a-z]+([._-][a-z]+){0,4}", fullmatch=True))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from backbone.errors import ExitCode, StackError
 from scripts import compose
-from scripts.errors import ExitCode, StackError
 from scripts.settings import ROOT, Settings, ensure_env_file, new_cluster_id, read_env, shift_ports
 
 ENV_LINES = {

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
+from backbone.errors import ExitCode, StackError
 from scripts import topics
-from scripts.errors import ExitCode, StackError
 from scripts.settings import ROOT
 from scripts.topics import Change, Topic
 

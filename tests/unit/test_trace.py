@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts import trace
-from scripts.errors import ExitCode, StackError
 from scripts.lint import engine
 from scripts.settings import ROOT
 

@@ -4,8 +4,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from scripts.errors import ExitCode, StackError
-from scripts.verdict import Check, Checks, StepFailedError, Verdict
+from backbone.errors import ExitCode, StackError
+from backbone.verdict import Check, Checks, StepFailedError, Verdict
 
 GOOD = Check("sent", ok=True, detail="300 records", seconds=0.25)
 BAD = Check("read", ok=False, detail='1 lost: 0@7 <"&>', seconds=1.0)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.errors import ExitCode, StackError
-from scripts.wait import wait_until
+from backbone.errors import ExitCode, StackError
+from backbone.wait import wait_until
 from tests.fakes import FakeClock
 
 

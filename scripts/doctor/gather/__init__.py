@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from backbone.errors import StackError
 from scripts.doctor.evidence import Evidence
 from scripts.doctor.gather import cluster, configuration, data, machine, services
-from scripts.errors import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts import endpoints
 from scripts import health as cluster_health
 from scripts.connectors.worker import Worker
 from scripts.contracts.registry import Registry
 from scripts.doctor.evidence import Topic
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

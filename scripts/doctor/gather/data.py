@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts.doctor.evidence import Folder
 from scripts.engine.embedded.runtimes.kafka import meta_properties
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

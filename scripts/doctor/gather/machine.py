@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts.doctor.evidence import EngineFacts, Limits, PortUse
 from scripts.engine.docker.preflight import port_free
 from scripts.engine.embedded.process import port_owner
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from scripts.engine import Stack

@@ -12,8 +12,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts import compose
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -9,7 +9,7 @@ import docker
 from docker.context import ContextAPI
 from docker.errors import DockerException
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from docker import DockerClient

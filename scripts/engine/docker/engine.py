@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, ContainerError, NotFound
 
+from backbone.errors import ExitCode, StackError
 from scripts.engine import reach
 from scripts.engine.base import Progress, ServiceState
 from scripts.engine.docker import connection, data, preflight
@@ -19,7 +20,6 @@ from scripts.engine.docker.cli import ComposeCli
 from scripts.engine.docker.containers import ContainerView, used_memory
 from scripts.engine.docker.stopping import LastNode
 from scripts.engine.embedded.runtimes import RUNTIMES
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scripts.wait import CLOCK, Clock
+from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from filelock import FileLock
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from backbone.errors import ExitCode, StackError
+from backbone.wait import wait_until
 from scripts.engine import reach
 from scripts.engine.base import Progress, ServiceState
 from scripts.engine.embedded import aot, artifacts, preflight, process, tail
@@ -20,8 +22,6 @@ from scripts.engine.embedded.probe import answers
 from scripts.engine.embedded.runtimes import RUNTIMES
 from scripts.engine.embedded.site import Site, host_addresses
 from scripts.engine.embedded.stopping import Leaving, await_ends, dependents_first, records, saves_cache
-from scripts.errors import ExitCode, StackError
-from scripts.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
+from backbone.errors import ExitCode, StackError
 from scripts.engine.base import listeners
 from scripts.engine.embedded import process
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from scripts.errors import StackError
+from backbone.errors import StackError
 
 if TYPE_CHECKING:
     import signal

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.wait import CLOCK, Clock
 from scripts.engine.embedded import process
 from scripts.engine.embedded.aot import Cache
-from scripts.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,7 +7,7 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING
 
-from scripts.wait import CLOCK, Clock
+from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

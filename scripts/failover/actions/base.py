@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from backbone.wait import CLOCK
 from scripts.failover import segments
-from scripts.wait import CLOCK
 
 if TYPE_CHECKING:
+    from backbone.wait import Clock
     from scripts.failover.ground import Ground
     from scripts.failover.workload import Workload
-    from scripts.wait import Clock
 
 _NOTICE_SESSIONS = 2
 _NOTICE_S = 3.0

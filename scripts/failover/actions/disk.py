@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
+from backbone.wait import wait_until
 from scripts.failover import segments
 from scripts.failover.actions.base import Proof, all_of, fenced_in_time, gone
-from scripts.wait import wait_until
 
 if TYPE_CHECKING:
     from scripts.failover.actions.base import Scene

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from backbone.errors import ExitCode, StackError
 from scripts.engine.base import listeners
-from scripts.errors import ExitCode, StackError
 from scripts.failover.actions.base import Proof, alive, all_of, fenced_in_time
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
+from backbone.wait import wait_until
 from scripts.failover.actions.base import Proof, all_of, fenced, fenced_in_time, gone, marked_clean
 from scripts.failover.history import RECOVERY_S
-from scripts.wait import wait_until
 
 if TYPE_CHECKING:
     from scripts.failover.actions.base import Scene

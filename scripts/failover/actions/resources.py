@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
+from backbone.wait import wait_until
 from scripts.failover.actions.base import Proof, alive, all_of
 from scripts.failover.history import RECOVERY_S
-from scripts.wait import wait_until
 
 if TYPE_CHECKING:
     from scripts.failover.actions.base import Scene

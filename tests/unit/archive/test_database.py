@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts import endpoints
 from scripts.archive.database import Database, of_stack
-from scripts.errors import ExitCode, StackError
 from scripts.settings import ROOT, Settings
 
 if TYPE_CHECKING:

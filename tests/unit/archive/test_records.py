@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts import records
 from scripts.contracts import repository
 from scripts.contracts.registry import Registry
 from scripts.contracts.wire import Decoder
-from scripts.errors import ExitCode, StackError
 from scripts.settings import ROOT
 from tests.servers.http import serve
 from tests.servers.registry import FakeRegistry

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from backbone.errors import StackError
 from scripts.archive import traffic
-from scripts.errors import StackError
 from scripts.records import Record
 
 

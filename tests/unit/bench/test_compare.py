@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.errors import StackError
 from scripts.bench.compare import compare, strangers
 from scripts.bench.results import Saved
-from scripts.errors import StackError
 from tests.unit.bench.builders import samples
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from backbone.errors import StackError
 from scripts.bench import echo, throughput
 from scripts.bench.clock import OFFSET_LIMIT_NS, SkewedClock
 from scripts.bench.run import execute
 from scripts.bench.validity import failed, repeat_gates
 from scripts.bench.worker import Job, Load
-from scripts.errors import StackError
 from tests.unit.bench.builders import samples, without
 
 

@@ -12,12 +12,12 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 
+from backbone.errors import StackError
 from scripts.bench import document, page, report, results
 from scripts.bench.floor import Figure, Floor
 from scripts.bench.session import Cell, WarmUp
 from scripts.bench.statistics import RatePoint
 from scripts.bench.worker import Load
-from scripts.errors import StackError
 from scripts.settings import ROOT
 from tests.unit.bench.builders import constantly, measurement, samples, without
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts.connectors import files
-from scripts.errors import ExitCode, StackError
 from scripts.settings import ROOT
 
 if TYPE_CHECKING:

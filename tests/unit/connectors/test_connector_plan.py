@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts.connectors.files import Connector
 from scripts.connectors.plan import Change, apply, compare, revive, validate, wait_running
 from scripts.connectors.worker import Worker
-from scripts.errors import ExitCode, StackError
 from tests.servers.connect import SINK, FakeWorker
 from tests.servers.http import serve
 

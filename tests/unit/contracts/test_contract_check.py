@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts.contracts import repository
-from scripts.errors import ExitCode, StackError
 from scripts.settings import ROOT
 from tests.unit.contracts.conftest import SCHEMA_FILE, field, record
 

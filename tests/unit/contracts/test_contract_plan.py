@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts.contracts.plan import apply, compare, refuse_conflicts
 from scripts.contracts.registry import Registry
-from scripts.errors import ExitCode, StackError
 from tests.servers.http import serve
 from tests.unit.contracts.conftest import field, record
 

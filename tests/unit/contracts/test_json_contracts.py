@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft7Validator
 
+from backbone.errors import StackError
 from scripts.contracts import plan
 from scripts.contracts.jsonschemas import DIALECT, breaks
 from scripts.contracts.wire import Decoder
-from scripts.errors import StackError
 from scripts.records import Codec
 
 if TYPE_CHECKING:

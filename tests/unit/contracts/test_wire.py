@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backbone.errors import StackError
 from scripts.contracts.values import Converter, to_json
 from scripts.contracts.wire import Decoder, Encoder
-from scripts.errors import StackError
 from scripts.settings import ROOT
 from tests.unit.contracts.conftest import field, record
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from backbone.errors import StackError
 from scripts import compose
 from scripts.engine import reach
 from scripts.engine.docker import data, preflight
-from scripts.errors import StackError
 
 
 def model(external_port: int = 1, **changes: Any) -> compose.Model:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts.engine.embedded.artifacts import Artifact, Lock, ensure, read_lock, write_lock
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts.engine.embedded.runtimes import kafka
 from scripts.engine.embedded.site import Site
-from scripts.errors import ExitCode, StackError
 from tests.fakes import model
 
 META = "#Sun Nov 22 10:00:00 UTC 2026\nnode.id=1\ndirectory.id=abc\nversion=1\ncluster.id=TWVzc2FnaW5nQmFja2JvbQ==\n"

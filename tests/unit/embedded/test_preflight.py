@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts.engine.embedded import preflight
 from scripts.engine.embedded.site import Site
-from scripts.errors import ExitCode, StackError
 from tests.fakes import model
 
 if TYPE_CHECKING:

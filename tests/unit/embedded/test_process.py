@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from backbone.wait import wait_until
 from scripts.engine.embedded import process
 from scripts.engine.embedded.process import Identity
 from scripts.engine.embedded.stopping import saves_cache
-from scripts.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from scripts.errors import StackError
+from backbone.errors import StackError
 from scripts.failover.actions import ACTIONS, NetworkFaults, Scene, abilities
 from scripts.failover.plan import KINDS
 from tests.unit.failover.fakes import NODES, SESSION, FakeClock, FakeEngine, FakeWorkload, NetworkedEngine, ground

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from backbone.errors import ExitCode, StackError
 from scripts.cli.failover import plans, refuse_nonsense
-from scripts.errors import ExitCode, StackError
 from scripts.failover.campaign import Cluster
 from scripts.failover.plan import QUICK, STANDARD, dump, generate
 from tests.unit.failover.fakes import FakeClock, FakeEngine, ground

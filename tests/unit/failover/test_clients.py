@@ -18,7 +18,7 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from scripts import clients
+from backbone import clients
 from scripts.failover import payload
 from scripts.failover.consumer import Reader, Sessions
 from scripts.failover.history import Record

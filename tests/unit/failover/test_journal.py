@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.errors import StackError
+from backbone.errors import StackError
 from scripts.failover.checker import check
 from scripts.failover.history import Entry, Record, Send, Terms
 from scripts.failover.journal import Journal, load

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
 from scripts.failover.plan import KINDS, QUICK, STANDARD, Need, Plan, Step, dump, generate, possible, read
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.errors import StackError
+from backbone.errors import StackError
 from scripts.failover.journal import Journal, load
 from scripts.failover.workload import Workload
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from backbone.errors import ExitCode, StackError
 from scripts.engine.base import listeners
 from scripts.engine.embedded import jre
 from scripts.engine.embedded.runtimes import jvm
 from scripts.engine.embedded.site import Launch, Runtime, Site
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

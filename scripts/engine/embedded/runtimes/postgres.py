@@ -17,8 +17,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
 from scripts.engine.embedded.site import Launch, Runtime, Site
-from scripts.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scripts import interpolation
-from scripts.span import Span
+from backbone.source import interpolation
+from backbone.source.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

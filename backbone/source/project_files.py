@@ -6,9 +6,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scripts import composefile, envfile, interpolation
-from scripts.composefile import ComposeFile, Node, ScalarNode, SequenceNode, entries
-from scripts.envfile import Scope
+from backbone.source import compose_file, env_file, interpolation
+from backbone.source.compose_file import ComposeFile, Node, ScalarNode, SequenceNode, entries
+from backbone.source.env_file import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def read(files: Sequence[Path], scope: Scope) -> tuple[list[Document], dict[Path
         if path in seen or not path.is_file():
             continue
         seen.add(path)
-        for file in reversed(composefile.load(path)):
+        for file in reversed(compose_file.load(path)):
             document = Document(file, here)
             documents.append(document)
             queue.extend(_includes(document))
@@ -62,7 +62,7 @@ def _read_extended(documents: Sequence[Document]) -> dict[Path, Document]:
             if path in known:
                 extended[path] = known[path]
             elif path.is_file():
-                extended[path] = Document(composefile.load(path)[0], document.scope)
+                extended[path] = Document(compose_file.load(path)[0], document.scope)
                 queue.append(extended[path])
     return extended
 
@@ -82,7 +82,7 @@ def _includes(document: Document) -> Iterator[tuple[Path, Scope]]:
         names = texts(document, fields["env_file"][1]) if "env_file" in fields else ()
         env_paths = [resolve(document, name) for name in names] or [directory / ".env"]
         above = {file.path for file in document.scope.files}
-        own = tuple(envfile.load(path, document.scope.environ) for path in reversed(env_paths) if path not in above)
+        own = tuple(env_file.load(path, document.scope.environ) for path in reversed(env_paths) if path not in above)
         scope = Scope(directory, document.scope.environ, (*document.scope.files, *own))
         yield from ((path, scope) for path in reversed(files))
 

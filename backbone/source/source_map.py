@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from scripts import composefile, documents, envfile, interpolation, scalar
-from scripts.composefile import MappingNode, Node, ScalarNode, SequenceNode, entries
-from scripts.documents import Document, base_of, resolve, texts
-from scripts.envfile import Assignment, EnvFile, Scope
+from backbone.source import compose_file, env_file, interpolation, project_files, scalar_text
+from backbone.source.compose_file import MappingNode, Node, ScalarNode, SequenceNode, entries
+from backbone.source.env_file import Assignment, EnvFile, Scope
+from backbone.source.project_files import Document, base_of, resolve, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from scripts.composefile import ComposeFile
-    from scripts.span import Span
+    from backbone.source.compose_file import ComposeFile
+    from backbone.source.span import Span
 
 __all__ = ["Assignment", "Document", "EnvFile", "Interpolation", "SourceMap", "Written"]
 
@@ -83,7 +83,7 @@ class SourceMap:
         return tuple(
             found
             for document in documents.values()
-            for path, node in composefile.walk(document.file.root)
+            for path, node in compose_file.walk(document.file.root)
             if isinstance(node, ScalarNode) and "$" in node.value
             for found in _interpolations(document, node, path)
         )
@@ -127,7 +127,7 @@ class SourceMap:
     @classmethod
     def read(cls, files: Sequence[Path], scope: Scope) -> SourceMap:
         """Read a project from its files: the main one first, then overrides."""
-        return cls(*documents.read(files, scope))
+        return cls(*project_files.read(files, scope))
 
     def node(self, *path: str | int) -> Node | None:
         """Return the node that is the value at a path, None when none is or it is a piece of a list entry."""
@@ -198,7 +198,7 @@ def _env_files(definition: Written) -> list[EnvFile]:
     given = definition.document.file.entries(definition.node).get("env_file")
     document = definition.document
     names = texts(document, given[1]) if given else ()
-    return [envfile.load(resolve(document, name), document.scope.environ) for name in names]
+    return [env_file.load(resolve(document, name), document.scope.environ) for name in names]
 
 
 def _descend(document: Document, node: Node | None, path: Path_) -> Written | None:
@@ -293,7 +293,7 @@ def _slice(written: Written, first: int, last: int) -> Span:
     if whole:
         span = document.file.span_of(node)
     else:
-        places = scalar.offsets(document.file.text, node)
+        places = scalar_text.offsets(document.file.text, node)
         span = document.file.span(
             places[first], max(places[last - 1] + 1, places[first]) if last > first else places[first]
         )
@@ -308,7 +308,7 @@ def _slice(written: Written, first: int, last: int) -> Span:
 
 
 def _interpolations(document: Document, node: ScalarNode, path: Path_) -> Iterator[Interpolation]:
-    places = scalar.offsets(document.file.text, node)
+    places = scalar_text.offsets(document.file.text, node)
     for use in interpolation.uses(node.value):
         yield Interpolation(
             name=use.name,

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.composefile import ScalarNode, SequenceNode, entries, is_plain
+from backbone.source.compose_file import ScalarNode, SequenceNode, entries, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from jsonschema_rs import Draft7Validator, Draft202012Validator, ValidationError
 
-    from scripts.composefile import Node
+    from backbone.source.compose_file import Node
 
 _SCHEMA = Path("builtin_schemas", "vendor", "compose-spec.json")
 _BOOLEANS = {"true": True, "false": False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from scripts.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

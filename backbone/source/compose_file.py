@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from scripts.span import Span
+from backbone.source.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

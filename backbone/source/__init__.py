@@ -1,0 +1,1 @@
+"""Configuration as text: YAML, env files, interpolation, and the place where each value is written."""
