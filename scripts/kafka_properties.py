@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from scripts.settings import ROOT
+from backbone.stack.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from backbone.errors import ExitCode, StackError
-from scripts.settings import ROOT
+from backbone.stack.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -17,7 +17,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.source import env_file
 from backbone.source.env_file import EnvFile, Scope
 from backbone.source.source_map import SourceMap
-from scripts import compose
+from backbone.stack import compose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

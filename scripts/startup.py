@@ -9,13 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from backbone.stack import lifecycle
 from backbone.wait import wait_until
-from scripts import lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from scripts.engine.base import Progress, Stack
+    from backbone.stack.engine.base import Progress, Stack
 
 _TIMEOUT_S = 180.0
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
-from scripts.compose import Model, parse
-from scripts.engine.base import ServiceState, Stack
-from scripts.settings import Settings
+from backbone.stack.compose import Model, parse
+from backbone.stack.engine.base import ServiceState, Stack
+from backbone.stack.settings import Settings
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterator, Sequence
 
-    from scripts.engine.base import Progress
+    from backbone.stack.engine.base import Progress
 
 
 @dataclass

@@ -13,12 +13,12 @@ import psycopg
 from psycopg import sql
 
 from backbone.errors import ExitCode, StackError
-from scripts import endpoints
+from backbone.stack import endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.compose import Model
+    from backbone.stack.compose import Model
 
 SERVICE = "postgres"
 _CONNECT_TIMEOUT_S = 3

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import StackError
+from backbone.stack import health
 from backbone.verdict import Checks, StepFailedError, Verdict
 from backbone.wait import wait_until
-from scripts import health, records
+from scripts import records
 from scripts.archive import traffic
 from scripts.archive.events import compare, events
 from scripts.connectors import plan as connector_plan

@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from backbone.errors import ExitCode, StackError
-from scripts import health
+from backbone.stack import health
 from scripts.bench.validity import PartitionState
 
 if TYPE_CHECKING:

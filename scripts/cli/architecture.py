@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def architecture(_c: Context, check: bool = False) -> ExitCode:
     """Make the picture and the tables of docs/architecture.md from the Compose files with their defaults."""
     from backbone import console
-    from scripts import diagram
-    from scripts.settings import Settings
+    from backbone.stack import diagram
+    from backbone.stack.settings import Settings
 
     settings = Settings()
     page = settings.root / "docs" / "architecture.md"

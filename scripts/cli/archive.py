@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from backbone.errors import ExitCode
+    from backbone.stack.engine import Stack
+    from backbone.stack.settings import Settings
     from backbone.verdict import Verdict
     from scripts.archive.run import Plan
-    from scripts.engine import Stack
-    from scripts.settings import Settings
 
 TOPIC = "events-topic"
 CONNECTOR = "postgres-archive"
@@ -70,7 +70,7 @@ def archive(
 
 def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, keep: bool) -> Plan:
     from backbone.errors import ExitCode, StackError
-    from scripts import endpoints
+    from backbone.stack import endpoints
     from scripts.archive import database
     from scripts.archive.run import Plan
     from scripts.cli import contracts, opening
@@ -102,7 +102,7 @@ def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, ke
 
 def _restarter(stack: Stack) -> Callable[[str], None]:
     from backbone import console
-    from scripts import lifecycle
+    from backbone.stack import lifecycle
 
     def restart(service: str) -> None:
         lifecycle.restart(stack, service, timeout=_RESTART_TIMEOUT_S, progress=console.say, watch=lambda _: None)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def artifacts(c: Context, action: str, json: bool = False) -> None:
     """Show, download or lock the jars of the embedded engine (infra/artifacts.lock.json)."""
     from backbone import console
-    from scripts.engine.embedded import artifacts as library
-    from scripts.engine.embedded.engine import LOCK_FILE
-    from scripts.settings import Settings
+    from backbone.stack.engine.embedded import artifacts as library
+    from backbone.stack.engine.embedded.engine import LOCK_FILE
+    from backbone.stack.settings import Settings
 
     settings = Settings()
     path = settings.root / LOCK_FILE

@@ -121,10 +121,10 @@ def _options(
 
 def _open(engine: str, bootstrap: str, seed: int) -> Bench:
     from backbone import console
+    from backbone.stack.settings import Settings
     from scripts.bench.cluster import Cluster
     from scripts.bench.modes import Bench
     from scripts.cli import opening
-    from scripts.settings import Settings
 
     settings = Settings()
     if bootstrap:
@@ -139,10 +139,10 @@ def _open(engine: str, bootstrap: str, seed: int) -> Bench:
 def _java() -> Java:
     """Return Kafka's own tools, downloaded if they are not there yet."""
     from backbone import console
+    from backbone.stack.engine.embedded import artifacts, jre
+    from backbone.stack.engine.embedded.engine import LOCK_FILE
+    from backbone.stack.settings import Settings
     from scripts.bench.reference import Java
-    from scripts.engine.embedded import artifacts, jre
-    from scripts.engine.embedded.engine import LOCK_FILE
-    from scripts.settings import Settings
 
     settings = Settings()
     lock = artifacts.read_lock(settings.root / LOCK_FILE)
@@ -199,7 +199,7 @@ def _folder(text: str) -> Path:
     """Return a result folder given by path, or by its name under results/."""
     from pathlib import Path
 
-    from scripts.settings import Settings
+    from backbone.stack.settings import Settings
 
     return path if (path := Path(text)).exists() else Settings().results_dir / text
 

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from backbone.errors import ExitCode
+    from backbone.stack.settings import Settings
     from scripts.connectors.files import Connector
     from scripts.connectors.plan import Change
     from scripts.connectors.worker import State, Worker
-    from scripts.settings import Settings
 
 _START_TIMEOUT_S = 60
 
@@ -38,8 +38,8 @@ def connectors(
     plan exits 1 while apply would change something, and says what the plugins refuse. status names the first cause
     of what failed and the remedy, and exits 1. restart restarts connector and tasks.
     """
+    from backbone.stack.settings import Settings
     from scripts.connectors import files
-    from scripts.settings import Settings
 
     settings = Settings()
     known = files.load(settings.root / files.FOLDER, settings.root / files.SCHEMA_FILE)
@@ -54,7 +54,7 @@ def connectors(
 
 def open_worker(settings: Settings, url: str = "") -> Worker:
     """Return the worker at a URL, or that of this stack."""
-    from scripts import endpoints
+    from backbone.stack import endpoints
     from scripts.connectors.worker import Worker
 
     if not url:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from backbone.errors import ExitCode
+    from backbone.stack.settings import Settings
     from scripts.contracts.model import Contracts
     from scripts.contracts.plan import Change
     from scripts.contracts.registry import Registry
-    from scripts.settings import Settings
 
 
 @command(
@@ -32,7 +32,7 @@ def contracts(_c: Context, action: str, *, registry: str = "", json: bool = Fals
     check judges every version against the earlier ones, offline. plan exits 1 while apply would do something to
     the registry, drift if git and the registry differ in anything.
     """
-    from scripts.settings import Settings
+    from backbone.stack.settings import Settings
 
     settings = Settings()
     if action == "check":
@@ -42,7 +42,7 @@ def contracts(_c: Context, action: str, *, registry: str = "", json: bool = Fals
 
 def open_registry(settings: Settings, url: str = "") -> Registry:
     """Return the registry at a URL, or that of this stack."""
-    from scripts import endpoints
+    from backbone.stack import endpoints
     from scripts.contracts.registry import Registry
 
     if not url:

@@ -56,8 +56,8 @@ def failover(
 ) -> ExitCode:
     """Break the running cluster by plan and check every record: lost, twice, out of order, unread."""
     from backbone import console
+    from backbone.stack.settings import Settings
     from scripts.failover import campaign, report
-    from scripts.settings import Settings
 
     refuse_nonsense(bootstrap, rate=rate, seconds=seconds, busy=busy, planned=bool(quick or soak or plan))
     # A pipeline that gives up sends SIGTERM: like Ctrl-C it must not leave a broker frozen or stopped.

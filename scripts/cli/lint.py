@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack.settings import ROOT
 from scripts.cli.command import command
-from scripts.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -204,8 +204,8 @@ def lint_bench(c: Context, runs: int = 15, *, json: bool = False) -> None:
     from datetime import UTC, datetime
 
     from backbone import console
+    from backbone.stack.settings import Settings
     from scripts import lintbench
-    from scripts.settings import Settings
 
     with tempfile.TemporaryDirectory(prefix="lint-bench-") as folder:
         measured = lintbench.measure(Path(folder), runs, console.say)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from backbone import console
 from backbone.errors import ExitCode, StackError
-from scripts.engine import choose, open_stack
-from scripts.settings import Settings, ensure_env_file
+from backbone.stack.engine import choose, open_stack
+from backbone.stack.settings import Settings, ensure_env_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from scripts.engine import Stack
+    from backbone.stack.engine import Stack
 
 DEFAULT_PROFILES = ("messaging",)
 

@@ -20,10 +20,10 @@ def lint_properties(c: Context) -> ExitCode | None:
     """Write schemas/kafka-properties.json again, from the classes of the pinned Kafka version."""
     del c
     from backbone import console
+    from backbone.stack.engine.embedded import artifacts, jre
+    from backbone.stack.engine.embedded.engine import LOCK_FILE
+    from backbone.stack.settings import Settings
     from scripts import kafka_properties
-    from scripts.engine.embedded import artifacts, jre
-    from scripts.engine.embedded.engine import LOCK_FILE
-    from scripts.settings import Settings
 
     settings = Settings()
     lock = artifacts.read_lock(settings.root / LOCK_FILE)

@@ -17,8 +17,8 @@ def rabbitmq(_c: Context, json: bool = False) -> None:
     from pathlib import Path
 
     from backbone import console
-    from scripts import endpoints
-    from scripts import rabbitmq as service
+    from backbone.stack import endpoints
+    from backbone.stack import rabbitmq as service
     from scripts.cli import opening
 
     stack = opening.everything(quiet=True)

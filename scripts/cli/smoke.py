@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from invoke import Context
 
     from backbone.errors import ExitCode
-    from scripts.engine import Stack
+    from backbone.stack.engine import Stack
 
 RECORDS = 300
 
@@ -39,7 +39,7 @@ def smoke(
 ) -> ExitCode:
     """Send and read back real messages, restart a leader in between, compare every field."""
     from backbone import console
-    from scripts import smoke as library
+    from backbone.stack import smoke as library
     from scripts.cli import opening
 
     if bootstrap:
@@ -59,7 +59,7 @@ def smoke(
 
 def _restarter(stack: Stack) -> Callable[[int], None]:
     from backbone import console
-    from scripts import lifecycle
+    from backbone.stack import lifecycle
 
     services = {int(stack.model[name].environment["KAFKA_NODE_ID"]): name for name in stack.brokers}
 

@@ -11,8 +11,8 @@ from scripts.cli.command import command
 if TYPE_CHECKING:
     from invoke import Context
 
-    from scripts.engine import ServiceState, Stack
-    from scripts.lifecycle import Snapshot
+    from backbone.stack.engine import ServiceState, Stack
+    from backbone.stack.lifecycle import Snapshot
 
 ENGINE_HELP = "docker, embedded or auto (default: STACK_ENGINE, else auto)"
 PROFILE_HELP = "a Compose profile; repeat it for more (default: COMPOSE_PROFILES, else messaging)"
@@ -39,7 +39,7 @@ def up(
 ) -> None:
     """Start the stack and wait until it is truly ready; what runs already stays."""
     from backbone import console
-    from scripts import lifecycle, topics
+    from backbone.stack import lifecycle, topics
     from scripts.cli import opening
 
     stack = opening.stack(profile, engine)
@@ -58,7 +58,7 @@ def up(
 def down(c: Context, engine: str | None = None) -> None:
     """Stop the stack in order; the data stays."""
     from backbone import console
-    from scripts import lifecycle
+    from backbone.stack import lifecycle
     from scripts.cli import opening
 
     stack = opening.everything(engine, quiet=False)
@@ -72,7 +72,7 @@ def down(c: Context, engine: str | None = None) -> None:
 def nuke(c: Context, engine: str | None = None, yes: bool = False) -> None:
     """Stop the stack and remove all its data, after asking."""
     from backbone import console
-    from scripts import lifecycle
+    from backbone.stack import lifecycle
     from scripts.cli import opening
 
     stack = opening.everything(engine, quiet=False)
@@ -88,7 +88,7 @@ def nuke(c: Context, engine: str | None = None, yes: bool = False) -> None:
 def restart(c: Context, service: str, engine: str | None = None, timeout: int = TIMEOUT_S) -> None:
     """Stop one service in order, start it and wait until the stack is whole again."""
     from backbone import console
-    from scripts import lifecycle
+    from backbone.stack import lifecycle
     from scripts.cli import opening
 
     stack = opening.running(engine)
@@ -176,7 +176,7 @@ def endpoints(
 def ports(c: Context, shift: int = 0, json: bool = False) -> None:
     """Show the ports of this checkout, or move them all, so that two checkouts run side by side."""
     from backbone import console
-    from scripts import settings
+    from backbone.stack import settings
 
     here = settings.Settings()
     settings.ensure_env_file(here)
@@ -216,7 +216,7 @@ def _status_value(stack: Stack, states: list[ServiceState] | tuple[ServiceState,
     """Return what `status --json` prints: services, cluster (None while no broker answers), and whether all is well."""
     from dataclasses import asdict
 
-    from scripts import health
+    from backbone.stack import health
 
     started = [state for state in states if state.phase not in {"unavailable", "stopped"}]
     brokers = [state.name for state in started if state.name in stack.brokers]

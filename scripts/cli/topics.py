@@ -44,10 +44,10 @@ def topics(
 ) -> ExitCode:
     """Show, create or delete topics; `plan` and `apply` compare with infra/05-messaging/kafka/topics.yml."""
     from backbone import console
-    from scripts import health
-    from scripts import topics as library
+    from backbone.stack import health
+    from backbone.stack import topics as library
+    from backbone.stack.settings import ROOT
     from scripts.cli import opening
-    from scripts.settings import ROOT
 
     # A file that is not valid is told before anything is asked of a cluster.
     wanted = library.read(ROOT / library.FILE) if action in {"plan", "apply"} else ()
@@ -86,8 +86,8 @@ def topics(
 
 def _describe(client: KafkaAdminClient, name: str, json: bool) -> None:
     from backbone import console
-    from scripts import health
-    from scripts import topics as library
+    from backbone.stack import health
+    from backbone.stack import topics as library
 
     found = library.describe(client, [name])
     if name not in found:

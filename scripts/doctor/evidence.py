@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from scripts.compose import Model
-    from scripts.health import ClusterHealth
+    from backbone.stack.compose import Model
+    from backbone.stack.health import ClusterHealth
 
 
 @dataclass(frozen=True, slots=True)

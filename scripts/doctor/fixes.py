@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from backbone.stack.settings import Settings
     from scripts.doctor.evidence import Evidence
     from scripts.doctor.finding import Result
-    from scripts.settings import Settings
 
 _SECRET_MODE = 0o640
 

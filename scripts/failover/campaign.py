@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack.health import admin, alive
 from scripts.failover import journal, plan, result, run
 from scripts.failover.actions import abilities
 from scripts.failover.history import RECOVERY_S
 from scripts.failover.observed import observed
-from scripts.health import admin, alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from scripts.engine import Stack
+    from backbone.stack.engine import Stack
     from scripts.failover.plan import Need, Plan
 
 _SOAK_STEPS = 10

@@ -16,8 +16,8 @@ T = TypeVar("T")
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from scripts.engine import Stack
-    from scripts.engine.base import ServiceState
+    from backbone.stack.engine import Stack
+    from backbone.stack.engine.base import ServiceState
     from scripts.failover.plan import Role
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
+from backbone.stack.health import admin
 from backbone.wait import wait_until
-from scripts.health import admin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

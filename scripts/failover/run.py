@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from backbone.stack.engine import Stack
     from backbone.wait import Clock
-    from scripts.engine import Stack
     from scripts.failover.plan import Plan, Step
 
 PARTITIONS = 3

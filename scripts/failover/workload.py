@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack.settings import ROOT
 from backbone.wait import wait_until
-from scripts.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

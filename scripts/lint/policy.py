@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
 from backbone.source.compose_file import ComposeFile
+from backbone.stack.settings import ROOT
 from scripts.lint.engine import Ignore, Selection
 from scripts.lint.model import Severity
 from scripts.lint.project import Requirements
-from scripts.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

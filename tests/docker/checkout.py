@@ -8,7 +8,7 @@ import resource
 import shutil
 from typing import TYPE_CHECKING
 
-from scripts.settings import ROOT, Settings, ensure_env_file, shift_ports
+from backbone.stack.settings import ROOT, Settings, ensure_env_file, shift_ports
 from tests.e2e.checkout import free_shift
 
 if TYPE_CHECKING:

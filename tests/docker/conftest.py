@@ -12,12 +12,12 @@ import docker
 import pytest
 
 from backbone.errors import StackError
-from scripts import lifecycle
-from scripts.engine import Stack, open_stack
-from scripts.engine.docker import connection
-from scripts.engine.docker.engine import DockerEngine
-from scripts.engine.embedded import artifacts
-from scripts.settings import ROOT, Settings
+from backbone.stack import lifecycle
+from backbone.stack.engine import Stack, open_stack
+from backbone.stack.engine.docker import connection
+from backbone.stack.engine.docker.engine import DockerEngine
+from backbone.stack.engine.embedded import artifacts
+from backbone.stack.settings import ROOT, Settings
 from tests.docker import checkout, private, stand_ins
 
 if TYPE_CHECKING:

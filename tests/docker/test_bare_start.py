@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from backbone.stack import compose, health, lifecycle
+from backbone.stack.engine import Stack, open_stack
+from backbone.stack.engine.docker.engine import DockerEngine
+from backbone.stack.settings import Settings
 from backbone.wait import wait_until
-from scripts import compose, health, lifecycle
-from scripts.engine import Stack, open_stack
-from scripts.engine.docker.engine import DockerEngine
-from scripts.settings import Settings
 from tests.docker import checkout
 from tests.docker.conftest import UP_TIMEOUT_S, no_display, quiet
 

@@ -6,12 +6,12 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts import health, lifecycle
+from backbone.stack import health, lifecycle
 from tests.docker import records
 from tests.docker.conftest import UP_TIMEOUT_S, quiet
 
 if TYPE_CHECKING:
-    from scripts.engine import Stack
+    from backbone.stack.engine import Stack
 
 DATA = "/var/lib/kafka/data"
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backbone.errors import StackError
+from backbone.stack import compose, health, lifecycle
+from backbone.stack.engine import Stack, open_stack
 from backbone.wait import wait_until
-from scripts import compose, health, lifecycle
-from scripts.engine import Stack, open_stack
 from tests.docker import checkout
 from tests.docker.conftest import UP_TIMEOUT_S, no_display, quiet
 
 if TYPE_CHECKING:
-    from scripts.engine.docker.engine import DockerEngine
+    from backbone.stack.engine.docker.engine import DockerEngine
 
 _SCRAPED_S = 60
 _NOT_SCRAPED = {"kafka-folders", "kafka-topics", "postgres", "postgres-password"}

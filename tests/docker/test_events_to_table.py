@@ -8,10 +8,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from scripts.settings import ROOT
+from backbone.stack.settings import ROOT
 
 if TYPE_CHECKING:
-    from scripts.engine import Stack
+    from backbone.stack.engine import Stack
 
 _TIMEOUT_S = 300
 

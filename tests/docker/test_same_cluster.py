@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from scripts import health
+from backbone.stack import health
 
 if TYPE_CHECKING:
-    from scripts.engine import Stack
+    from backbone.stack.engine import Stack
 
 DIFFERENCES = {
     "listeners": "a 0.0.0.0 bind becomes the published address",

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from scripts import settings
+from backbone.stack import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,18 +12,18 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from backbone.errors import StackError
+from backbone.stack import endpoints
+from backbone.stack.settings import Settings
 from backbone.wait import wait_until
-from scripts import endpoints
 from scripts.archive.database import Database, of_stack
 from scripts.contracts.registry import Registry
-from scripts.settings import Settings
 from tests.e2e import checkout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from scripts.compose import Model
+    from backbone.stack.compose import Model
     from tests.e2e.checkout import Checkout
 
 PROFILES = ("--profile", "messaging", "--profile", "data")

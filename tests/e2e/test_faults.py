@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from backbone.stack.settings import new_cluster_id, read_env
 from backbone.wait import wait_until
-from scripts.settings import new_cluster_id, read_env
 from tests.e2e import checkout
 from tests.e2e.checkout import TASK_TIMEOUT_S, Checkout
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone import console
-from scripts.engine.embedded import artifacts, jre
-from scripts.engine.embedded.engine import LOCK_FILE
+from backbone.stack.engine.embedded import artifacts, jre
+from backbone.stack.engine.embedded.engine import LOCK_FILE
+from backbone.stack.settings import Settings
 from scripts.lint import engine
-from scripts.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

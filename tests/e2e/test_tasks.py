@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import psutil
 
+from backbone.stack.settings import read_env
 from backbone.wait import wait_until
-from scripts.settings import read_env
 from tests.e2e.checkout import BROKERS
 
 if TYPE_CHECKING:

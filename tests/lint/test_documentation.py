@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from backbone.stack.settings import ROOT
 from scripts.lint import engine, manual
-from scripts.settings import ROOT
 from tests.lint.conftest import Lint, codes, example_files
 
 RULES = engine.load_rules()

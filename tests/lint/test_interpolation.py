@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbone.source import env_file, interpolation
-from scripts import compose
+from backbone.stack import compose
 
 if TYPE_CHECKING:
     from pathlib import Path

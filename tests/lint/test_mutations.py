@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.stack.settings import ROOT
 from scripts import lintrun
 from scripts.lint import engine
-from scripts.settings import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,10 +14,10 @@ import jsonschema_rs
 import pytest
 
 from backbone.source.span import Span
+from backbone.stack.settings import ROOT
 from scripts.lint import fix, report
 from scripts.lint.excerpt import Mark, excerpt, plain
 from scripts.lint.formats import FORMATS
-from scripts.settings import ROOT
 
 if TYPE_CHECKING:
     from scripts.lintrun import Outcome

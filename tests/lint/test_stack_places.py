@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.stack.settings import ROOT
 from scripts import lintrun
-from scripts.settings import ROOT
 
 if TYPE_CHECKING:
     from scripts.lint.project import Project

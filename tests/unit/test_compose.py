@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from scripts import compose
-from scripts.compose import Mount, Port, parse, seconds
-from scripts.settings import Settings
+from backbone.stack import compose
+from backbone.stack.compose import Mount, Port, parse, seconds
+from backbone.stack.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.compose import Model
+    from backbone.stack.compose import Model
 
 PROJECT = """\
 name: demo

@@ -6,9 +6,9 @@ import pytest
 
 from backbone.console import download
 from backbone.errors import ExitCode, StackError
-from scripts.engine import choose, open_stack
-from scripts.engine.base import external_address, listeners
-from scripts.settings import ROOT, Settings
+from backbone.stack.engine import choose, open_stack
+from backbone.stack.engine.base import external_address, listeners
+from backbone.stack.settings import ROOT, Settings
 from tests.fakes import FakeEngine, model, stack
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from scripts import health
-from scripts.health import ClusterHealth, PartitionState
+from backbone.stack import health
+from backbone.stack.health import ClusterHealth, PartitionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from scripts import lifecycle
-from scripts.engine.base import ServiceState
-from scripts.lifecycle import Snapshot
-from scripts.settings import Settings
+from backbone.stack import lifecycle
+from backbone.stack.engine.base import ServiceState
+from backbone.stack.lifecycle import Snapshot
+from backbone.stack.settings import Settings
 from tests.fakes import PLAIN, FakeClock, FakeEngine, model, stack
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import StackError
-from scripts.rabbitmq import Account, read_account, smoke
+from backbone.stack.rabbitmq import Account, read_account, smoke
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from backbone.errors import ExitCode, StackError
-from scripts import compose
-from scripts.settings import ROOT, Settings, ensure_env_file, new_cluster_id, read_env, shift_ports
+from backbone.stack import compose
+from backbone.stack.settings import ROOT, Settings, ensure_env_file, new_cluster_id, read_env, shift_ports
 
 ENV_LINES = {
     "plain": "A=one",

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.health import ClusterHealth, PartitionState
-from scripts.smoke import Record, compare, replica_report
+from backbone.stack.health import ClusterHealth, PartitionState
+from backbone.stack.smoke import Record, compare, replica_report
 
 
 def records(*places: tuple[int, int], tag: str = "v") -> list[Record]:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from backbone.errors import ExitCode, StackError
-from scripts import topics
-from scripts.settings import ROOT
-from scripts.topics import Change, Topic
+from backbone.stack import topics
+from backbone.stack.settings import ROOT
+from backbone.stack.topics import Change, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack.settings import ROOT
 from scripts import trace
 from scripts.lint import engine
-from scripts.settings import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from scripts import compose
-from scripts.settings import ROOT, read_env
+from backbone.stack import compose
+from backbone.stack.settings import ROOT, read_env
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from itertools import chain, combinations
 
 import pytest
 
-from scripts import compose
-from scripts.settings import Settings
+from backbone.stack import compose
+from backbone.stack.settings import Settings
 
 SETTINGS = Settings(environ={})
 PROFILES = compose.load(SETTINGS, ["*"]).profiles

@@ -8,12 +8,12 @@ import jsonschema
 import pytest
 import yaml
 
-from scripts.compose import load
-from scripts.engine.embedded.artifacts import read_lock
-from scripts.engine.embedded.engine import LOCK_FILE
-from scripts.engine.embedded.runtimes import RUNTIMES
-from scripts.settings import ROOT, Settings
-from scripts.topics import FILE
+from backbone.stack.compose import load
+from backbone.stack.engine.embedded.artifacts import read_lock
+from backbone.stack.engine.embedded.engine import LOCK_FILE
+from backbone.stack.engine.embedded.runtimes import RUNTIMES
+from backbone.stack.settings import ROOT, Settings
+from backbone.stack.topics import FILE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from scripts.doctor.finding import Finding, Register
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from backbone.stack.health import ClusterHealth, PartitionState
     from scripts.doctor.evidence import Evidence
-    from scripts.health import ClusterHealth, PartitionState
 
 register = Register()
 

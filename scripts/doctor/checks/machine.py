@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone.stack.engine.docker.preflight import MIN_ENGINE, limits, version_of
 from scripts.doctor.finding import Finding, Register
-from scripts.engine.docker.preflight import MIN_ENGINE, limits, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

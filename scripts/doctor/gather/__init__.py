@@ -11,7 +11,7 @@ from scripts.doctor.gather import cluster, configuration, data, machine, service
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from scripts.engine import Stack
+    from backbone.stack.engine import Stack
 
 
 def gather(stack: Stack) -> Evidence:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from scripts import endpoints
-from scripts import health as cluster_health
+from backbone.stack import endpoints
+from backbone.stack import health as cluster_health
 from scripts.connectors.worker import Worker
 from scripts.contracts.registry import Registry
 from scripts.doctor.evidence import Topic
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from kafka.admin import KafkaAdminClient
 
-    from scripts.engine import Stack
-    from scripts.health import ClusterHealth
+    from backbone.stack.engine import Stack
+    from backbone.stack.health import ClusterHealth
 
 _UNLIMITED = "-1"
 _DESCRIBED = ("retention.bytes", "segment.bytes")

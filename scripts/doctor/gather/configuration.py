@@ -6,12 +6,12 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.engine.embedded import artifacts
-from scripts.settings import read_env
+from backbone.stack.engine.embedded import artifacts
+from backbone.stack.settings import read_env
 
 if TYPE_CHECKING:
-    from scripts.compose import Model
-    from scripts.settings import Settings
+    from backbone.stack.compose import Model
+    from backbone.stack.settings import Settings
 
 _LOCK = Path("infra", "artifacts.lock.json")
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack.engine.embedded.runtimes.kafka import meta_properties
 from scripts.doctor.evidence import Folder
-from scripts.engine.embedded.runtimes.kafka import meta_properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.compose import Model
-    from scripts.engine import Stack
+    from backbone.stack.compose import Model
+    from backbone.stack.engine import Stack
 
 
 def folders(stack: Stack) -> tuple[Folder, ...]:

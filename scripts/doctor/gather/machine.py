@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack.engine.docker.preflight import port_free
+from backbone.stack.engine.embedded.process import port_owner
 from scripts.doctor.evidence import EngineFacts, Limits, PortUse
-from scripts.engine.docker.preflight import port_free
-from scripts.engine.embedded.process import port_owner
 
 if TYPE_CHECKING:
-    from scripts.engine import Stack
+    from backbone.stack.engine import Stack
 
 _ANSWER_S = 10
 _MAP_COUNT = Path("/proc/sys/vm/max_map_count")
@@ -27,7 +27,7 @@ def engine(stack: Stack) -> EngineFacts:
     """Ask the Docker engine; StackError where the stack runs without one, or none answers."""
     if stack.engine.name != "docker":
         raise _unseen("the stack runs without Docker")
-    from scripts.engine.docker import connection  # noqa: PLC0415 - its libraries are only needed for a Docker engine
+    from backbone.stack.engine.docker import connection  # noqa: PLC0415 - its libraries are only needed for a Docker engine
 
     info = connection.connect(stack.settings).info()
     return EngineFacts(

@@ -11,7 +11,7 @@ from scripts.doctor.evidence import Running
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scripts.engine import ServiceState, Stack
+    from backbone.stack.engine import ServiceState, Stack
 
 _ERROR = re.compile(r"\b(FATAL|ERROR|level=error|PANIC)\b|Exception in thread")
 _LINES = 2000
@@ -55,7 +55,7 @@ def _inspected(stack: Stack) -> dict[str, Mapping[str, Any]]:
     """Return service → `docker inspect`, nothing on the other engine."""
     if stack.engine.name != "docker":
         return {}
-    from scripts.engine.docker.engine import DockerEngine  # noqa: PLC0415 - only where there is a Docker engine
+    from backbone.stack.engine.docker.engine import DockerEngine  # noqa: PLC0415 - only where there is a Docker engine
 
     engine = stack.engine
     return {name: view.attributes for name, view in engine.views().items()} if isinstance(engine, DockerEngine) else {}

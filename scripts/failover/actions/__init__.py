@@ -16,7 +16,7 @@ from scripts.failover.plan import KINDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from scripts.engine import Engine
+    from backbone.stack.engine import Engine
     from scripts.failover.plan import Need
 
 __all__ = ["ACTIONS", "Action", "NetworkFaults", "Proof", "ResourceFaults", "Scene", "abilities"]

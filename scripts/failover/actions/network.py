@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from backbone.errors import ExitCode, StackError
-from scripts.engine.base import listeners
+from backbone.stack.engine.base import listeners
 from scripts.failover.actions.base import Proof, alive, all_of, fenced_in_time
 
 if TYPE_CHECKING:

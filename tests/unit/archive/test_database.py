@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from scripts import endpoints
+from backbone.stack import endpoints
+from backbone.stack.settings import ROOT, Settings
 from scripts.archive.database import Database, of_stack
-from scripts.settings import ROOT, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

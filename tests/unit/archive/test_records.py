@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack.settings import ROOT
 from scripts import records
 from scripts.contracts import repository
 from scripts.contracts.registry import Registry
 from scripts.contracts.wire import Decoder
-from scripts.settings import ROOT
 from tests.servers.http import serve
 from tests.servers.registry import FakeRegistry
 

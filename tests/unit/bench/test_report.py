@@ -13,12 +13,12 @@ import jsonschema
 import pytest
 
 from backbone.errors import StackError
+from backbone.stack.settings import ROOT
 from scripts.bench import document, page, report, results
 from scripts.bench.floor import Figure, Floor
 from scripts.bench.session import Cell, WarmUp
 from scripts.bench.statistics import RatePoint
 from scripts.bench.worker import Load
-from scripts.settings import ROOT
 from tests.unit.bench.builders import constantly, measurement, samples, without
 
 if TYPE_CHECKING:

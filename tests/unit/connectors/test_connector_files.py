@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack.settings import ROOT
 from scripts.connectors import files
-from scripts.settings import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone.stack.settings import ROOT
 from scripts.contracts import repository
 from scripts.contracts.registry import Registry
-from scripts.settings import ROOT
 from tests.servers.http import serve
 from tests.servers.registry import FakeRegistry
 

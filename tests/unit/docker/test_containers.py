@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scripts.engine.docker.containers import ContainerView, telling, used_memory
+from backbone.stack.engine.docker.containers import ContainerView, telling, used_memory
 
 NOW = datetime(2026, 11, 22, 10, 0, 30, tzinfo=UTC)
 

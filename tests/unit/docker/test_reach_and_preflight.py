@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from backbone.errors import StackError
-from scripts import compose
-from scripts.engine import reach
-from scripts.engine.docker import data, preflight
+from backbone.stack import compose
+from backbone.stack.engine import reach
+from backbone.stack.engine.docker import data, preflight
 
 
 def model(external_port: int = 1, **changes: Any) -> compose.Model:

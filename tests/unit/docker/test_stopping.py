@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.engine.docker.stopping import LastNode
+from backbone.stack.engine.docker.stopping import LastNode
 
 NODES = frozenset({"kafka-1", "kafka-2", "kafka-3"})
 

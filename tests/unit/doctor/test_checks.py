@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone.stack.settings import ROOT
 from scripts.doctor.checks import CHECKS, diagnose
 from scripts.doctor.evidence import EngineFacts, Evidence, Limits, PortUse, Topic
-from scripts.settings import ROOT
 from tests.unit.doctor.conftest import CLUSTER, GIB, cluster, folder, model, partition, running
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from backbone.stack.settings import Settings, read_env
 from scripts.doctor import fixes
 from scripts.doctor.checks import CHECKS, diagnose
-from scripts.settings import Settings, read_env
 
 if TYPE_CHECKING:
     from pathlib import Path

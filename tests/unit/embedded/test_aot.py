@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.engine.embedded.aot import Cache, cache_for, was_refused
+from backbone.stack.engine.embedded.aot import Cache, cache_for, was_refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from scripts.engine.embedded.artifacts import Artifact, Lock, ensure, read_lock, write_lock
+from backbone.stack.engine.embedded.artifacts import Artifact, Lock, ensure, read_lock, write_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.synchronize import Barrier
 
-    from scripts.engine.embedded.artifacts import Client, Download
+    from backbone.stack.engine.embedded.artifacts import Client, Download
 
 CONTENT = {f"org.demo:part-{number}:jar:1.0": b"part %d " % number * 1000 for number in range(12)}
 

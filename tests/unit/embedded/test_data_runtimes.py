@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from scripts import compose
-from scripts.engine.embedded.runtimes import kafka_connect, postgres, schema_registry
-from scripts.engine.embedded.site import Site
-from scripts.engine.embedded.unpack import unpack
-from scripts.settings import ROOT, Settings
+from backbone.stack import compose
+from backbone.stack.engine.embedded.local_service import Site
+from backbone.stack.engine.embedded.runtimes import kafka_connect, postgres, schema_registry
+from backbone.stack.engine.embedded.unpack import unpack
+from backbone.stack.settings import ROOT, Settings
 
 _ENVIRON = {"PATH": "/usr/bin:/bin", "BIND_ADDRESS": "127.0.0.1"}
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from scripts.engine.embedded.runtimes import kafka
-from scripts.engine.embedded.site import Site
+from backbone.stack.engine.embedded.local_service import Site
+from backbone.stack.engine.embedded.runtimes import kafka
 from tests.fakes import model
 
 META = "#Sun Nov 22 10:00:00 UTC 2026\nnode.id=1\ndirectory.id=abc\nversion=1\ncluster.id=TWVzc2FnaW5nQmFja2JvbQ==\n"

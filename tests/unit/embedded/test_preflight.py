@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from scripts.engine.embedded import preflight
-from scripts.engine.embedded.site import Site
+from backbone.stack.engine.embedded import preflight
+from backbone.stack.engine.embedded.local_service import Site
 from tests.fakes import model
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts.engine.embedded.probe import answers
+from backbone.stack.engine.embedded.probe import answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

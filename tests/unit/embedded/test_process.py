@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from backbone.stack.engine.embedded import process
+from backbone.stack.engine.embedded.process import Identity
+from backbone.stack.engine.embedded.stopping import saves_cache
 from backbone.wait import wait_until
-from scripts.engine.embedded import process
-from scripts.engine.embedded.process import Identity
-from scripts.engine.embedded.stopping import saves_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scripts.engine.embedded.site import Site, host_addresses
+from backbone.stack.engine.embedded.local_service import Site, host_addresses
 from tests.fakes import model
 
 

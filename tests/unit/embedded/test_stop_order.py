@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.engine.embedded.stopping import dependents_first
+from backbone.stack.engine.embedded.stopping import dependents_first
 
 
 def test_dependents_stop_before_what_they_depend_on_and_equals_together() -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.engine.embedded import tail
+from backbone.stack.engine.embedded import tail
 from tests.fakes import FakeClock
 
 if TYPE_CHECKING:

@@ -6,18 +6,18 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from scripts.compose import parse
-from scripts.engine.base import ServiceState, Stack
+from backbone.stack.compose import parse
+from backbone.stack.engine.base import ServiceState, Stack
+from backbone.stack.settings import Settings
 from scripts.failover.ground import Ground
 from scripts.failover.segments import CLEAN_SHUTDOWN
 from scripts.failover.wire import Metadata, PartitionInfo
-from scripts.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from scripts.engine.base import Phase
+    from backbone.stack.engine.base import Phase
 
 NODES = (1, 2, 3)
 SESSION = 1.5

@@ -15,7 +15,7 @@ from tests.unit.failover.fakes import NODES, SESSION, FakeClock, FakeEngine, Fak
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.engine import Engine
+    from backbone.stack.engine import Engine
     from scripts.failover.workload import Workload
 
 BROKER_KINDS = [name for name, kind in KINDS.items() if kind.needs == "signals" and "client" not in kind.roles]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import topics
-from scripts.engine.embedded import artifacts
-from scripts.settings import ROOT
+from backbone.stack import topics
+from backbone.stack.engine.embedded import artifacts
+from backbone.stack.settings import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

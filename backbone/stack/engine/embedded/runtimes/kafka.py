@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from backbone.errors import ExitCode, StackError
-from scripts.engine.base import listeners
-from scripts.engine.embedded import jre
-from scripts.engine.embedded.runtimes import jvm
-from scripts.engine.embedded.site import Launch, Runtime, Site
+from backbone.stack.engine.base import listeners
+from backbone.stack.engine.embedded import jre
+from backbone.stack.engine.embedded.local_service import Launch, Runtime, Site
+from backbone.stack.engine.embedded.runtimes import jvm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

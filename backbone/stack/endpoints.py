@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from scripts import compose
-from scripts.engine.base import external_address
+from backbone.stack import compose
+from backbone.stack.engine.base import external_address
 
 if TYPE_CHECKING:
-    from scripts.compose import Model, Port
-    from scripts.settings import Settings
+    from backbone.stack.compose import Model, Port
+    from backbone.stack.settings import Settings
 
 _EVERY_INTERFACE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import yaml
 
 from backbone.errors import ExitCode, StackError
-from scripts import compose
-from scripts.engine.base import listeners
+from backbone.stack import compose
+from backbone.stack.engine.base import listeners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from scripts.compose import Model, Service
-    from scripts.settings import Settings
+    from backbone.stack.compose import Model, Service
+    from backbone.stack.settings import Settings
 
 _BEGIN, _END = "<!-- made by `invoke architecture`: begin -->", "<!-- end -->"
 _ARROWS = {"service_healthy": "-->", "service_completed_successfully": "-.->", "service_started": "-->"}

@@ -15,7 +15,7 @@ from backbone.errors import ExitCode, StackError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 _PORT_LINE = re.compile(r"(?m)^([A-Z0-9_]+_PORT)=(\d+)(?=[ \t]*$|[ \t]+#)")
 _PORTS = range(1024, 65536)
 _QUOTED = re.compile(r"""(['"])(.*)\1(?:\s+#.*)?""")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 from filelock import FileLock, Timeout
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack import health
 from backbone.wait import CLOCK, Clock
-from scripts import health
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from scripts.engine.base import Progress, ServiceState, Stack
-    from scripts.settings import Settings
+    from backbone.stack.engine.base import Progress, ServiceState, Stack
+    from backbone.stack.settings import Settings
 
 _POLL_S = 0.1
 _DEAD = ("exited",)

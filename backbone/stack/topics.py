@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from backbone.errors import ExitCode, StackError
-from scripts import health
-from scripts.settings import ROOT
+from backbone.stack import health
+from backbone.stack.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

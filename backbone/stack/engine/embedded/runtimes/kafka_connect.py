@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from scripts.engine.embedded.runtimes import jvm
-from scripts.engine.embedded.runtimes.kafka import log4j2
-from scripts.engine.embedded.site import Launch, Runtime, Site
-from scripts.engine.embedded.unpack import unpack
+from backbone.stack.engine.embedded.local_service import Launch, Runtime, Site
+from backbone.stack.engine.embedded.runtimes import jvm
+from backbone.stack.engine.embedded.runtimes.kafka import log4j2
+from backbone.stack.engine.embedded.unpack import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

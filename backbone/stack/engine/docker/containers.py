@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from scripts.engine.base import Phase, ServiceState
+from backbone.stack.engine.base import Phase, ServiceState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-    from scripts.compose import Model
+    from backbone.stack.compose import Model
 
 _SECRETS = Path("/run/secrets")
 

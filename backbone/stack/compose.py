@@ -22,7 +22,7 @@ from backbone.errors import ExitCode, StackError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from scripts.settings import Settings
+    from backbone.stack.settings import Settings
 
 PROFILES = ("core", "data", "obs", "messaging")
 """The four standard profiles of the specification (VAL-MSG-001); others exist but are never started by these."""

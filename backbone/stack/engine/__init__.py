@@ -7,15 +7,15 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from scripts import compose
-from scripts.engine.base import Engine, ServiceState, Stack
+from backbone.stack import compose
+from backbone.stack.engine.base import Engine, ServiceState, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scripts.compose import Model
-    from scripts.engine.embedded.artifacts import Downloads
-    from scripts.settings import Settings
+    from backbone.stack.compose import Model
+    from backbone.stack.engine.embedded.artifacts import Downloads
+    from backbone.stack.settings import Settings
 
 __all__ = ["ENGINES", "Engine", "ServiceState", "Stack", "choose", "open_stack"]
 
@@ -76,9 +76,9 @@ def _docker_answers() -> str | None:
 
 def _engine(settings: Settings, model: Model, name: str, downloads: Downloads) -> Engine:
     if name == "embedded":
-        from scripts.engine.embedded.engine import EmbeddedEngine  # noqa: PLC0415 - the other engine is never loaded
+        from backbone.stack.engine.embedded.engine import EmbeddedEngine  # noqa: PLC0415 - the other engine is never loaded
 
         return EmbeddedEngine(settings, model, downloads)
-    from scripts.engine.docker.engine import DockerEngine  # noqa: PLC0415 - nor are its libraries
+    from backbone.stack.engine.docker.engine import DockerEngine  # noqa: PLC0415 - nor are its libraries
 
     return DockerEngine(settings, model)

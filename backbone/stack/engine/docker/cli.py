@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from scripts import compose
+from backbone.stack import compose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from scripts.settings import Settings
+    from backbone.stack.settings import Settings
 
 _LAST_LINES = 15
 _POLL_S = 0.5

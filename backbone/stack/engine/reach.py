@@ -9,12 +9,12 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scripts.engine.base import listeners
+from backbone.stack.engine.base import listeners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scripts.compose import Model
+    from backbone.stack.compose import Model
 
 _CONNECT_TIMEOUT_S = 2.0
 _FOR_HOST = "EXTERNAL"

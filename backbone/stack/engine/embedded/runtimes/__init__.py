@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.engine.embedded.runtimes import kafka, kafka_connect, postgres, schema_registry
+from backbone.stack.engine.embedded.runtimes import kafka, kafka_connect, postgres, schema_registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scripts.engine.embedded.site import Runtime
+    from backbone.stack.engine.embedded.local_service import Runtime
 
 RUNTIMES: Mapping[str, Runtime] = {
     "kafka": kafka.RUNTIME,

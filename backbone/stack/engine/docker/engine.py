@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from docker.errors import APIError, ContainerError, NotFound
 
 from backbone.errors import ExitCode, StackError
-from scripts.engine import reach
-from scripts.engine.base import Progress, ServiceState
-from scripts.engine.docker import connection, data, preflight
-from scripts.engine.docker.cli import ComposeCli
-from scripts.engine.docker.containers import ContainerView, used_memory
-from scripts.engine.docker.stopping import LastNode
-from scripts.engine.embedded.runtimes import RUNTIMES
+from backbone.stack.engine import reach
+from backbone.stack.engine.base import Progress, ServiceState
+from backbone.stack.engine.docker import connection, data, preflight
+from backbone.stack.engine.docker.cli import ComposeCli
+from backbone.stack.engine.docker.containers import ContainerView, used_memory
+from backbone.stack.engine.docker.stopping import LastNode
+from backbone.stack.engine.embedded.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-    from scripts.compose import Model
-    from scripts.settings import Settings
+    from backbone.stack.compose import Model
+    from backbone.stack.settings import Settings
 
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.settings import ROOT
+from backbone.stack.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from scripts.compose import Model, Service
-    from scripts.engine.embedded.aot import Cache
+    from backbone.stack.compose import Model, Service
+    from backbone.stack.engine.embedded.aot import Cache
 
 _BIND_ALL = re.compile(r"(?:\b0\.0\.0\.0|(?<=://)(?:\[::\])?):(\d+)")
 _ARTIFACT = "artifact:"  # a file of the lock: the one of this set

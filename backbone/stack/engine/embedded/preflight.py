@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 import psutil
 
 from backbone.errors import ExitCode, StackError
-from scripts.engine.base import listeners
-from scripts.engine.embedded import process
+from backbone.stack.engine.base import listeners
+from backbone.stack.engine.embedded import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from scripts.engine.embedded.site import Site
+    from backbone.stack.engine.embedded.local_service import Site
 
 MIN_FREE_DISK = 1 << 30
 """Bytes that must be free where the data goes: below it a broker soon takes its log directory offline."""

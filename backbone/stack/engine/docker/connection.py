@@ -14,7 +14,7 @@ from backbone.errors import ExitCode, StackError
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from scripts.settings import Settings
+    from backbone.stack.settings import Settings
 
 _TIMEOUT_S = 30
 _DEFAULT = "unix:///var/run/docker.sock"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from scripts.engine.embedded.site import Launch, Runtime, Site
+from backbone.stack.engine.embedded.local_service import Launch, Runtime, Site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from scripts.compose import Model
-    from scripts.settings import Settings
+    from backbone.stack.compose import Model
+    from backbone.stack.settings import Settings
 
 _PORTS = range(65536)
 

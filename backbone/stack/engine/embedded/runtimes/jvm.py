@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from scripts.engine.embedded import aot, jre
-from scripts.engine.embedded.site import Launch
+from backbone.stack.engine.embedded import aot, jre
+from backbone.stack.engine.embedded.local_service import Launch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from scripts.engine.embedded.site import Site
+    from backbone.stack.engine.embedded.local_service import Site
 
 
 def launch(

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack import health, topics
 from backbone.verdict import Checks, StepFailedError, Verdict
-from scripts import health, topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kafka import KafkaProducer
 
-    from scripts.health import ClusterHealth
+    from backbone.stack.health import ClusterHealth
 
 EVENTS_TOPIC = "events-topic"
 _SEND_TIMEOUT_S = 30

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.stack.engine.embedded import process
+from backbone.stack.engine.embedded.aot import Cache
 from backbone.wait import CLOCK, Clock
-from scripts.engine.embedded import process
-from scripts.engine.embedded.aot import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import psutil
 
-    from scripts.engine.base import Progress
+    from backbone.stack.engine.base import Progress
 
 _POLL_S = 0.02
 _KILL_WAIT_S = 5.0

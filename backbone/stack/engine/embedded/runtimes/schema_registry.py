@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.engine.embedded.runtimes import jvm
-from scripts.engine.embedded.site import Launch, Runtime, Site
-from scripts.engine.embedded.unpack import unpack
+from backbone.stack.engine.embedded.local_service import Launch, Runtime, Site
+from backbone.stack.engine.embedded.runtimes import jvm
+from backbone.stack.engine.embedded.unpack import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

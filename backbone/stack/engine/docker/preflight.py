@@ -10,7 +10,7 @@ from backbone.errors import ExitCode, StackError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from scripts.compose import Port, Service
+    from backbone.stack.compose import Port, Service
 
 MIN_ENGINE = (20, 10)
 """The oldest engine that the stack is tested on."""

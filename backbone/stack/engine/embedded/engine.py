@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING
 import psutil
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack.engine import reach
+from backbone.stack.engine.base import Progress, ServiceState
+from backbone.stack.engine.embedded import aot, artifacts, preflight, process, tail
+from backbone.stack.engine.embedded.local_service import Site, host_addresses
+from backbone.stack.engine.embedded.probe import answers
+from backbone.stack.engine.embedded.runtimes import RUNTIMES
+from backbone.stack.engine.embedded.stopping import Leaving, await_ends, dependents_first, records, saves_cache
 from backbone.wait import wait_until
-from scripts.engine import reach
-from scripts.engine.base import Progress, ServiceState
-from scripts.engine.embedded import aot, artifacts, preflight, process, tail
-from scripts.engine.embedded.probe import answers
-from scripts.engine.embedded.runtimes import RUNTIMES
-from scripts.engine.embedded.site import Site, host_addresses
-from scripts.engine.embedded.stopping import Leaving, await_ends, dependents_first, records, saves_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from scripts.compose import Model
-    from scripts.engine.embedded.aot import Cache
-    from scripts.engine.embedded.artifacts import Downloads
-    from scripts.engine.embedded.site import Launch, Runtime
-    from scripts.settings import Settings
+    from backbone.stack.compose import Model
+    from backbone.stack.engine.embedded.aot import Cache
+    from backbone.stack.engine.embedded.artifacts import Downloads
+    from backbone.stack.engine.embedded.local_service import Launch, Runtime
+    from backbone.stack.settings import Settings
 
 LOCK_FILE = Path("infra", "artifacts.lock.json")
 _KILL_WAIT_S = 5.0

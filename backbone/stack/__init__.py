@@ -1,0 +1,1 @@
+"""The stack: what the Compose files describe, started, watched and tried on any engine."""
