@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from scripts.lint.model import Rule
+    from backbone.lint.model import Rule
 
 DATA_FILE = "schemas/requirements.yml"
 SCHEMA_FILE = "schemas/requirements.schema.json"

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from invoke import Context
 
-    from scripts.lint.excerpt import Line
-    from scripts.lintrun import Outcome
+    from backbone.lint.output.excerpt import Line
+    from backbone.lint.run import Outcome
 
 _FORMATS = ("auto", "text", "json", "sarif", "github", "junit")
 _RULES_PAGE = ROOT / "docs" / "rules.md"
@@ -59,13 +59,13 @@ def lint(
     json: bool = False,
 ) -> ExitCode:
     """Judge a Compose project: can it be read, does it keep the schema, will Kafka work."""
-    from scripts import lintrun
-    from scripts.lint.model import Severity
+    from backbone.lint import run as lint_run
+    from backbone.lint.model import Severity
 
     kind = _choice("format", "json" if json else format, _FORMATS)
     threshold = Severity[_choice("fail-on", fail_on, [each.word for each in Severity]).upper()]
-    outcome = lintrun.run(
-        lintrun.Request(
+    outcome = lint_run.run(
+        lint_run.Request(
             project=Path(project) if project else ROOT,
             env_file=Path(env_file) if env_file else None,
             profiles=tuple(profile or ()),
@@ -86,7 +86,8 @@ def lint(
 def explain(c: Context, rule: str, *, json: bool = False) -> None:
     """Say what a rule flags and why, with an example that fails and one that passes."""
     from backbone import console
-    from scripts.lint import engine, manual, policy
+    from backbone.lint import engine, policy
+    from backbone.lint.output import manual
 
     known = engine.load_rules()
     chosen = [each for each in known.values() if each.code.startswith(tuple(policy.codes([rule], known)))]
@@ -106,7 +107,8 @@ def explain(c: Context, rule: str, *, json: bool = False) -> None:
 def rules(c: Context, *, json: bool = False, write: bool = False, check: bool = False) -> None:
     """List every rule of the linter, or write them all as a page of the docs."""
     from backbone import console
-    from scripts.lint import engine, manual
+    from backbone.lint import engine
+    from backbone.lint.output import manual
 
     known = engine.load_rules().values()
     page = manual.book(known)
@@ -137,22 +139,22 @@ def _shown(path: Path) -> str:
 
 
 def _report(outcome: Outcome, kind: str, output: Path | None) -> None:
-    from scripts.lint import report
+    from backbone.lint.output import text as text_report
 
     if kind == "auto":
         kind = "github" if os.environ.get("GITHUB_ACTIONS") == "true" and output is None else "text"
     if kind != "text":
-        from scripts.lint.formats import FORMATS
+        from backbone.lint.output.formats import FORMATS
 
         document = FORMATS[kind](outcome.result, outcome.project, _shown, outcome.rules)
         _write(document + "\n" if document else "", output)
     elif output is None and (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
-        _print_styled(report.text(outcome.result, outcome.project, _shown))
+        _print_styled(text_report.text(outcome.result, outcome.project, _shown))
     else:
-        lines = report.text(outcome.result, outcome.project, _shown)
+        lines = text_report.text(outcome.result, outcome.project, _shown)
         _write("".join("".join(text for text, _ in line) + "\n" for line in lines), output)
     sys.stdout.flush()
-    sys.stderr.write(report.verdict(outcome.result, outcome.project) + "\n")
+    sys.stderr.write(text_report.verdict(outcome.result, outcome.project) + "\n")
     if outcome.stopped:
         sys.stderr.write(f"Compose was not heard: {outcome.stopped}\n")
 
@@ -177,7 +179,7 @@ def _print_styled(lines: Iterable[Line]) -> None:
 
 def _fix(outcome: Outcome, *, write: bool) -> None:
     """Print the certain fixes as a diff, or write them."""
-    from scripts.lint import fix
+    from backbone.lint.output import fix
 
     changes = fix.plan(outcome.result, outcome.project)
     for change in changes:

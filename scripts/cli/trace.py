@@ -22,9 +22,9 @@ def trace(c: Context, *, write: bool = False, check: bool = False, json: bool = 
     """Show what proves each requirement; exits 1 when one has no proof or a proof is gone."""
     del c
     from backbone import console
+    from backbone.lint import engine
     from backbone.stack.settings import Settings
     from scripts import trace as tracing
-    from scripts.lint import engine
 
     root = Settings().root
     rules = engine.load_rules()

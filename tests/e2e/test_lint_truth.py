@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone import console
+from backbone.lint import engine
 from backbone.stack.engine.embedded import artifacts, jre
 from backbone.stack.engine.embedded.engine import LOCK_FILE
 from backbone.stack.settings import Settings
-from scripts.lint import engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from scripts import lintrun
-from scripts.lintrun import Outcome
+from backbone.lint import run as lint_run
+from backbone.lint.run import Outcome
 
 Write: TypeAlias = Callable[[Mapping[str, str]], Path]
 Lint: TypeAlias = Callable[..., Outcome]
@@ -36,7 +36,7 @@ def lint(write: Write) -> Lint:
     def run(files: str | Mapping[str, str], **request: object) -> Outcome:
         given = {"docker-compose.yml": files} if isinstance(files, str) else files
         options: dict[str, Any] = {"environ": {}, "project": write(given), **request}
-        return lintrun.run(lintrun.Request(**options))
+        return lint_run.run(lint_run.Request(**options))
 
     return run
 

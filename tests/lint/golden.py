@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts import lintrun
+from backbone.lint import run as lint_run
 
 if TYPE_CHECKING:
-    from scripts.lint.engine import Result
+    from backbone.lint.engine import Result
 
 CORPUS = Path(__file__).parent / "corpus"
 PROJECTS = sorted(path for path in CORPUS.iterdir() if path.is_dir())
@@ -20,7 +20,7 @@ KEPT = "findings.txt"
 
 def lint(project: Path) -> Result:
     """Lint one project, with nothing from this machine's environment."""
-    outcome = lintrun.run(lintrun.Request(project, environ={}))
+    outcome = lint_run.run(lint_run.Request(project, environ={}))
     assert not outcome.stopped
     assert not outcome.result.crashes
     return outcome.result

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import lintrun
+from backbone.lint import run as lint_run
 
 if TYPE_CHECKING:
-    from scripts.lint import engine
+    from backbone.lint import engine
 
 CASES = Path(__file__).parent / "cases"
 BAD = sorted(CASES.glob("KC*/bad*"))
@@ -33,7 +33,7 @@ def marks(folder: Path, code: str) -> set[tuple[str, int]]:
 
 
 def lint(folder: Path) -> engine.Result:
-    outcome = lintrun.run(lintrun.Request(folder, environ={}))
+    outcome = lint_run.run(lint_run.Request(folder, environ={}))
     assert not outcome.stopped
     assert not outcome.result.crashes
     return outcome.result

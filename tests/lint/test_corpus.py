@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.lint.model import Severity
+from backbone.lint.model import Severity
 from tests.lint.golden import CORPUS, KEPT, PROJECTS, golden, lint
 
 if TYPE_CHECKING:

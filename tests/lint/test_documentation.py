@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from backbone.lint import engine
+from backbone.lint.output import manual
 from backbone.stack.settings import ROOT
-from scripts.lint import engine, manual
 from tests.lint.conftest import Lint, codes, example_files
 
 RULES = engine.load_rules()

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from scripts import lintrun
-from scripts.lint import engine
-from scripts.lint.engine import Selection
-from scripts.lint.model import Finding, Rule, Severity, rule
+from backbone.lint import engine
+from backbone.lint import run as lint_run
+from backbone.lint.engine import Selection
+from backbone.lint.model import Finding, Rule, Severity, rule
 from tests.lint.conftest import Lint, Write, codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.lint.project import Project
+    from backbone.lint.project import Project
 
 TWICE = "services:\n  web:\n    image: x:1\n    image: x:2\n"
 OCTAL = (
@@ -143,18 +143,18 @@ def test_identity_survives_moved_lines_and_other_words(lint: Lint) -> None:
     assert first == moved != other
 
 
-@pytest.mark.parametrize("name", lintrun.NAMES)
+@pytest.mark.parametrize("name", lint_run.NAMES)
 def test_each_name_that_compose_knows_is_found(name: str, write: Write) -> None:
     folder = write({name: TWICE})
-    assert lintrun.locate(folder, {}) == [folder / name]
+    assert lint_run.locate(folder, {}) == [folder / name]
 
 
 def test_overrides_and_compose_file_are_taken_as_compose_takes_them(write: Write) -> None:
     folder = write({"compose.yml": TWICE, "compose.override.yml": TWICE, "other.yml": TWICE})
-    assert lintrun.locate(folder, {}) == [folder / "compose.yml", folder / "compose.override.yml"]
-    assert lintrun.locate(folder, {"COMPOSE_FILE": "other.yml"}) == [folder / "other.yml"]
+    assert lint_run.locate(folder, {}) == [folder / "compose.yml", folder / "compose.override.yml"]
+    assert lint_run.locate(folder, {"COMPOSE_FILE": "other.yml"}) == [folder / "other.yml"]
     write({".env": "COMPOSE_FILE=other.yml:compose.yml\n"})
-    assert lintrun.locate(folder, {}) == [folder / "other.yml", folder / "compose.yml"]
+    assert lint_run.locate(folder, {}) == [folder / "other.yml", folder / "compose.yml"]
 
 
 def test_nothing_to_lint_says_where_it_looked(write: Write) -> None:
@@ -165,7 +165,7 @@ def test_nothing_to_lint_says_where_it_looked(write: Write) -> None:
         (folder / "gone", "no-such-path", ExitCode.USAGE),
     ):
         with pytest.raises(StackError) as caught:
-            lintrun.locate(place, {})
+            lint_run.locate(place, {})
         assert (caught.value.reference, caught.value.exit_code) == (reference, code)
 
 

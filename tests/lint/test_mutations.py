@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.lint import engine
+from backbone.lint import run as lint_run
 from backbone.stack.settings import ROOT
-from scripts import lintrun
-from scripts.lint import engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -203,7 +203,7 @@ def changed_lines(before: str, after: str) -> set[int]:
 
 
 def test_the_stack_is_clean() -> None:
-    outcome = lintrun.run(lintrun.Request(ROOT, env_file=ROOT / EXAMPLE, environ={}))
+    outcome = lint_run.run(lint_run.Request(ROOT, env_file=ROOT / EXAMPLE, environ={}))
     assert [(found.rule.code, found.path, found.finding.at.line) for found in outcome.result.findings] == []
     assert not outcome.result.crashes
 
@@ -223,7 +223,7 @@ def test_a_planted_defect_is_found_where_it_was_planted(mutation: Mutation, tmp_
     file.write_text(after, encoding="utf-8")
     # The values of .env.example are the defaults; a mutation of a default must not be hidden by them.
     env = None if mutation.file != EXAMPLE else file
-    outcome = lintrun.run(lintrun.Request(stack, env_file=env, environ={}))
+    outcome = lint_run.run(lint_run.Request(stack, env_file=env, environ={}))
     found = {
         (flagged.path, line)
         for flagged in outcome.result.findings

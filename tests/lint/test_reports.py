@@ -13,14 +13,15 @@ from xml.etree import ElementTree as ET
 import jsonschema_rs
 import pytest
 
+from backbone.lint.output import fix
+from backbone.lint.output import text as text_report
+from backbone.lint.output.excerpt import Mark, excerpt, plain
+from backbone.lint.output.formats import FORMATS
 from backbone.source.span import Span
 from backbone.stack.settings import ROOT
-from scripts.lint import fix, report
-from scripts.lint.excerpt import Mark, excerpt, plain
-from scripts.lint.formats import FORMATS
 
 if TYPE_CHECKING:
-    from scripts.lintrun import Outcome
+    from backbone.lint.run import Outcome
     from tests.lint.conftest import Lint, Write
 
 TWICE = "services:\n  web:\n    image: x:1\n    image: x:2\n"
@@ -28,7 +29,7 @@ OCTAL = "services:\n  web:\n    image: x:1  # why\n    environment:\n      A: 01
 
 
 def rendered(outcome: Outcome) -> str:
-    lines = report.text(outcome.result, outcome.project, lambda path: path.name)
+    lines = text_report.text(outcome.result, outcome.project, lambda path: path.name)
     return "".join("".join(text for text, _ in line) + "\n" for line in lines)
 
 
@@ -78,11 +79,11 @@ def test_text_tells_where_an_interpolated_value_comes_from(lint: Lint) -> None:
 
 def test_the_verdict_counts_and_says_what_was_not_looked_at(lint: Lint) -> None:
     outcome = lint(TWICE, select=("KC00",))
-    words = report.verdict(outcome.result, outcome.project)
+    words = text_report.verdict(outcome.result, outcome.project)
     assert words.startswith("1 error: 0 services in 1 file, 4 rules")
     assert "need a project that Compose accepts" in words
     clean = lint("services: {a: {image: 'x:1'}}\n", select=("KC00",))
-    assert report.verdict(clean.result, clean.project) == "clean: 1 service in 1 file, 7 rules"
+    assert text_report.verdict(clean.result, clean.project) == "clean: 1 service in 1 file, 7 rules"
 
 
 def test_hostile_text_cannot_reach_the_terminal() -> None:

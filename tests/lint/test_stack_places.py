@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.lint import run as lint_run
 from backbone.stack.settings import ROOT
-from scripts import lintrun
 
 if TYPE_CHECKING:
-    from scripts.lint.project import Project
+    from backbone.lint.project import Project
 
 
 @pytest.fixture(scope="module")
 def project() -> Project:
-    return lintrun.run(lintrun.Request(ROOT, select=("KC00",), environ={})).project
+    return lint_run.run(lint_run.Request(ROOT, select=("KC00",), environ={})).project
 
 
 def test_every_variable_of_every_service_is_traced_to_its_whole_value(project: Project) -> None:

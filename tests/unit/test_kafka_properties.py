@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import StackError
+from backbone.lint.kafka import properties
 from backbone.stack.settings import ROOT
 from scripts import kafka_properties
-from scripts.lint import properties
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbone import addresses
-from scripts.lint import images, properties
+from backbone.lint.kafka import images, properties
 
 NAMES = st.from_regex(r"[A-Z][A-Z_]{0,10}", fullmatch=True)
 HOSTS = st.from_regex(r"[a-z][a-z0-9-]{0,15}", fullmatch=True) | st.sampled_from(["", "[::1]", "localhost"])

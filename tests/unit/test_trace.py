@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
+from backbone.lint import engine
 from backbone.stack.settings import ROOT
 from scripts import trace
-from scripts.lint import engine
 
 if TYPE_CHECKING:
     from pathlib import Path

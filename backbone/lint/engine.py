@@ -1,0 +1,270 @@
+"""Runs rules over a project: which ones, how severe, what is ignored, and what happens when one crashes."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import time
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from backbone.lint.model import RULES, Finding, Rule, Severity, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from backbone.lint.project import Project
+    from backbone.source.span import Span
+
+FAMILIES = (
+    "loading",
+    "requirements",
+    "configuration",
+    "identity",
+    "quorum",
+    "listeners",
+    "advertised",
+    "reachability",
+    "replication",
+    "storage",
+    "variables",
+    "env_files",
+    "health_checks",
+    "one_shots",
+    "start_and_stop",
+    "exposure",
+    "credentials",
+    "artefacts",
+)
+"""The modules that hold rules, in the order of their codes."""
+
+UNUSED_IGNORE = "KC007"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """A finding that somebody decided to live with.
+
+    service, path: "" for any; path is relative, a folder or file.
+    """
+
+    code: str
+    reason: str
+    span: Span
+    service: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What to run. select, skip: codes or their beginnings ("KC1"); an empty `select` is everything."""
+
+    select: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    ignores: tuple[Ignore, ...] = ()
+
+    def __contains__(self, code: str) -> bool:
+        chosen = not self.select or code.startswith(self.select)
+        return chosen and not (self.skip and code.startswith(self.skip))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A finding with the rule that made it and the severity that counts."""
+
+    rule: Rule
+    finding: Finding
+    severity: Severity
+    path: str
+    """Relative to the project's folder, with forward slashes."""
+
+    @property
+    def identity(self) -> str:
+        """Stable over rewording and moved lines: code, file, service and evidence, hashed."""
+        parts = (self.rule.code, self.path, self.finding.service, self.finding.evidence)
+        return sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+    @property
+    def order(self) -> tuple[str, int, int, str, str]:
+        """Sort key: place, then code."""
+        at = self.finding.at
+        return self.path, at.line, at.column, self.rule.code, self.finding.evidence
+
+    @property
+    def why(self) -> str:
+        """The finding's own reason, else the first paragraph of the rule's."""
+        return self.finding.why or " ".join(self.rule.doc.why.split("\n\n")[0].split())
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A rule that raised: its code and the last lines of the traceback."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run found.
+
+    skipped: rules that need the model of a project that Compose refuses. late: rules the time did not suffice for.
+    """
+
+    findings: tuple[Judged, ...]
+    ignored: tuple[Judged, ...] = ()
+    skipped: tuple[Rule, ...] = ()
+    crashes: tuple[Crash, ...] = ()
+    late: tuple[Rule, ...] = ()
+    ran: int = 0
+
+    def count(self, severity: Severity) -> int:
+        """Return how many findings have exactly this severity."""
+        return sum(1 for judged in self.findings if judged.severity == severity)
+
+
+def load_rules() -> Mapping[str, Rule]:
+    """Import every family and return all rules by code, sorted."""
+    for family in FAMILIES:
+        importlib.import_module(f"backbone.lint.rules.{family}")
+    return dict(sorted(RULES.items()))
+
+
+def run(
+    project: Project,
+    selection: Selection,
+    rules: Mapping[str, Rule] | None = None,
+    *,
+    deadline: float = math.inf,
+    now: Callable[[], float] = time.monotonic,
+) -> Result:
+    """Judge a project. A rule that raises ends up in `crashes`; the others still speak.
+
+    deadline: by the clock `now`; a rule that is not done then is cut short, and with those after it it is `late`.
+    """
+    chosen = [each for code, each in (rules or load_rules()).items() if code in selection]
+    runnable = [each for each in chosen if project.resolved is not None or not each.needs_model]
+    found: dict[str, Judged] = {}
+    crashes: list[Crash] = []
+    late: list[Rule] = []
+    for each in runnable:
+        try:
+            for finding in each.check(project) if now() < deadline else ():
+                judged = _judge(project, each, finding, selection)
+                found.setdefault(_key(judged), judged)
+                if now() >= deadline:
+                    break
+        except Exception as error:  # noqa: BLE001 - whatever a rule raises must not silence the others
+            crashes.append(Crash(each.code, _last_frames(error)))
+        if now() >= deadline:
+            late.append(each)
+    kept, ignored, used = _ignore(found.values(), selection.ignores)
+    if project.resolved is not None and not project.profiles and not crashes and not late:
+        kept += _unused(project, selection, used)
+    return Result(
+        findings=tuple(sorted(kept, key=lambda judged: judged.order)),
+        ignored=tuple(sorted(ignored, key=lambda judged: judged.order)),
+        skipped=tuple(each for each in chosen if each not in runnable),
+        crashes=tuple(crashes),
+        late=tuple(late),
+        ran=len(runnable) - len(late),
+    )
+
+
+@rule(UNUSED_IGNORE, "unused-ignore", Severity.ERROR)
+def unused_ignore(project: Project) -> Iterator[Finding]:  # noqa: ARG001 - the engine itself knows the answer
+    """Flag an ignore of the policy that hides nothing.
+
+    Looked at only when every profile is linted and Compose accepts the project: else the ignore may be
+    needed.
+
+    Why:
+        What it excused is gone. Left in place it will hide the next defect of the same kind, with a stale
+        reason.
+
+    Fails:
+        services:
+          cache:
+            image: redis:7.4.1
+        --- policy.toml
+        [[ignore]]
+        rule = "KC002"
+        reason = "the file was generated"
+
+    Passes:
+        services:
+          cache:
+            image: redis:7.4.1
+        --- policy.toml
+        [rules]
+        skip = ["KC4", "KC5"]
+    """
+    return iter(())
+
+
+def _judge(project: Project, each: Rule, finding: Finding, selection: Selection) -> Judged:
+    severity = selection.severities.get(each.code) or finding.severity or each.severity
+    path = finding.at.path
+    shown = path.relative_to(project.directory) if path.is_relative_to(project.directory) else path
+    return Judged(each, finding, severity, shown.as_posix())
+
+
+def _key(judged: Judged) -> str:
+    """Tell findings of one run apart: an anchor shared by three services is one defect at one place."""
+    at = judged.finding.at
+    evidence = judged.finding.evidence or judged.finding.message
+    return f"{judged.rule.code} {at.path}:{at.start}-{at.end} {evidence}"
+
+
+def _ignore(found: Iterable[Judged], ignores: Sequence[Ignore]) -> tuple[list[Judged], list[Judged], Counter[Ignore]]:
+    """Part findings into kept and ignored, and count what each ignore hid."""
+    kept: list[Judged] = []
+    hidden: list[Judged] = []
+    used: Counter[Ignore] = Counter()
+    for judged in found:
+        by = next((ignore for ignore in ignores if _covers(ignore, judged)), None)
+        if by is None:
+            kept.append(judged)
+        else:
+            hidden.append(judged)
+            used[by] += 1
+    return kept, hidden, used
+
+
+def _covers(ignore: Ignore, judged: Judged) -> bool:
+    return (
+        ignore.code == judged.rule.code
+        and ignore.service in ("", judged.finding.service)
+        and (not ignore.path or f"{judged.path}/".startswith(f"{ignore.path.rstrip('/')}/"))
+    )
+
+
+def _unused(project: Project, selection: Selection, used: Counter[Ignore]) -> list[Judged]:
+    """Return a finding for each ignore of a selected rule that hid nothing."""
+    if UNUSED_IGNORE not in selection:
+        return []
+    return [
+        _judge(
+            project,
+            RULES[UNUSED_IGNORE],
+            Finding(
+                at=ignore.span,
+                message=f"this ignore of {ignore.code} hides nothing",
+                service=ignore.service,
+                help="take it out",
+                evidence=f"{ignore.code} {ignore.service} {ignore.path}",
+                label="hides nothing",
+            ),
+            selection,
+        )
+        for ignore in selection.ignores
+        if ignore.code in selection and not used[ignore]
+    ]
+
+
+def _last_frames(error: Exception) -> str:
+    return "".join(traceback.format_exception(error)[-3:]).strip()

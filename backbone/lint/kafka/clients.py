@@ -1,0 +1,219 @@
+"""The services around a cluster: what they bootstrap to, and the copies they ask for.
+
+Connect, Schema Registry (Confluent, Apicurio), REST proxies, user interfaces, exporters, stream processors
+and init scripts name their brokers in environment variables, in arguments or in text that holds
+configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from backbone import addresses
+from backbone.lint.kafka import clusters, network
+from backbone.lint.kafka.images import parse_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from backbone.addresses import Endpoint, Listener
+    from backbone.lint.kafka.clusters import Cluster, Node
+    from backbone.lint.project import Project, Service
+    from backbone.source.span import Span
+
+    Path = tuple[str | int, ...]
+
+_BOOTSTRAP_VARIABLE = re.compile(
+    # BOOTSTRAP_SERVERS of Connect, registries, REST proxies; kafbat's KAFKA_CLUSTERS_0_BOOTSTRAPSERVERS;
+    # Kafdrop's KAFKA_BROKERCONNECT; KAFKA_BROKERS of consoles and applications.
+    r"(.*_)?(BOOTSTRAP_?SERVERS?|BROKER_?CONNECT|KAFKA_BROKERS?|BROKER_LIST|KAFKA_BROKER_LIST"
+    r"|KAFKA_(URL|SERVERS?|HOSTS|(SERVICE_)?ADDR(ESS(ES)?)?))|(DEFAULT_)?BROKERS",
+    re.IGNORECASE,
+)
+_LIST = r"(?P<list>[A-Za-z0-9_.\-\[\]:/]+:\d+(?:\s*,\s*[A-Za-z0-9_.\-\[\]:/]+:\d+)*)"
+_BOOTSTRAP_TEXT = re.compile(
+    r"(?:--bootstrap-servers?|--broker-list|--kafka\.(?:server|brokers)|--brokers?"
+    r"|bootstrap[._-]?servers?[\"']?)\s*[=:\s]\s*[\"'\[]*" + _LIST
+)
+_SHORT_FLAG_TEXT = re.compile(r"\b(?:kcat|kafkacat|cub\s+kafka-ready)\b[^\n;|&]*?\s-b\s*[\"']?" + _LIST)
+_REPLICATION_VARIABLE = re.compile(
+    r".*(REPLICATION_FACTOR|_TOPIC_REPLICAS|INTERNAL_TOPICS_REPLICATION|TOPICS?_REPLICATION)", re.IGNORECASE
+)
+_CREATE = re.compile(r"kafka-topics(?:\.sh)?\b(?P<rest>(?:\\\n|[^\n;|&])*)")
+_REPLICATION_FLAG = re.compile(r"--replication-factor[\s=]+[\"']?(?P<factor>\d+)")
+_MIN_ISR_FLAG = re.compile(r"min\.insync\.replicas=[\"']?(?P<isr>\d+)")
+_COMMAND_FLAG = re.compile(r"-[a-z]*c[a-z]*")
+_CONNECT_MARKERS = frozenset({"CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID", "CONNECT_CONFIG_STORAGE_TOPIC"})
+_HTTP_SERVERS = (
+    # The variables that only this server has, the one that says where it listens, and its own port.
+    (_CONNECT_MARKERS, "CONNECT_LISTENERS", 8083),
+    (
+        frozenset({"SCHEMA_REGISTRY_HOST_NAME", "SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS"}),
+        "SCHEMA_REGISTRY_LISTENERS",
+        8081,
+    ),
+    (frozenset({"KAFKA_REST_HOST_NAME", "KAFKA_REST_BOOTSTRAP_SERVERS"}), "KAFKA_REST_LISTENERS", 8082),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """One address that a service connects to first."""
+
+    service: Service
+    path: Path
+    """From the top of the model: a service may read its addresses from a top-level config."""
+    endpoint: Endpoint
+
+    @property
+    def where(self) -> Span:
+        """The address in its text."""
+        return self.service.sources.where(*self.path, part=self.endpoint.text)
+
+
+@dataclass(frozen=True, eq=False)
+class Replication:
+    """A replication factor that a service, or a topic command of it, asks for; min_isr where it says one."""
+
+    service: Service
+    path: Path
+    text: str
+    factor: int
+    min_isr: int | None = None
+
+    @property
+    def where(self) -> Span:
+        """The number, or the flag with its number."""
+        return self.service.where(*self.path, part=self.text)
+
+    @property
+    def name(self) -> str:
+        """What asks: the variable, or the topic command."""
+        return str(self.path[1]) if self.path[0] == "environment" else "kafka-topics --create"
+
+
+def scripts_of(service: Service) -> Iterator[tuple[Path, str]]:
+    """Yield the scripts that a shell runs, word by word, or else the whole command line, with their paths."""
+    shell = any(_COMMAND_FLAG.fullmatch(word) for word in (*service.entrypoint, *service.command))
+    for key, words in (("entrypoint", service.entrypoint), ("command", service.command)):
+        if shell or any("\n" in word for word in words):
+            for index, word in enumerate(words):
+                yield (key, index), word
+        elif words:
+            yield (key,), " ".join(words)
+
+
+def http_port(service: Service) -> int | None:
+    """Return the port a known HTTP server of Kafka's surroundings listens on, None for any other service."""
+    for markers, variable, default in _HTTP_SERVERS:
+        if markers & service.environment.keys():
+            ports = re.findall(r":(\d+)", service.environment.get(variable, ""))
+            return int(ports[0]) if ports else default
+    return None
+
+
+def is_connect(service: Service) -> bool:
+    """Whether a service is a Kafka Connect worker that is configured by CONNECT_ variables."""
+    return parse_image(service.image).is_connect or bool(_CONNECT_MARKERS & service.environment.keys())
+
+
+@lru_cache(maxsize=8)
+def bootstraps(project: Project) -> tuple[Bootstrap, ...]:
+    """Return every bootstrap address of every service that is no Kafka node."""
+    nodes = clusters.by_service(project)
+    found: list[Bootstrap] = []
+    for service in project.services.values():
+        if service.name not in nodes:
+            own = ("services", service.name)
+            found += [Bootstrap(service, (*own, *path), endpoint) for path, endpoint in _endpoints(service)]
+            found += _in_configs(service, project)
+    return tuple(found)
+
+
+def _endpoints(service: Service) -> Iterator[tuple[Path, Endpoint]]:
+    """Yield each bootstrap address in the variables and commands of a service, with its path there."""
+    for variable, value in service.environment.items():
+        if _BOOTSTRAP_VARIABLE.fullmatch(variable):
+            for endpoint in addresses.parse_endpoints(value.strip("[]\"' ")):
+                yield ("environment", variable), endpoint
+        elif "\n" in value:
+            for endpoint in _in_text(value):
+                yield ("environment", variable), endpoint
+    for path, text in scripts_of(service):
+        for endpoint in _in_text(text):
+            yield _place(service, path, endpoint.text), endpoint
+
+
+def _in_configs(service: Service, project: Project) -> Iterator[Bootstrap]:
+    """Yield each bootstrap address in the inline configs that a service mounts."""
+    for entry in service.body.get("configs") or ():
+        name = str(entry.get("source") if isinstance(entry, dict) else entry)
+        content = str(project.section("configs").get(name, {}).get("content") or "")
+        for endpoint in _in_text(content):
+            yield Bootstrap(service, ("configs", name, "content"), endpoint)
+
+
+def _in_text(text: str) -> Iterator[Endpoint]:
+    for pattern in (_BOOTSTRAP_TEXT, _SHORT_FLAG_TEXT):
+        for match in pattern.finditer(text):
+            yield from addresses.parse_endpoints(match["list"])
+
+
+def _place(service: Service, path: Path, text: str) -> Path:
+    """Return the path of the one word of a command line that holds a text, the whole line's if none does."""
+    words = service.entrypoint if path == ("entrypoint",) else service.command if path == ("command",) else ()
+    return next(((*path, index) for index, word in enumerate(words) if text in word), path)
+
+
+def replications(project: Project) -> Iterator[Replication]:
+    """Yield every replication factor that a service which is no Kafka node asks for."""
+    nodes = clusters.by_service(project)
+    for service in project.services.values():
+        if service.name not in nodes:
+            for variable, value in service.environment.items():
+                if _REPLICATION_VARIABLE.fullmatch(variable) and re.fullmatch(r"\d+", value.strip()):
+                    yield Replication(service, ("environment", variable), value.strip(), int(value))
+        yield from _topic_commands(service)
+
+
+def _topic_commands(service: Service) -> Iterator[Replication]:
+    for path, text in scripts_of(service):
+        for match in _CREATE.finditer(text):
+            factor = _REPLICATION_FLAG.search(match["rest"])
+            if factor and "--create" in match["rest"]:
+                isr = _MIN_ISR_FLAG.search(match["rest"])
+                yield Replication(service, path, factor[0], int(factor["factor"]), int(isr["isr"]) if isr else None)
+
+
+def cluster_of(service: Service, project: Project) -> Cluster | None:
+    """Return the cluster that a service uses: the one it bootstraps to, or the only one there is."""
+    every = clusters.clusters(project)
+    names = network.of(project)
+    for bootstrap in _by_client(project).get(service.name, ()):
+        hosts = {found.name for found in names.resolve(service, bootstrap.endpoint.host)}
+        match = next((one for one in every if hosts & one.names), None)
+        if match:
+            return match
+    return every[0] if len(every) == 1 else None
+
+
+@lru_cache(maxsize=8)
+def _by_client(project: Project) -> Mapping[str, list[Bootstrap]]:
+    found: dict[str, list[Bootstrap]] = {}
+    for bootstrap in bootstraps(project):
+        found.setdefault(bootstrap.service.name, []).append(bootstrap)
+    return found
+
+
+def served_by(bootstrap: Bootstrap, project: Project) -> Iterator[tuple[Node, Listener]]:
+    """Yield each broker's listener that answers at a bootstrap address inside the project's networks."""
+    nodes = clusters.by_service(project)
+    local = bootstrap.endpoint.host in addresses.LOOPBACK
+    for service in network.of(project).resolve(bootstrap.service, bootstrap.endpoint.host):
+        node = nodes.get(service.name)
+        for listener in node.client_listeners if node and node.is_broker else ():
+            if node and listener.port == bootstrap.endpoint.port and (local or not listener.is_loopback):
+                yield node, listener

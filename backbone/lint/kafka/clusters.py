@@ -1,0 +1,333 @@
+"""The Kafka clusters of a project: nodes with their roles, listeners, voters and settings.
+
+`clusters(project)` is the entry: nodes that name each other as voters (or share a ZooKeeper) form one
+cluster, so a project may hold several. Everything is derived from the resolved model; where a value is
+written, the node knows.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from backbone import addresses
+from backbone.lint.kafka import network, properties
+from backbone.lint.kafka.images import APACHE, BITNAMI, CONFLUENT, Image, parse_image
+from backbone.lint.kafka.properties import Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from backbone.addresses import Listener, Voter
+    from backbone.lint.project import Project, Service
+    from backbone.source.span import Span
+
+BROKER = "broker"
+CONTROLLER = "controller"
+
+_MARKERS = frozenset(
+    {"process.roles", "node.id", "broker.id", "advertised.listeners", "listeners", "zookeeper.connect",
+     "controller.quorum.voters", "controller.quorum.bootstrap.servers"}
+)  # fmt: skip
+"""Properties that only a node sets."""
+
+_IMAGE_DEFAULTS = {
+    # docker/server.properties of apache/kafka: used as it is when no variable sets a property.
+    "node.id": "1",
+    "process.roles": "broker,controller",
+    "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
+    "advertised.listeners": "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093",
+    "controller.listener.names": "CONTROLLER",
+    "controller.quorum.voters": "1@localhost:9093",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "log.dirs": "/tmp/kraft-combined-logs",  # noqa: S108 - what the image does, not what we do
+}
+_MOUNTED_CONFIG = "/mnt/shared/config"
+_LOG_DIRS = {APACHE: "/tmp/kafka-logs", CONFLUENT: "/var/lib/kafka/data", BITNAMI: "/bitnami/kafka/data"}  # noqa: S108
+_SERVER_START = re.compile(r"kafka-server-start|docker/run\b|kafka\.Kafka\b|docker/launch|start-kafka|kafka-run\b")
+_TOOLS = re.compile(
+    r"kafka-(topics|configs|acls|console|leader|metadata|features|storage|broker-api)|\b(cub|kcat)\b"
+    r"|connect-(mirror-maker|distributed|standalone)"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One Kafka node: a broker, a controller, or both."""
+
+    service: Service
+    image: Image
+    vendor: str
+    prefix: str
+    settings: Mapping[str, Setting]
+    complete: bool
+    """False when a mounted file or an unknown image may hold more: nothing is said of what is absent."""
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return self.service.name
+
+    def get(self, name: str, default: str = "") -> str:
+        """Return a property as text."""
+        setting = self.settings.get(name)
+        return setting.value.strip() if setting else default
+
+    def number(self, name: str) -> int | None:
+        """Return a property as a number: Kafka's own default when unset, None when it is not a number."""
+        default = properties.known("broker").get(name, ("", ""))[1]
+        text = self.get(name, default)
+        return int(text) if re.fullmatch(r"-?\d+", text) else None
+
+    def is_set(self, name: str) -> bool:
+        """Whether the project's files set a property (an image's default does not count)."""
+        setting = self.settings.get(name)
+        return bool(setting and setting.variable)
+
+    def where(self, name: str, part: str = "") -> Span:
+        """Return where a property's value, or a part of it, is written; the service's key if nowhere."""
+        setting = self.settings.get(name)
+        if setting is None or not setting.variable:
+            return self.service.span
+        return self.service.where("environment", setting.variable, part=part)
+
+    def variable(self, name: str) -> str:
+        """Return the variable that sets a property, or would set it."""
+        setting = self.settings.get(name)
+        return setting.variable if setting and setting.variable else properties.variable_name(name, self.prefix)
+
+    @cached_property
+    def roles(self) -> frozenset[str]:
+        """BROKER, CONTROLLER, both; empty for a node of the ZooKeeper style."""
+        return frozenset(role.lower() for role in addresses.entries(self.get("process.roles")))
+
+    @property
+    def is_controller(self) -> bool:
+        """Whether it votes on metadata."""
+        return CONTROLLER in self.roles
+
+    @property
+    def is_broker(self) -> bool:
+        """Whether it holds data; a node without roles is a broker of the ZooKeeper style."""
+        return BROKER in self.roles or not self.roles
+
+    @property
+    def id_property(self) -> str:
+        """The property that holds the node's id: node.id, or broker.id of the ZooKeeper style."""
+        return "broker.id" if "node.id" not in self.settings and "broker.id" in self.settings else "node.id"
+
+    @cached_property
+    def id(self) -> int | None:
+        """The node id, None when it is missing or not a number."""
+        text = self.get(self.id_property)
+        return int(text) if re.fullmatch(r"-?\d+", text) else None
+
+    @cached_property
+    def listeners(self) -> tuple[Listener, ...]:
+        """What the node listens on, by the image's rules when `listeners` is not set."""
+        if text := self.get("listeners"):
+            return addresses.parse_listeners(text)
+        if self.vendor == CONFLUENT and self.is_broker:
+            # Confluent's start script takes the advertised names and ports and listens on every address.
+            return tuple(
+                addresses.Listener(entry.name, "0.0.0.0", entry.port, entry.text)  # noqa: S104 - what the image does
+                for entry in addresses.parse_listeners(self.get("advertised.listeners"))
+            )
+        return addresses.parse_listeners("PLAINTEXT://:9092") if self.complete else ()
+
+    @cached_property
+    def advertised(self) -> tuple[Listener, ...]:
+        """What the node tells clients to use; its listeners when `advertised.listeners` is not set."""
+        if text := self.get("advertised.listeners"):
+            return addresses.parse_listeners(text)
+        return tuple(entry for entry in self.listeners if entry.name not in self.controller_names)
+
+    @property
+    def advertised_property(self) -> str:
+        """The property the advertised addresses come from."""
+        return "advertised.listeners" if self.get("advertised.listeners") else "listeners"
+
+    def listener(self, name: str) -> Listener | None:
+        """Return the listener of a name."""
+        return next((entry for entry in self.listeners if entry.name == name), None)
+
+    @cached_property
+    def controller_names(self) -> tuple[str, ...]:
+        """Names of the controller listeners, in upper case."""
+        return tuple(name.upper() for name in addresses.entries(self.get("controller.listener.names")))
+
+    @cached_property
+    def client_listeners(self) -> tuple[Listener, ...]:
+        """The listeners that brokers and clients use."""
+        return tuple(entry for entry in self.listeners if entry.name not in self.controller_names)
+
+    @cached_property
+    def protocols(self) -> Mapping[str, str]:
+        """Listener name → security protocol, as written; empty when the map is not set."""
+        return addresses.parse_protocol_map(self.get("listener.security.protocol.map"))
+
+    @cached_property
+    def inter_broker_name(self) -> str:
+        """The listener brokers use among themselves; by default the one named like the security protocol."""
+        name = self.get("inter.broker.listener.name") or self.get("security.inter.broker.protocol", "PLAINTEXT")
+        return name.upper()
+
+    @cached_property
+    def voters(self) -> tuple[Voter, ...]:
+        """The static quorum; empty for a dynamic one."""
+        return addresses.parse_voters(self.get("controller.quorum.voters"))
+
+    @cached_property
+    def log_dirs(self) -> tuple[str, ...]:
+        """Where it keeps its data inside the container."""
+        text = self.get("log.dirs") or self.get("log.dir") or _LOG_DIRS.get(self.vendor, "")
+        return tuple(entry.rstrip("/") for entry in addresses.entries(text))
+
+    @cached_property
+    def cluster_id(self) -> str:
+        """The KRaft cluster id of its environment, "" when none is given."""
+        environment = self.service.environment
+        names = ("CLUSTER_ID", "KAFKA_CLUSTER_ID", "KAFKA_KRAFT_CLUSTER_ID")
+        return next((environment[name] for name in names if environment.get(name)), "")
+
+    def older_than(self, major: int, minor: int) -> bool:
+        """Whether the image's Kafka is known to be older than a version."""
+        version = self.image.kafka_version
+        return version is not None and version < (major, minor)
+
+
+@dataclass(frozen=True, eq=False)
+class Cluster:
+    """Nodes that belong together."""
+
+    nodes: tuple[Node, ...]
+    project: Project
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the nodes' services."""
+        return frozenset(node.name for node in self.nodes)
+
+    @cached_property
+    def brokers(self) -> tuple[Node, ...]:
+        """The nodes that hold data."""
+        return tuple(node for node in self.nodes if node.is_broker)
+
+    @cached_property
+    def controllers(self) -> tuple[Node, ...]:
+        """The nodes that vote."""
+        return tuple(node for node in self.nodes if node.is_controller)
+
+    @cached_property
+    def static(self) -> tuple[Node, ...]:
+        """The nodes that name their voters."""
+        return tuple(node for node in self.nodes if node.voters)
+
+    def sizes(self) -> Iterator[tuple[frozenset[str], int]]:
+        """Yield each set of profiles that starts a node, with the number of brokers it starts."""
+        for profiles in self.project.profile_sets:
+            active = self.project.active(profiles)
+            if any(node.name in active for node in self.nodes):
+                yield profiles, sum(node.name in active for node in self.brokers)
+
+    def smallest(self) -> tuple[frozenset[str], int]:
+        """Return the fewest brokers that any set of profiles starts, and that set."""
+        return min(self.sizes(), key=lambda pair: pair[1], default=(frozenset(), len(self.brokers)))
+
+
+def node_of(service: Service) -> Node | None:
+    """Return the Kafka node that a service runs, None if it runs something else."""
+    image = parse_image(service.image)
+    vendor = image.vendor or _vendor_of_a_copy(service, image)
+    prefix = "KAFKA_CFG_" if vendor == BITNAMI else "KAFKA_"
+    found = properties.settings(service.environment, prefix)
+    if image.is_connect or not _runs_server(service) or not (vendor or _MARKERS & found.keys()):
+        return None
+    mounted = any(
+        mount.target.startswith(_MOUNTED_CONFIG) or mount.target.endswith(".properties") for mount in service.mounts
+    )
+    if vendor == APACHE and not found and not mounted:
+        found = {name: Setting(name, value) for name, value in _IMAGE_DEFAULTS.items()}
+    elif not _MARKERS & found.keys() and not mounted:
+        return None
+    # An image nobody knows may have defaults of its own, unless it is told everything a node needs.
+    complete = not mounted and bool(vendor or "process.roles" in found)
+    return Node(service, image, vendor, prefix, found, complete)
+
+
+def _vendor_of_a_copy(service: Service, image: Image) -> str:
+    """Return whose start script an image runs that mirrors Confluent's or is built on apache/kafka."""
+    name = image.repository.rpartition("/")[2]
+    if name in ("cp-kafka", "cp-server"):
+        return CONFLUENT
+    known = {"KAFKA_PROCESS_ROLES", "KAFKA_NODE_ID"} & service.environment.keys()
+    return APACHE if name == "kafka" and known else ""
+
+
+def _runs_server(service: Service) -> bool:
+    """Whether the container starts a server: an image's own command does, a script of tools does not."""
+    words = " ".join((*service.entrypoint, *service.command))
+    return bool(not words or _SERVER_START.search(words) or not _TOOLS.search(words))
+
+
+@lru_cache(maxsize=8)
+def clusters(project: Project) -> tuple[Cluster, ...]:
+    """Return the clusters of a project, in the order of their first node's name."""
+    found = {name: node for name, service in project.services.items() if (node := node_of(service))}
+    leader = {name: name for name in found}
+    for name, node in found.items():
+        for partner in _partners(node, found, network.of(project)):
+            leader[_root(leader, partner)] = _root(leader, name)
+    groups: dict[str, list[Node]] = {}
+    for name, node in found.items():
+        groups.setdefault(_root(leader, name), []).append(node)
+    return tuple(Cluster(tuple(group), project) for group in groups.values())
+
+
+def _root(leader: dict[str, str], name: str) -> str:
+    """Return the one name that stands for a node's cluster, shortening the way to it (union-find)."""
+    while leader[name] != name:
+        leader[name] = leader[leader[name]]
+        name = leader[name]
+    return name
+
+
+def _partners(node: Node, found: Mapping[str, Node], names: network.Names) -> Iterator[str]:
+    """Yield the nodes that this one names as voters or controllers, or shares a ZooKeeper with."""
+    hosts = {voter.host for voter in node.voters}
+    hosts |= {entry.host for entry in addresses.parse_endpoints(node.get("controller.quorum.bootstrap.servers"))}
+    for host in hosts:
+        yield from (service.name for service in names.resolve(node.service, host) if service.name in found)
+    if zookeeper := node.get("zookeeper.connect"):
+        yield next(name for name, other in found.items() if other.get("zookeeper.connect") == zookeeper)
+
+
+@lru_cache(maxsize=8)
+def by_service(project: Project) -> Mapping[str, Node]:
+    """Return every node by the name of its service."""
+    return {node.name: node for one in clusters(project) for node in one.nodes}
+
+
+def brokers(project: Project) -> Iterator[Node]:
+    """Yield every broker of every cluster."""
+    for cluster in clusters(project):
+        yield from cluster.brokers
+
+
+@lru_cache(maxsize=4)
+def brokers_by_name(project: Project) -> Mapping[str, Node]:
+    """Return every broker by its service's name."""
+    return {broker.name: broker for broker in brokers(project)}
+
+
+def nodes(project: Project) -> Iterator[Node]:
+    """Yield every node of every cluster."""
+    for cluster in clusters(project):
+        yield from cluster.nodes

@@ -1,0 +1,160 @@
+"""Kafka's properties and how the images read them from the environment.
+
+KAFKA_LOG_DIRS becomes `log.dirs`: the prefix goes, `_` is a dot, `__` an underscore and `___` a dash; names
+are in lower case (the rule of apache/kafka's KafkaDockerWrapper and of Confluent's images). The list of
+properties is schemas/kafka-properties.json, written by `invoke lint-properties` from Kafka's own classes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DATA_FILE = Path(__file__).resolve().parents[3] / "schemas" / "kafka-properties.json"
+
+NOT_PROPERTIES = re.compile(
+    # Read by the start scripts and the JVM (bin/kafka-run-class.sh), by the images, or by their log
+    # templates.
+    r"KAFKA_(VERSION|HEAP_OPTS|OPTS|JMX_\w+|JVM_PERFORMANCE_OPTS|GC_LOG_OPTS|DEBUG|LOG4J_\w+|TOOLS_LOG4J_\w+|HOME"
+    r"|MODE|CLUSTER_ID|ADVERTISED_HOST_NAME|ADVERTISED_PORT|CLUSTERS_\w+|REST_\w+|EXTRA_ARGS|SSL_\w+_FILENAME"
+    r"|SSL_\w+_CREDENTIALS|ENABLE_KRAFT|KRAFT_\w+|CREATE_TOPICS|LOG4J2_\w+|IMAGE|TAG|PORT|HOST|DATA_DIR)"
+    r"|CONNECT_(LOG4J_\w+|CUB_\w+|KAFKA_\w*OPTS|HEAP_OPTS|JMX_\w+|REST_PORT|CLUSTER_ID)"
+)
+"""Variables with the prefix of properties that are none."""
+
+OPEN_PREFIXES: Mapping[str, tuple[str, ...]] = {
+    "broker": (
+        "listener.name.",
+        "config.providers.",
+        "rsm.config.",
+        "rlmm.config.",
+        "confluent.",
+        "metrics.context.",
+        "authorizer.",
+        "client.quota.callback.",
+    ),
+    "connect": (
+        "key.converter.",
+        "value.converter.",
+        "header.converter.",
+        "internal.key.converter",
+        "internal.value.converter",
+        "admin.listeners.",
+        "listeners.https.",
+        "config.providers.",
+        "confluent.",
+        "metrics.context.",
+        "config.storage.",
+        "offset.storage.",
+        "status.storage.",
+        "topic.creation.",
+        "rest.",
+    ),
+}
+"""Names under these belong to plugins, listeners or topics, so Kafka's list does not hold them."""
+
+EXTRA: Mapping[str, frozenset[str]] = {
+    # Known to Kafka without documentation, or to a class it ships (StandardAuthorizer, FileConfigProvider).
+    "broker": frozenset(
+        {
+            "super.users",
+            "allow.everyone.if.no.acl.found",
+            "unstable.api.versions.enable",
+            "unstable.feature.versions.enable",
+        }
+    ),
+    "connect": frozenset({"offset.storage.file.filename"}),
+}
+
+REMOVED_IN_4 = re.compile(
+    # What KafkaConfig and DistributedConfig of 3.9.1 print and those of 4.3.1 do not.
+    r"zookeeper\..+|password\.encoder\..+|auto\.include\.jmx\.reporter|broker\.id\.generation\.enable"
+    r"|control\.plane\.listener\.name|controlled\.shutdown\.(max\.retries|retry\.backoff\.ms)"
+    r"|delegation\.token\.master\.key|eligible\.leader\.replicas\.enable|group\.share\.max\.groups"
+    r"|inter\.broker\.protocol\.version|leader\.imbalance\.per\.broker\.percentage"
+    r"|log\.message\.(downconversion\.enable|format\.version|timestamp\.difference\.max\.ms)"
+    r"|offsets\.commit\.required\.acks|reserved\.broker\.max\.id"
+)
+"""Properties of Kafka 3 that Kafka 4 reads past."""
+
+_CLIENT_FAMILIES = {"producer.": "producer", "consumer.": "consumer", "admin.": "admin"}
+_NEAR = 0.84
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One property of a service and the variable that sets it; variable is "" for an image's own default."""
+
+    name: str
+    value: str
+    variable: str = ""
+
+
+@functools.cache
+def known(family: str) -> Mapping[str, tuple[str, str]]:
+    """Return name → (type, default) of a family: broker, connect, producer, consumer, admin."""
+    properties: dict[str, list[str]] = _data()[family]
+    return {name: (kind, default) for name, (kind, default) in properties.items()}
+
+
+def kafka_version() -> str:
+    """Return the Kafka version whose properties are known."""
+    return str(_data()["kafka_version"])
+
+
+@functools.cache
+def _data() -> dict[str, dict[str, list[str]]]:
+    document: dict[str, dict[str, list[str]]] = json.loads(_DATA_FILE.read_text(encoding="utf-8"))
+    return document
+
+
+def property_name(variable: str, prefix: str) -> str:
+    """Return the property that a variable sets: KAFKA_MIN_INSYNC_REPLICAS is min.insync.replicas."""
+    body = variable.removeprefix(prefix).lower()
+    return re.sub(r"_{1,3}", lambda run: {1: ".", 2: "_", 3: "-"}[len(run[0])], body)
+
+
+def variable_name(name: str, prefix: str) -> str:
+    """Return the variable that sets a property, the inverse of `property_name`."""
+    dashed = name.replace("_", "__").replace("-", "___").replace(".", "_")
+    return prefix + dashed.upper()
+
+
+def settings(environment: Mapping[str, str], prefix: str) -> dict[str, Setting]:
+    """Return the properties that an environment sets, by their name."""
+    found = {}
+    for variable, value in environment.items():
+        if variable.startswith(prefix) and not NOT_PROPERTIES.fullmatch(variable):
+            name = property_name(variable, prefix)
+            found[name] = Setting(name, value, variable)
+    return found
+
+
+def is_known(name: str, family: str) -> bool:
+    """Say whether a family has this property, or hands names like it to a plugin or a listener."""
+    if name in known(family) or name in EXTRA.get(family, ()):
+        return True
+    for prefix, clients in _CLIENT_FAMILIES.items():
+        if family == "connect" and name.startswith(prefix):
+            return is_known(name.removeprefix(prefix), clients) or not suggestion(name, family)
+    return name.startswith(OPEN_PREFIXES.get(family, ())) and not suggestion(name, family)
+
+
+@functools.cache
+def suggestion(name: str, family: str) -> str:
+    """Return the property somebody probably meant, "" if none is near."""
+    candidates = [*known(family), *EXTRA.get(family, ())]
+    if family == "connect":
+        candidates += [
+            p + key for p, clients in _CLIENT_FAMILIES.items() if name.startswith(p) for key in known(clients)
+        ]
+    near = difflib.get_close_matches(name, candidates, n=1, cutoff=_NEAR)
+    return near[0] if near else ""

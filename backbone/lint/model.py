@@ -1,0 +1,168 @@
+"""What a rule is and what it says, and the decorator that registers one.
+
+A rule is a generator over a Project:
+
+    @rule("KC127", "external-port-mismatch", Severity.ERROR)
+    def external_port_mismatch(project: Project) -> Iterator[Finding]:
+        \"\"\"Flag an advertised port that nothing publishes.
+
+        More sentences about what it looks at and what it leaves alone.
+
+        Why:
+            The first connection succeeds, then the client is sent to a closed port.
+
+        Fails:
+            services:
+              kafka: …
+
+        Passes:
+            services:
+              kafka: …
+            --- .env
+            KAFKA_PORT=9092
+
+        Source:
+            https://…
+        \"\"\"
+
+The docstring is the documentation (`invoke explain`, docs/rules.md) and a test runs every example. An example
+is a `docker-compose.yml`; a line `--- NAME` begins another file of the same example.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from backbone.source.span import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from backbone.lint.project import Project
+
+    Check = Callable[[Project], Iterable["Finding"]]
+
+__all__ = ["RULES", "Doc", "Edit", "Finding", "Related", "Rule", "Severity", "Span", "rule"]
+
+_CODE = re.compile(r"KC\d{3}")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_SECTIONS = ("Why", "Fails", "Passes", "Source")
+
+
+class Severity(IntEnum):
+    """How sure and how bad: an error will not work, a warning will hurt, an info is worth knowing."""
+
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+    @property
+    def word(self) -> str:
+        """The name a person reads and writes."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another place that matters, with the few words printed under it."""
+
+    span: Span
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace one stretch of a file. Given only where the answer is certain; several make one fix."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One defect at one place.
+
+    at: the place. message: one sentence with the values found. label: the few words under the excerpt. help:
+    what to write instead. service: its name, "" for none. evidence: what tells this finding from another of
+    the same rule, file and service; never prose, so that rewording keeps the identity. related: other places.
+    edits: the certain fix. why: replaces the rule's own reason. severity: replaces the rule's own.
+    """
+
+    at: Span
+    message: str
+    service: str = ""
+    help: str = ""
+    evidence: str = ""
+    label: str = ""
+    related: tuple[Related, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    why: str = ""
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doc:
+    """A rule's documentation: the summary line, what it does, and the sections of its docstring."""
+
+    summary: str
+    what: str
+    why: str
+    fails: str
+    passes: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One check with what is known about it.
+
+    needs_model: it cannot speak when Compose refuses the project.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    check: Check
+    needs_model: bool = True
+    doc: Doc = field(default_factory=lambda: Doc("", "", "", "", "", ""))
+
+
+RULES: dict[str, Rule] = {}
+"""Every rule by its code; a family registers by being imported (scripts.lint.engine does it)."""
+
+
+def rule(code: str, name: str, severity: Severity, *, needs_model: bool = True) -> Callable[[Check], Check]:
+    """Register a check.
+
+    needs_model=False: it reads only files, so it runs even when Compose refuses the project.
+    """
+    if not _CODE.fullmatch(code) or not _NAME.fullmatch(name):
+        raise ValueError(f"not a rule code and kebab-case name: {code} {name}")
+
+    def register(check: Check) -> Check:
+        if code in RULES or any(known.name == name for known in RULES.values()):
+            raise ValueError(f"{code} {name} is registered twice")
+        RULES[code] = Rule(code, name, severity, check, needs_model, parse_doc(check.__doc__ or ""))
+        return check
+
+    return register
+
+
+def parse_doc(docstring: str) -> Doc:
+    """Return the parts of a rule's docstring; a missing section is ""."""
+    sections: dict[str, list[str]] = {"": []}
+    current = ""
+    for line in inspect.cleandoc(docstring).splitlines():
+        heading = line.removesuffix(":")
+        if line.endswith(":") and heading in _SECTIONS:
+            current = heading
+            sections[current] = []
+        else:
+            sections[current].append(line)
+    text: Mapping[str, str] = {name: inspect.cleandoc("\n".join(["", *lines])) for name, lines in sections.items()}
+    summary, _, what = text[""].partition("\n")
+    return Doc(summary, what.strip(), *(text.get(name, "") for name in ("Why", "Fails", "Passes", "Source")))

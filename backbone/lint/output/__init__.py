@@ -1,0 +1,1 @@
+"""What a lint says, for people and for machines."""

@@ -1,0 +1,86 @@
+"""The report a person reads: each finding with its source, its reason and what to do, then one verdict."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from backbone.lint.model import Severity
+from backbone.lint.output.excerpt import Mark, excerpt, plain, split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from backbone.lint.engine import Crash, Judged, Result
+    from backbone.lint.output.excerpt import Line
+    from backbone.lint.project import Project
+
+MOST = 200
+"""How many findings a person is shown."""
+
+_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
+
+
+def text(result: Result, project: Project, shown: Callable[[Path], str]) -> Iterator[Line]:
+    """Yield the lines of the report, each as pieces of text with a style. shown: how paths are printed."""
+    lines = functools.cache(lambda path: split(project.text(path)))
+    for judged in result.findings[:MOST]:
+        yield from _finding(judged, lines, shown)
+        yield [("", "")]
+    if len(result.findings) > MOST:
+        yield [(f"{len(result.findings) - MOST} more findings are left out here; --format json has all", "bold")]
+    for crash in result.crashes:
+        yield from _crash(crash)
+
+
+def verdict(result: Result, project: Project) -> str:
+    """Return one sentence: what was found, in what, and what could not be looked at."""
+    counts = [
+        _counted(number, severity.word)
+        for severity in sorted(Severity, reverse=True)
+        if (number := result.count(severity))
+    ]
+    words = [
+        f"{_counted(len(project.services), 'service')} in {_counted(len(project.paths), 'file')}",
+        _counted(result.ran, "rule"),
+    ]
+    if result.ignored:
+        words.append(f"{len(result.ignored)} ignored")
+    if fixable := sum(1 for judged in result.findings if judged.finding.edits):
+        words.append(f"{fixable} fixable (--fix)")
+    if result.skipped:
+        words.append(f"{len(result.skipped)} rules not run: they need a project that Compose accepts")
+    if result.late:
+        words.append(f"{len(result.late)} rules not run: time was up ({', '.join(rule.code for rule in result.late)})")
+    if result.crashes:
+        words.append(f"{len(result.crashes)} rules crashed")
+    return f"{', '.join(counts) or 'clean'}: {', '.join(words)}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _finding(judged: Judged, lines: Callable[[Path], list[str]], shown: Callable[[Path], str]) -> Iterator[Line]:
+    finding, style = judged.finding, _STYLES[judged.severity]
+    head = f"{judged.severity.word}[{judged.rule.code} {judged.rule.name}]"
+    yield [(head, style), (f": {plain(finding.message)}", "bold")]
+    marks = [Mark(finding.at, finding.label, style, primary=True)]
+    marks += [Mark(related.span, related.label, "blue") for related in finding.related]
+    yield from excerpt(marks, lines, shown)
+    notes = [("value", sentence) for sentence in finding.at.variables]
+    notes += [("why", judged.why), ("help", finding.help), ("more", f"invoke explain {judged.rule.code}")]
+    for label, words in notes:
+        if words:
+            yield [("  = ", "blue"), (f"{label}:", "bold"), (f" {plain(words)}", "")]
+
+
+def _crash(crash: Crash) -> Iterator[Line]:
+    yield [
+        (f"crash[{crash.code}]", _STYLES[Severity.ERROR]),
+        (": this rule failed, the others still ran", "bold"),
+    ]
+    for line in crash.detail.splitlines():
+        yield [("  | ", "blue"), (plain(line), "dim")]
+    yield [("", "")]

@@ -1,0 +1,116 @@
+"""Rules on properties: KC006."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backbone.lint.kafka import clusters, properties
+from backbone.lint.kafka.clients import is_connect
+from backbone.lint.kafka.images import APACHE, CONFLUENT, parse_image
+from backbone.lint.model import Finding, Severity, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from backbone.lint.kafka.clusters import Node
+    from backbone.lint.project import Project, Service
+
+_FIRST_WITHOUT_ZOOKEEPER = (4, 0)
+
+
+@rule("KC006", "unknown-property", Severity.ERROR)
+def unknown_property(project: Project) -> Iterator[Finding]:
+    """Flag a KAFKA_ or CONNECT_ variable that names no property of Kafka.
+
+    Names are checked against the list of the pinned version's broker and Connect worker; `producer.`,
+    `consumer.` and `admin.` of a worker against the clients' lists. Variables that images and start scripts
+    read themselves, properties of one listener (`listener.name.…`) and those of plugins pass. A name that is
+    near no known one is a warning only: it may belong to a plugin. Properties that ended with Kafka 3 are
+    flagged for images of Kafka 4.
+
+    Why:
+        Kafka reads past a property it does not know, so the value never arrives and nothing says so.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_LISTENERS: PLAINTEXT://:9092,CONTROLLER://:9093
+              KAFKA_ADVERTSED_LISTENERS: PLAINTEXT://kafka:9092
+              KAFKA_CONTROLLER_LISTENER_NAMES: CONTROLLER
+              KAFKA_CONTROLLER_QUORUM_VOTERS: 1@kafka:9093
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_LISTENERS: PLAINTEXT://:9092,CONTROLLER://:9093
+              KAFKA_ADVERTISED_LISTENERS: PLAINTEXT://kafka:9092
+              KAFKA_CONTROLLER_LISTENER_NAMES: CONTROLLER
+              KAFKA_CONTROLLER_QUORUM_VOTERS: 1@kafka:9093
+              KAFKA_HEAP_OPTS: -Xmx512m
+
+    Source:
+        ConfigDef of kafka.server.KafkaConfig and
+        org.apache.kafka.connect.runtime.distributed.DistributedConfig
+    """
+    for node in clusters.nodes(project):
+        if node.vendor in (APACHE, CONFLUENT):
+            yield from _of_node(node)
+    for service in project.services.values():
+        if is_connect(service):
+            # An image that is no Connect image may hand any variable to its own properties file.
+            certain = parse_image(service.image).is_connect
+            for setting in properties.settings(service.environment, "CONNECT_").values():
+                near = certain or properties.suggestion(setting.name, "connect")
+                past = properties.REMOVED_IN_4.fullmatch(setting.name)
+                if near and not past and not properties.is_known(setting.name, "connect"):
+                    yield _unknown(service, setting, "connect", "CONNECT_")
+
+
+def _of_node(node: Node) -> Iterator[Finding]:
+    modern = node.image.kafka_version is not None and not node.older_than(*_FIRST_WITHOUT_ZOOKEEPER)
+    for setting in node.settings.values():
+        if not setting.variable or properties.is_known(setting.name, "broker"):
+            continue
+        if not properties.REMOVED_IN_4.fullmatch(setting.name):
+            yield _unknown(node.service, setting, "broker", "KAFKA_")
+        elif modern:
+            yield _removed(node.service, setting)
+
+
+def _removed(service: Service, setting: properties.Setting) -> Finding:
+    return Finding(
+        at=service.key("environment", setting.variable),
+        message=f"{service.name} sets {setting.name}, which Kafka 4 no longer has",
+        service=service.name,
+        evidence=setting.variable,
+        label=f"{setting.name} ended with Kafka 3",
+        help=f"remove {setting.variable}",
+        severity=Severity.WARNING,
+    )
+
+
+def _unknown(service: Service, setting: properties.Setting, family: str, prefix: str) -> Finding:
+    meant = properties.suggestion(setting.name, family)
+    clients = [name for name in ("producer", "consumer", "admin") if setting.name in properties.known(name)]
+    reader = "Kafka broker" if family == "broker" else "Connect worker"
+    return Finding(
+        at=service.key("environment", setting.variable),
+        message=f"{service.name} sets {setting.name}, which no {reader} {properties.kafka_version()} knows",
+        service=service.name,
+        evidence=setting.variable,
+        label=f"a property of {', '.join(clients)} clients" if clients else f"sets {setting.name}",
+        help=(
+            f"did you mean {properties.variable_name(meant, prefix)}?"
+            if meant
+            else f"remove {setting.variable}, or ignore it here with the plugin that reads it as the reason"
+        ),
+        severity=Severity.ERROR if meant else Severity.WARNING,
+    )

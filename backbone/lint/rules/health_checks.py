@@ -1,0 +1,242 @@
+"""Rules on health checks (KC401, KC402, KC406, KC407)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from backbone.lint.kafka import clients, clusters
+from backbone.lint.model import Finding, Related, Severity, rule
+from backbone.lint.rules.one_shots import one_shots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from backbone.lint.project import Project, Service
+
+WAIT_LIMIT_S = 300
+"""How long somebody waits for a stack to become healthy, at most."""
+
+_DEFAULTS_S = {"interval": 30.0, "timeout": 30.0, "start_period": 0.0}  # Docker's own
+_DEFAULT_RETRIES = 3
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_HEALTHY = "service_healthy"
+_SELF = r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\$\{?HOSTNAME\}?|\$\(hostname(?: -\w)?\)|`hostname`|%s)"
+_PROBES = (
+    r"/dev/tcp/{self}/(?P<port>\d+)",
+    r"\bnc\s[^;&|]*?{self}\s+(?P<port>\d+)",
+    r"--bootstrap-(?:server|controller)s?[=\s]+[\"']?{self}:(?P<port>\d+)",
+    r"(?:kcat|kafkacat|kafka-ready)\b[^;&|]*?-b\s*[\"']?{self}:(?P<port>\d+)",
+    r"--broker-list[=\s]+[\"']?{self}:(?P<port>\d+)",
+)
+_AGENT_PORT = re.compile(r"(?:-javaagent:[^\s=]*=(?:[\w.]+:)?|\.port=)(\d+)")
+_HTTP = r"https?://{self}:(?P<port>\d+)"
+
+
+def seconds(text: object, default: float) -> float:
+    """Return the seconds of a duration such as `1m30s`; the default for what is none."""
+    parts = re.findall(r"([\d.]+)(h|ms|us|ns|m|s)", str(text or ""))
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else default
+
+
+@rule("KC401", "healthcheck-missing", Severity.WARNING)
+def healthcheck_missing(project: Project) -> Iterator[Finding]:
+    """Flag a long-running service without a health check.
+
+    Services that run once pass, and so do those that only build an image others use.
+
+    Why:
+        Nothing can wait for it: `up --wait` and depends_on count a container as ready the moment its process
+        starts.
+
+    Fails:
+        services:
+          kafka: {image: "apache/kafka:4.3.1"}
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            healthcheck: {test: [CMD, bash, -c, "exec 3<>/dev/tcp/localhost/9092"]}
+
+    Source:
+        specification, section 8: services declare health checks
+    """
+    once = one_shots(project)
+    for name, service in project.services.items():
+        if service.healthcheck is None and name not in once:
+            disabled = service.has("healthcheck")
+            yield Finding(
+                at=service.key("healthcheck") if disabled else service.span,
+                message=f"{name} {'disables its' if disabled else 'has no'} health check",
+                service=name,
+                evidence="healthcheck",
+                label="disabled here" if disabled else "no healthcheck",
+                help="add one that asks the service for the thing others need of it",
+            )
+
+
+@rule("KC402", "healthy-dependency-without-check", Severity.ERROR)
+def healthy_dependency_without_check(project: Project) -> Iterator[Finding]:
+    """Flag a wait for the health of a service that has no health check.
+
+    An image may hold a health check of its own, which is not seen here; for a service that is built this is a
+    warning.
+
+    Why:
+        `up` fails at run time: "container … has no healthcheck configured".
+
+    Fails:
+        services:
+          kafka: {image: "apache/kafka:4.3.1"}
+          ui:
+            image: ghcr.io/kafbat/kafka-ui:v1.4.2
+            depends_on: {kafka: {condition: service_healthy}}
+
+    Passes:
+        services:
+          kafka: {image: "apache/kafka:4.3.1"}
+          ui:
+            image: ghcr.io/kafbat/kafka-ui:v1.4.2
+            depends_on: {kafka: {condition: service_started}}
+
+    Source:
+        docker/compose pkg/compose/convergence.go
+    """
+    for service in project.services.values():
+        for name, condition in service.depends_on.items():
+            target = project.services.get(name)
+            if condition != _HEALTHY or target is None or target.healthcheck is not None:
+                continue
+            disabled = target.has("healthcheck")
+            yield Finding(
+                at=service.where("depends_on", name),
+                message=f"{service.name} waits until {name} is healthy, but {name} has no health check",
+                service=service.name,
+                evidence=name,
+                label="waits for health",
+                help=f"give {name} a healthcheck, or wait with service_started",
+                related=(Related(target.key("healthcheck") if disabled else target.span, "never healthy"),),
+                severity=Severity.WARNING if target.body.get("build") and not disabled else Severity.ERROR,
+            )
+
+
+@rule("KC406", "health-timing", Severity.WARNING)
+def health_timing(project: Project) -> Iterator[Finding]:
+    """Flag a health check whose timeout is longer than its interval, or that says "unhealthy" after minutes.
+
+    Why:
+        Checks do not overlap: with a longer timeout one hanging probe stretches the interval and hides the
+        state for that long. And what becomes unhealthy only after 5 minutes outlasts whoever waits for it.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            healthcheck: {test: [CMD, "true"], interval: 15s, timeout: 30s}
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            healthcheck: {test: [CMD, "true"], interval: 15s, timeout: 10s}
+
+    Source:
+        Docker documentation, HEALTHCHECK
+    """
+    for service in project.services.values():
+        check = service.healthcheck
+        if check is None:
+            continue
+        interval, timeout, start = (seconds(check.get(key), default) for key, default in _DEFAULTS_S.items())
+        if timeout > interval and check.get("timeout"):
+            yield Finding(
+                at=service.where("healthcheck", "timeout"),
+                message=f"{service.name} has a health timeout of {timeout:g} s, over its interval",
+                service=service.name,
+                evidence="timeout",
+                label=f"longer than {interval:g} s",
+                help=f"set the timeout to at most {interval:g}s",
+                related=(Related(service.where("healthcheck", "interval"), "the interval"),)
+                if service.has("healthcheck", "interval")
+                else (),
+            )
+        retries = int(check.get("retries") or _DEFAULT_RETRIES)
+        if (total := start + interval * retries) > WAIT_LIMIT_S:
+            yield Finding(
+                at=service.key("healthcheck"),
+                message=f"{service.name} is unhealthy only after {total:g} s",
+                service=service.name,
+                evidence="total",
+                label=f"start_period {start:g} s + {retries} x {interval:g} s",
+                help=f"keep start_period + interval x retries under {WAIT_LIMIT_S} s",
+            )
+
+
+@rule("KC407", "health-port-unknown", Severity.ERROR)
+def health_port_unknown(project: Project) -> Iterator[Finding]:
+    """Flag a health check that asks the container for a port it does not listen on.
+
+    Looked at: TCP and Kafka probes of Kafka nodes; HTTP probes of Connect, Schema Registry and REST proxies.
+    Ports of JMX and of a Java agent count as the node's own.
+
+    Why:
+        The service never becomes healthy, and what waits for it never starts.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment: {KAFKA_NODE_ID: "1", KAFKA_LISTENERS: "PLAINTEXT://:19092"}
+            healthcheck: {test: [CMD, bash, -c, "exec 3<>/dev/tcp/localhost/9092"]}
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment: {KAFKA_NODE_ID: "1", KAFKA_LISTENERS: "PLAINTEXT://:19092"}
+            healthcheck: {test: [CMD, bash, -c, "exec 3<>/dev/tcp/localhost/19092"]}
+
+    Source:
+        Docker documentation, HEALTHCHECK
+    """
+    nodes = clusters.by_service(project)
+    for service in project.services.values():
+        if service.healthcheck is None:
+            continue
+        node = nodes.get(service.name)
+        if node is not None:
+            if not node.complete or not node.listeners:
+                continue
+            ports = {listener.port for listener in node.listeners}
+            yield from _wrong_probes(service, _PROBES, ports | _side_ports(service), "listeners")
+        elif port := clients.http_port(service):
+            yield from _wrong_probes(service, (_HTTP,), {port} | _side_ports(service), "HTTP port")
+
+
+def _wrong_probes(service: Service, patterns: tuple[str, ...], ports: set[int], what: str) -> Iterator[Finding]:
+    test = service.body["healthcheck"].get("test") or ()
+    own = _SELF % "|".join(re.escape(name) for name in {service.name, service.hostname} - {""})
+    for index, word in enumerate([test] if isinstance(test, str) else test):
+        for pattern in patterns:
+            match = re.search(pattern.replace("{self}", own), str(word))
+            if match and int(match["port"]) not in ports:
+                yield Finding(
+                    at=service.where("healthcheck", "test", index, part=match["port"]),
+                    message=f"the health check of {service.name} asks port {match['port']}, its {what} "
+                    f"{'are' if what == 'listeners' else 'is'} {', '.join(map(str, sorted(ports)))}",
+                    service=service.name,
+                    evidence=match["port"],
+                    label="nothing listens here",
+                    help=f"ask {', '.join(map(str, sorted(ports)))}",
+                )
+
+
+def _side_ports(service: Service) -> set[int]:
+    """Return ports of JMX and Java agents: every `=PORT:` and …PORT of the environment."""
+    found: set[int] = set()
+    for variable, value in service.environment.items():
+        if variable.endswith("PORT") and value.isdigit():
+            found.add(int(value))
+        found.update(int(port) for port in _AGENT_PORT.findall(value))
+    return found

@@ -1,0 +1,292 @@
+"""KC001-KC005, loading: can the files be read, do they keep to the schema, does Compose accept them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from backbone.lint.model import Edit, Finding, Related, Severity, rule
+from backbone.source import compose_file, compose_schema
+from backbone.source.compose_file import MappingNode, ScalarNode, entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from backbone.lint.project import Project
+    from backbone.source.compose_file import ComposeFile, Node
+    from backbone.source.span import Span
+
+_CULPRIT = re.compile(
+    r"(?:undefined \w+|open|env file|service|detected:|exclusive|invalid \w+:|invalid duration)"
+    r" [`'\"]?([^\s`'\":;,]+)"
+)
+"""The name after the words with which Compose introduces what it refuses."""
+
+
+@rule("KC001", "yaml-syntax", Severity.ERROR, needs_model=False)
+def yaml_syntax(project: Project) -> Iterator[Finding]:
+    """Flag a file that is no YAML, no UTF-8, or too large to be meant.
+
+    Limits: 8 MiB, 100 levels of nesting, 100,000 values once aliases are expanded.
+
+    Why:
+        Compose cannot read the project at all, so nothing else can be said about it.
+
+    Fails:
+        services:
+          cache:
+            image: redis:7.4.1
+           ports: []
+
+    Passes:
+        services:
+          cache:
+            image: redis:7.4.1
+            ports: []
+
+    Source:
+        https://yaml.org/spec/1.2.2/
+    """
+    for file in project.sources.files:
+        if problem := file.problem:
+            yield Finding(
+                at=file.span(problem.start, problem.end),
+                message=f"{file.path.name} cannot be read: {problem.message}",
+                help=problem.help,
+                evidence=problem.message,
+                label="here",
+            )
+
+
+@rule("KC002", "duplicate-key", Severity.ERROR, needs_model=False)
+def duplicate_key(project: Project) -> Iterator[Finding]:
+    """Flag a key that is written twice in one mapping.
+
+    Why:
+        Compose refuses it ("mapping key already defined"); most YAML libraries silently keep the last one.
+
+    Fails:
+        services:
+          cache:
+            image: redis:7.4.1
+            image: redis:8.0.0
+
+    Passes:
+        services:
+          cache:
+            image: redis:7.4.1
+    """
+    for file in project.sources.files:
+        for path, node in compose_file.walk(file.root):
+            if isinstance(node, MappingNode):
+                yield from _duplicates(file, node, path)
+
+
+@rule("KC003", "schema", Severity.ERROR, needs_model=False)
+def schema(project: Project) -> Iterator[Finding]:
+    """Flag every place where a file departs from the Compose schema.
+
+    All of them at once, each at its own line, with the closest known key for one that is misspelt. A value
+    that holds `${…}` is judged by Compose alone, since only there it has a type.
+
+    Why:
+        Compose refuses such a file, but names one departure at a time and no line.
+
+    Fails:
+        services:
+          cache:
+            imgae: redis:7.4.1
+            ports: 6379
+
+    Passes:
+        services:
+          cache:
+            image: redis:7.4.1
+            ports: ["127.0.0.1:6379:6379"]
+
+    Source:
+        https://github.com/compose-spec/compose-spec/blob/main/schema/compose-spec.json
+    """
+    for file in project.sources.files:
+        if file.root is not None and file.problem is None:
+            yield from (_departure(file, each) for each in compose_schema.departures(file.root))
+
+
+@rule("KC004", "compose-refuses", Severity.ERROR, needs_model=False)
+def compose_refuses(project: Project) -> Iterator[Finding]:
+    """Flag a project that `docker compose config` refuses, in its own words at the place they name.
+
+    Silent when the reason is already known: a file that cannot be read, a duplicate key, a departure from the
+    schema.
+
+    Why:
+        Nothing can be started, and every rule that needs the resolved model had to be left out.
+
+    Fails:
+        services:
+          web:
+            image: nginx:1.29.3
+            depends_on: [api]
+
+    Passes:
+        services:
+          web:
+            image: nginx:1.29.3
+            depends_on: [api]
+          api:
+            image: nginx:1.29.3
+    """
+    known = (yaml_syntax, duplicate_key, schema)
+    if not project.refusal or any(True for check in known for _ in check(project)):
+        return
+    yield Finding(
+        at=_place(project, project.refusal),
+        message="Docker Compose refuses the project: " + " ".join(project.refusal.split()),
+        evidence=re.sub(r"/\S*/", "", project.refusal),
+        label="refused",
+        help="docker compose config -q says the same",
+    )
+
+
+@rule("KC005", "changed-scalar", Severity.WARNING)
+def changed_scalar(project: Project) -> Iterator[Finding]:
+    """Flag an unquoted value that the container receives differently from how it is written.
+
+    Environment variables, labels, build arguments and driver options are text, but YAML first takes an
+    unquoted `0755` for an octal number, `1.10` for 1.1, and a date for a point in time. A number that stays
+    the same number is only worth knowing, unless its key speaks of a version.
+
+    Why:
+        Compose hands over what YAML made of it: `0755` arrives as 493, `1.10` as 1.1, `2026-01-02` as
+        "2026-01-02 00:00:00 +0000 UTC".
+
+    Fails:
+        services:
+          cache:
+            image: redis:7.4.1
+            environment:
+              UMASK: 0022
+
+    Passes:
+        services:
+          cache:
+            image: redis:7.4.1
+            environment:
+              UMASK: "0022"
+              PORT: 6379
+              TLS: no
+
+    Source:
+        https://yaml.org/type/int.html
+    """
+    for service in project.services.values():
+        for section in (
+            ("environment",),
+            ("labels",),
+            ("build", "args"),
+            ("logging", "options"),
+            ("annotations",),
+        ):
+            values: object = service.body
+            for step in section:
+                values = values.get(step) if isinstance(values, dict) else None
+            for key, value in values.items() if isinstance(values, dict) else ():
+                node = project.sources.node("services", service.name, *section, key)
+                if isinstance(value, str) and node is not None and _changed(node, value):
+                    at = service.where(*section, key)
+                    yield Finding(
+                        at=at,
+                        message=f"{key} is written {node.value} but arrives as {value!r}",
+                        service=service.name,
+                        help=f'write "{node.value}"',
+                        evidence=f"{'.'.join(section)}.{key}",
+                        label=f"becomes {value}",
+                        edits=(Edit(at.before(), '"'), Edit(at.after(), '"')),
+                        severity=Severity.INFO if _same_number(node.value, value, key) else None,
+                    )
+
+
+def _changed(node: Node, value: str) -> bool:
+    """Say whether a plain scalar is text in the file and other text in the container."""
+    if not compose_file.is_plain(node) or "$" in node.value:
+        return False
+    return node.value not in (value, "", "~") and node.value.lower() not in ("null", "true", "false")
+
+
+def _same_number(written: str, value: str, key: str) -> bool:
+    """Say whether a reader of numbers sees no change: 0.50 for 0.5, but not version 1.10 for 1.1."""
+    try:
+        return float(written) == float(value) and not re.search("version|tag|release", key, re.IGNORECASE)
+    except ValueError:
+        return False
+
+
+def _duplicates(file: ComposeFile, node: MappingNode, path: tuple[str | int, ...]) -> Iterator[Finding]:
+    first: dict[str, Node] = {}
+    for key, _ in node.value:
+        if not isinstance(key, ScalarNode):
+            continue
+        if (before := first.setdefault(key.value, key)) is not key:
+            where = ".".join(str(step) for step in path) or "the top level"
+            yield Finding(
+                at=file.span_of(key),
+                message=f"{key.value!r} is written twice in {where}",
+                service=str(path[1]) if path[:1] == ("services",) and len(path) > 1 else "",
+                help="keep one of them",
+                evidence=f"{where}.{key.value}",
+                label="again here",
+                related=(Related(file.span_of(before), "first here"),),
+            )
+
+
+def _departure(file: ComposeFile, departure: compose_schema.Departure) -> Finding:
+    path = departure.path
+    where = ".".join(str(step) for step in path)
+    return Finding(
+        at=_span(file, departure),
+        message=departure.message,
+        service=str(path[1]) if path[:1] == ("services",) and len(path) > 1 else "",
+        help=departure.help,
+        evidence=f"{where} {departure.key}".strip(),
+        label=departure.label,
+    )
+
+
+def _span(file: ComposeFile, departure: compose_schema.Departure) -> Span:
+    """Return a departure's place: the unknown key, else the scalar, else the key that holds the value."""
+    holder = node = file.root
+    for step in (*departure.path, *((departure.key,) if departure.key else ())):
+        if isinstance(node, MappingNode) and str(step) in (known := entries(node)):
+            holder, node = known[str(step)]
+        elif isinstance(node, compose_file.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            holder = node = node.value[step]
+    if not departure.key and isinstance(node, ScalarNode) and node.value:
+        holder = node
+    span = file.span_of(holder) if holder is not None else file.span(0, 0)
+    return span if span.line == span.end_line else file.span(span.start, span.start)
+
+
+def _place(project: Project, refusal: str) -> Span:
+    """Return what Compose's words are about: a path, else a name in the service they speak of, else that service."""
+    words = re.sub(r"\b(services|networks|volumes|secrets|configs)\[([^\]]+)\]", r"\1.\2", refusal)
+    for path in re.findall(r"\b((?:services|networks|volumes|secrets|configs)(?:\.[\w-]+)+)", words):
+        return project.sources.where(*path.split("."))
+    named = [name for name in re.findall(r"[\w.-]+", words) if project.sources.find("services", name)]
+    definitions = [each for name in named[:1] for each in project.sources.definitions(name)]
+    places: list[tuple[ComposeFile, Node | None]] = [(each.document.file, each.node) for each in definitions]
+    for culprit in reversed(_CULPRIT.findall(words)):
+        for file, body in places or [(file, file.root) for file in project.sources.files]:
+            if (node := _mention(body, culprit)) is not None:
+                return file.span_of(node)
+    return project.sources.key("services", named[0]) if named else project.sources.where()
+
+
+def _mention(body: Node | None, culprit: str) -> Node | None:
+    """Return the first key or scalar below a node that is a name, a mount of it, or a path that ends in it."""
+    name = culprit.rpartition("/")[2]
+    for _, node in compose_file.walk(body):
+        keys = [key for key, _ in node.value] if isinstance(node, MappingNode) else []
+        for each in (node, *keys):
+            if isinstance(each, ScalarNode) and each.value.partition(":")[0].rpartition("/")[2] == name:
+                return each
+    return None

@@ -1,0 +1,356 @@
+"""Rules on copies of the data (KC141 to KC146)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backbone.lint.kafka import clients, clusters
+from backbone.lint.model import Finding, Related, Severity, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from backbone.lint.kafka.clusters import Cluster, Node
+    from backbone.lint.project import Project
+
+DEFAULT_RF = "default.replication.factor"
+MIN_ISR = "min.insync.replicas"
+_AUTO_CREATE = "auto.create.topics.enable"
+_UNCLEAN = "unclean.leader.election.enable"
+
+_FACTORS = (
+    DEFAULT_RF,
+    "offsets.topic.replication.factor",
+    "transaction.state.log.replication.factor",
+    "share.coordinator.state.topic.replication.factor",
+)
+_PAIRS = (
+    (DEFAULT_RF, MIN_ISR),
+    ("transaction.state.log.replication.factor", "transaction.state.log.min.isr"),
+    ("share.coordinator.state.topic.replication.factor", "share.coordinator.state.topic.min.isr"),
+)
+"""Each replication factor with the property that says how many copies a write waits for."""
+
+_UNSET_SEVERITY = {
+    # What Kafka does with its default of 3 when fewer brokers are there.
+    "offsets.topic.replication.factor": Severity.ERROR,  # no consumer group works
+    "transaction.state.log.replication.factor": Severity.WARNING,  # no transaction works
+    "share.coordinator.state.topic.replication.factor": Severity.INFO,  # no share group works
+}
+_SHARE_GROUPS = (4, 2)
+_ENOUGH = 3
+
+
+@rule("KC141", "replication-exceeds-brokers", Severity.ERROR)
+def replication_exceeds_brokers(project: Project) -> Iterator[Finding]:
+    """Flag a replication factor above the number of brokers that a profile starts.
+
+    Looked at: the broker's own topics (offsets, transactions, share groups; Kafka's default is 3 when nothing
+    is set), the default for new topics, Connect's and registries' storage topics, and `kafka-topics
+    --create`.
+
+    Why:
+        The topic is never created: "Unable to replicate the partition 3 time(s): The target replication
+        factor of 3 cannot be reached because only 1 broker(s) are registered." Without the offsets topic no
+        group can read.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: 3
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: 1
+              KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: 1
+              KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: 1
+              KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR: 1
+              KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR: 1
+
+    Source:
+        org.apache.kafka.metadata.placement.StripedReplicaPlacer
+    """
+    for one in clusters.clusters(project):
+        profiles, count = one.smallest()
+        for node in one.brokers:
+            for prop in _FACTORS:
+                yield from _too_many(one, node, prop, count, profiles)
+    for asked in clients.replications(project):
+        used = clients.cluster_of(asked.service, project)
+        if used is None:
+            continue
+        active = (
+            (profiles, count) for profiles, count in used.sizes() if asked.service.name in project.active(profiles)
+        )
+        profiles, count = min(active, key=lambda pair: pair[1], default=(frozenset(), len(used.brokers)))
+        if 0 < count < asked.factor:
+            yield Finding(
+                at=asked.where,
+                message=f"{asked.service.name} asks for {asked.factor} copies, {_there(count, profiles)}",
+                service=asked.service.name,
+                evidence=f"{asked.name}:{asked.factor}",
+                label=f"more than {count}",
+                help=f"set it to {count}, or start {asked.factor} brokers",
+            )
+
+
+def _too_many(one: Cluster, node: Node, prop: str, count: int, profiles: frozenset[str]) -> Iterator[Finding]:
+    factor = node.number(prop)
+    written = node.is_set(prop)
+    if factor is None or not 0 < count < factor or not (written or node.complete) or (not written and not node.roles):
+        return
+    if not written and (node is not one.brokers[0] or prop not in _UNSET_SEVERITY):
+        return
+    if prop.startswith("share.") and not written and (node.image.kafka_version or (0, 0)) < _SHARE_GROUPS:
+        return
+    yield Finding(
+        at=node.where(prop),
+        message=f"{node.name} asks for {factor} copies by {prop}"
+        + ("" if written else ", Kafka's default")
+        + f", {_there(count, profiles)}",
+        service=node.name,
+        evidence=prop,
+        label=f"more than {count}" if written else f"{prop} is not set",
+        help=f"set {node.variable(prop)}: {count}",
+        severity=Severity.ERROR if written else _UNSET_SEVERITY[prop],
+    )
+
+
+def _there(count: int, profiles: frozenset[str]) -> str:
+    words = f"{count} broker is" if count == 1 else f"{count} brokers are"
+    return f"but {words} there" + (f" with profile {', '.join(sorted(profiles))}" if profiles else "")
+
+
+@rule("KC142", "min-isr-exceeds-replication", Severity.ERROR)
+def min_isr_exceeds_replication(project: Project) -> Iterator[Finding]:
+    """Flag a topic default, or a topic, that waits for more copies than it has.
+
+    Why:
+        Each write with acks=all is refused: "Messages are rejected since there are fewer in-sync replicas
+        than required."
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: 1
+              KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: 2
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: 1
+              KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: 1
+
+    Source:
+        min.insync.replicas; NotEnoughReplicasException
+    """
+    for node in clusters.brokers(project):
+        for factor_name, isr_name in _PAIRS:
+            factor, isr = node.number(factor_name), node.number(isr_name)
+            written = [name for name in (isr_name, factor_name) if node.is_set(name)]
+            if factor is None or isr is None or isr <= factor or not written or not node.complete:
+                continue
+            if factor_name == DEFAULT_RF and len(written) == 1 and node.get(_AUTO_CREATE, "true").lower() == "false":
+                continue  # every topic is created with a factor of its own
+            yield Finding(
+                at=node.where(written[0]),
+                message=f"{node.name} waits for {isr} copies by {isr_name}, but {factor_name} is {factor}",
+                service=node.name,
+                evidence=isr_name,
+                label=f"{isr_name} is {isr}",
+                help=f"set {node.variable(isr_name)} to at most {factor}",
+                related=tuple(Related(node.where(name), f"{name} is {factor}") for name in written[1:]),
+                severity=Severity.ERROR if isr_name == written[0] and len(written) > 1 else Severity.WARNING,
+            )
+    for asked in clients.replications(project):
+        if asked.min_isr is not None and asked.min_isr > asked.factor:
+            yield Finding(
+                at=asked.where,
+                message=f"{asked.service.name} creates a topic with fewer copies than it waits for",
+                service=asked.service.name,
+                evidence=asked.text,
+                label="fewer copies than min.insync.replicas",
+                help=f"set min.insync.replicas to at most {asked.factor}",
+            )
+
+
+@rule("KC143", "min-isr-equals-replication", Severity.WARNING)
+def min_isr_equals_replication(project: Project) -> Iterator[Finding]:
+    """Flag several copies of which none may be missing.
+
+    Why:
+        One broker that is away stops every write with acks=all: the copies protect the data, but nobody can
+        add to it.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_DEFAULT_REPLICATION_FACTOR: 3
+              KAFKA_MIN_INSYNC_REPLICAS: 3
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_DEFAULT_REPLICATION_FACTOR: 3
+              KAFKA_MIN_INSYNC_REPLICAS: 2
+
+    Source:
+        min.insync.replicas
+    """
+    for node in clusters.brokers(project):
+        for factor_name, isr_name in _PAIRS:
+            factor, isr = node.number(factor_name), node.number(isr_name)
+            written = [name for name in (isr_name, factor_name) if node.is_set(name)]
+            if factor == isr and factor and factor > 1 and written:
+                yield Finding(
+                    at=node.where(written[0]),
+                    message=f"{node.name}: {isr_name} equals {factor_name}, {factor}: no broker may be away",
+                    service=node.name,
+                    evidence=isr_name,
+                    label="no copy may be missing",
+                    help=f"set {node.variable(isr_name)}: {factor - 1}",
+                    related=tuple(Related(node.where(name), f"{factor} copies") for name in written[1:]),
+                )
+
+
+@rule("KC144", "min-isr-one", Severity.WARNING)
+def min_isr_one(project: Project) -> Iterator[Finding]:
+    """Flag three or more copies of which one is enough for a write.
+
+    Why:
+        acks=all then waits for the leader alone when the others lag; if that broker dies, acknowledged
+        messages are lost. min.insync.replicas is 1 when nothing is set.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_DEFAULT_REPLICATION_FACTOR: 3
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_DEFAULT_REPLICATION_FACTOR: 3
+              KAFKA_MIN_INSYNC_REPLICAS: 2
+
+    Source:
+        min.insync.replicas; peer clusters of three use 2
+    """
+    for node in clusters.brokers(project):
+        for factor_name, isr_name in _PAIRS:
+            factor, isr = node.number(factor_name), node.number(isr_name)
+            if isr == 1 and factor and factor >= _ENOUGH and node.complete:
+                set_isr = node.is_set(isr_name)
+                yield Finding(
+                    at=node.where(isr_name if set_isr else factor_name),
+                    message=f"{node.name} keeps {factor} copies, but a write needs one ({isr_name} is 1)",
+                    service=node.name,
+                    evidence=isr_name,
+                    label="one copy is enough" if set_isr else f"{isr_name} is left at 1",
+                    help=f"set {node.variable(isr_name)}: 2",
+                    related=(Related(node.where(factor_name), f"{factor} copies"),) if set_isr else (),
+                )
+
+
+@rule("KC145", "auto-create-topics", Severity.INFO)
+def auto_create_topics(project: Project) -> Iterator[Finding]:
+    """Note a broker that creates a topic for every name it is asked for.
+
+    Why:
+        A misspelt name becomes a topic with default partitions, and the message waits where nobody reads.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment: {KAFKA_NODE_ID: "1", KAFKA_PROCESS_ROLES: "broker,controller"}
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_AUTO_CREATE_TOPICS_ENABLE: "false"
+
+    Source:
+        auto.create.topics.enable, true by default
+    """
+    for node in clusters.brokers(project):
+        if node.get(_AUTO_CREATE, "true").lower() != "false" and node.complete:
+            yield Finding(
+                at=node.where(_AUTO_CREATE),
+                message=f"{node.name} creates a topic for every name it is asked for",
+                service=node.name,
+                evidence=_AUTO_CREATE,
+                label="auto creation is on" if node.is_set(_AUTO_CREATE) else "auto creation is on by default",
+                help=f'set {node.variable(_AUTO_CREATE)}: "false" and create topics explicitly',
+            )
+
+
+@rule("KC146", "unclean-election", Severity.WARNING)
+def unclean_election(project: Project) -> Iterator[Finding]:
+    """Flag a broker that may make a replica leader which lacks acknowledged messages.
+
+    Why:
+        After such an election what the others had and this one had not is cut off: acknowledged messages are
+        lost.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment: {KAFKA_NODE_ID: "1", KAFKA_UNCLEAN_LEADER_ELECTION_ENABLE: "true"}
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment: {KAFKA_NODE_ID: "1", KAFKA_UNCLEAN_LEADER_ELECTION_ENABLE: "false"}
+
+    Source:
+        unclean.leader.election.enable, false by default
+    """
+    for node in clusters.nodes(project):
+        if node.get(_UNCLEAN).lower() == "true":
+            yield Finding(
+                at=node.where(_UNCLEAN),
+                message=f"{node.name} allows unclean leader election, which loses acknowledged messages",
+                service=node.name,
+                evidence=_UNCLEAN,
+                label="data loss allowed",
+                help=f'set {node.variable(_UNCLEAN)}: "false", the default',
+            )

@@ -1,0 +1,197 @@
+"""Linting as a user asks for it: find the project, have Compose resolve it, judge it.
+
+The rules run no process; this module hands them what `docker-compose config` says. Compose works while Python
+imports the rules, because together they are most of the time a lint takes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from backbone.errors import ExitCode, StackError
+from backbone.source import env_file
+from backbone.source.env_file import EnvFile, Scope
+from backbone.source.source_map import SourceMap
+from backbone.stack import compose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from backbone.lint.engine import Result
+    from backbone.lint.model import Rule
+    from backbone.lint.project import Project
+
+NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+"""What Compose looks for in a folder, in its order."""
+
+CONFIG_TIMEOUT_S = 6.0
+BUDGET_S = 8.0
+"""How long a lint may take: past it the rules not yet done are left out, and the report says which."""
+
+RULES_S = 1.0
+"""What the rules get even when reading and Compose took all of it, so that what cannot be read is still said."""
+
+_DECIDED_HERE = frozenset({"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to lint and how.
+
+    project: a folder or a file. policy: None for the project's own policy.toml, if any.
+    """
+
+    project: Path
+    env_file: Path | None = None
+    profiles: tuple[str, ...] = ()
+    policy: Path | None = None
+    select: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    ignores: bool = True
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A linted project. stopped: why Compose could not say anything at all, "" when it did."""
+
+    project: Project
+    result: Result
+    rules: Mapping[str, Rule]
+    stopped: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Say whether every stage and every rule could do its work; a refusal by Compose is a finding, not a gap."""
+        return not (self.stopped or self.result.crashes or self.result.late)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What a lint reads: the project's files and the variables around them."""
+
+    files: list[Path]
+    environ: Mapping[str, str]
+    env: EnvFile
+    sources: SourceMap
+
+    @property
+    def directory(self) -> Path:
+        return self.files[0].parent
+
+
+@dataclass(slots=True)
+class _Resolution:
+    """What Compose said: the model, or its refusal, or why it could not be asked."""
+
+    model: Mapping[str, Any] | None = None
+    refusal: str = ""
+    stopped: str = ""
+
+
+def run(request: Request) -> Outcome:
+    """Lint a project. Raises StackError: nothing to lint, or a wrong flag, variable file or policy."""
+    began = time.monotonic()
+    inputs = _read(request)
+    resolution = _Resolution()
+    asking = threading.Thread(target=_resolve, args=(resolution, inputs, request.profiles), daemon=True)
+    if all(file.problem is None for file in inputs.sources.files):
+        asking.start()
+    from backbone.lint import engine, policy  # noqa: PLC0415 - imported while Compose works
+    from backbone.lint.project import Project  # noqa: PLC0415
+
+    rules = engine.load_rules()
+    path = request.policy or inputs.directory / "policy.toml"
+    held = policy.load(path, rules) if request.policy or path.is_file() else policy.Policy()
+    selection = policy.chosen(held.selection, request.select, request.skip, rules, ignores=request.ignores)
+    example = inputs.directory / ".env.example"
+    if asking.ident:
+        asking.join()
+    project = Project(
+        directory=inputs.directory,
+        sources=inputs.sources,
+        resolved=resolution.model,
+        refusal=resolution.refusal,
+        env=inputs.env if inputs.env.path.is_file() else None,
+        example=env_file.load(example, {}) if example.is_file() else None,
+        require=held.require,
+        profiles=request.profiles,
+    )
+    deadline = max(began + BUDGET_S, time.monotonic() + RULES_S)
+    result = engine.run(project, selection, rules, deadline=deadline)
+    return Outcome(project, result, rules, resolution.stopped)
+
+
+def _read(request: Request) -> _Inputs:
+    """Find and read the project's files."""
+    files = locate(request.project, request.environ)
+    directory = files[0].parent
+    env_path = request.env_file.resolve() if request.env_file else directory / ".env"
+    if request.env_file and not env_path.is_file():
+        raise StackError("no-env-file", f"there is no file {request.env_file}", exit_code=ExitCode.USAGE)
+    environ = {name: value for name, value in request.environ.items() if name not in _DECIDED_HERE}
+    env = env_file.load(env_path, environ)
+    sources = SourceMap.read(files, Scope(directory, environ, (env,)))
+    if not any(file.root or file.problem for file in sources.files):
+        raise StackError("nothing-to-lint", f"{files[0]} is empty", exit_code=ExitCode.NOTHING)
+    return _Inputs(files, environ, env, sources)
+
+
+def locate(given: Path, environ: Mapping[str, str]) -> list[Path]:
+    """Return the project's files, the main one first, then its overrides, as Compose would pick them.
+
+    Raises StackError: "no-such-path" (exit code USAGE), "nothing-to-lint" (exit code NOTHING).
+    """
+    path = given.resolve()
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise StackError("no-such-path", f"there is no file or folder {given}", exit_code=ExitCode.USAGE)
+    env = env_file.load(path / ".env", environ)
+    if named := Scope(path, environ, (env,)).lookup("COMPOSE_FILE"):
+        files = [(path / name).resolve() for name in named.split(os.pathsep) if name]
+        if missing := [str(file) for file in files if not file.is_file()]:
+            raise StackError("no-such-path", f"COMPOSE_FILE names {', '.join(missing)}", exit_code=ExitCode.USAGE)
+        return files
+    for name in NAMES:
+        main = path / name
+        if main.is_file():
+            stem = main.name.partition(".")[0]
+            overrides = (path / f"{stem}.override.{suffix}" for suffix in ("yml", "yaml"))
+            return [main, *[file for file in overrides if file.is_file()][:1]]
+    folders = [name for name in NAMES if (path / name).is_dir()]
+    raise StackError(
+        "nothing-to-lint",
+        f"{given} has no Compose file" + (f": {folders[0]} is a folder" if folders else ""),
+        context="looked for " + ", ".join(NAMES),
+        exit_code=ExitCode.NOTHING,
+    )
+
+
+def _resolve(into: _Resolution, inputs: _Inputs, profiles: tuple[str, ...]) -> None:
+    """Ask Compose, in a thread of its own; whatever comes back is written into `into`."""
+    try:
+        done = compose.config(
+            inputs.files[0],
+            overrides=inputs.files[1:],
+            profiles=profiles or ["*"],
+            env_file=inputs.env.path if inputs.env.path.is_file() else None,
+            environ=inputs.environ,
+            options=["--format", "json"],
+            timeout=CONFIG_TIMEOUT_S,
+        )
+        if done.returncode:
+            into.refusal = compose.plain(done.stderr) or f"docker-compose config ended with {done.returncode}"
+        else:
+            # Compose doubles every dollar so that its output can be read back; here nothing interpolates again.
+            into.model = json.loads(done.stdout.replace("$$", "$"))
+    except StackError as error:
+        into.stopped = error.message
+    except (ValueError, OSError) as error:
+        into.stopped = f"docker-compose config: {error}"
