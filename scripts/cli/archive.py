@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from backbone.errors import ExitCode
+    from backbone.events.archive.run import Plan
     from backbone.stack.engine import Stack
     from backbone.stack.settings import Settings
     from backbone.verdict import Verdict
-    from scripts.archive.run import Plan
 
 TOPIC = "events-topic"
 CONNECTOR = "postgres-archive"
@@ -51,7 +51,7 @@ def archive(
     from pathlib import Path
 
     from backbone import console
-    from scripts.archive.run import run
+    from backbone.events.archive.run import run
     from scripts.cli import opening
 
     stack = opening.stack(_PROFILES, engine, quiet=json)
@@ -70,12 +70,12 @@ def archive(
 
 def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, keep: bool) -> Plan:
     from backbone.errors import ExitCode, StackError
+    from backbone.events.archive import database
+    from backbone.events.archive.run import Plan
+    from backbone.events.connectors import files
+    from backbone.events.connectors.worker import Worker
     from backbone.stack import endpoints
-    from scripts.archive import database
-    from scripts.archive.run import Plan
     from scripts.cli import contracts, opening
-    from scripts.connectors import files
-    from scripts.connectors.worker import Worker
 
     settings = stack.settings
     if count < 1:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from backbone.errors import ExitCode
+    from backbone.events.connectors.deployment import Change
+    from backbone.events.connectors.files import Connector
+    from backbone.events.connectors.worker import State, Worker
     from backbone.stack.settings import Settings
-    from scripts.connectors.files import Connector
-    from scripts.connectors.plan import Change
-    from scripts.connectors.worker import State, Worker
 
 _START_TIMEOUT_S = 60
 
@@ -38,8 +38,8 @@ def connectors(
     plan exits 1 while apply would change something, and says what the plugins refuse. status names the first cause
     of what failed and the remedy, and exits 1. restart restarts connector and tasks.
     """
+    from backbone.events.connectors import files
     from backbone.stack.settings import Settings
-    from scripts.connectors import files
 
     settings = Settings()
     known = files.load(settings.root / files.FOLDER, settings.root / files.SCHEMA_FILE)
@@ -54,8 +54,8 @@ def connectors(
 
 def open_worker(settings: Settings, url: str = "") -> Worker:
     """Return the worker at a URL, or that of this stack."""
+    from backbone.events.connectors.worker import Worker
     from backbone.stack import endpoints
-    from scripts.connectors.worker import Worker
 
     if not url:
         url = endpoints.named(endpoints.model(settings), "kafka-connect", "KAFKA_CONNECT_URL")
@@ -66,22 +66,22 @@ def _plan(
     worker: Worker, wanted: Sequence[Connector], known: Sequence[Connector], *, make: bool, json: bool
 ) -> ExitCode | None:
     from backbone.errors import ExitCode
-    from scripts.connectors import plan
+    from backbone.events.connectors import deployment
 
     if not make:
-        plan.validate(wanted, worker)
-        changes = plan.compare(wanted, known, worker)
+        deployment.validate(wanted, worker)
+        changes = deployment.compare(wanted, known, worker)
         _show(changes, json=json)
         return ExitCode.FINDINGS if any(change.kind != "unknown" for change in changes) else None
-    _show(plan.apply(wanted, known, worker, lambda _: None), json=json)
+    _show(deployment.apply(wanted, known, worker, lambda _: None), json=json)
     names = [connector.name for connector in wanted]
-    return _verdict(plan.wait_running(names, worker, timeout=_START_TIMEOUT_S))
+    return _verdict(deployment.wait_running(names, worker, timeout=_START_TIMEOUT_S))
 
 
 def _restart(worker: Worker, wanted: Sequence[Connector], *, json: bool) -> ExitCode | None:
-    from scripts.connectors import plan
+    from backbone.events.connectors import deployment
 
-    states = plan.restart([connector.name for connector in wanted], worker, timeout=_START_TIMEOUT_S)
+    states = deployment.restart([connector.name for connector in wanted], worker, timeout=_START_TIMEOUT_S)
     _render(states, json=json)
     return _verdict(states)
 
@@ -103,7 +103,7 @@ def _verdict(states: Sequence[State]) -> ExitCode | None:
     """Say why each failed connector failed."""
     from backbone import console
     from backbone.errors import ExitCode, StackError
-    from scripts.connectors.causes import explain
+    from backbone.events.connectors.causes import explain
 
     failed = [state for state in states if state.failed]
     for state in failed:
@@ -116,7 +116,7 @@ def _verdict(states: Sequence[State]) -> ExitCode | None:
 
 def _render(states: Sequence[State], *, json: bool) -> None:
     from backbone import console
-    from scripts.connectors.causes import explain
+    from backbone.events.connectors.causes import explain
 
     if json:
         rows = [

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from backbone.errors import ExitCode
+    from backbone.events.contracts.model import Contracts
+    from backbone.events.contracts.registration import Change
+    from backbone.events.contracts.registry import Registry
     from backbone.stack.settings import Settings
-    from scripts.contracts.model import Contracts
-    from scripts.contracts.plan import Change
-    from scripts.contracts.registry import Registry
 
 
 @command(
@@ -42,8 +42,8 @@ def contracts(_c: Context, action: str, *, registry: str = "", json: bool = Fals
 
 def open_registry(settings: Settings, url: str = "") -> Registry:
     """Return the registry at a URL, or that of this stack."""
+    from backbone.events.contracts.registry import Registry
     from backbone.stack import endpoints
-    from scripts.contracts.registry import Registry
 
     if not url:
         url = endpoints.named(endpoints.model(settings), "schema-registry", "SCHEMA_REGISTRY_URL")
@@ -52,7 +52,7 @@ def open_registry(settings: Settings, url: str = "") -> Registry:
 
 def load(settings: Settings) -> Contracts:
     """Return the checkout's contracts; StackError("contracts-invalid") if one is not sound."""
-    from scripts.contracts import repository
+    from backbone.events.contracts import repository
 
     return repository.load(settings.root / repository.FOLDER, settings.root / repository.SCHEMA_FILE)
 
@@ -60,7 +60,7 @@ def load(settings: Settings) -> Contracts:
 def _check(settings: Settings, *, json: bool) -> ExitCode | None:
     from backbone import console
     from backbone.errors import ExitCode
-    from scripts.contracts import repository
+    from backbone.events.contracts import repository
 
     root = settings.root
     contracts, findings = repository.check(root / repository.FOLDER, root / repository.SCHEMA_FILE)
@@ -84,17 +84,17 @@ def _check(settings: Settings, *, json: bool) -> ExitCode | None:
 
 def _registry_action(settings: Settings, registry: Registry, action: str, *, json: bool) -> ExitCode | None:
     from backbone.errors import ExitCode
-    from scripts.contracts import plan
+    from backbone.events.contracts import registration
 
     contracts = load(settings)
     if action == "apply":
-        changes: Sequence[Change] = plan.apply(contracts, registry, lambda _: None)
+        changes: Sequence[Change] = registration.apply(contracts, registry, lambda _: None)
         _show(changes, json=json, nothing="the registry has it all already")
         return None
-    changes = plan.compare(contracts, registry)
+    changes = registration.compare(contracts, registry)
     _show(changes, json=json, nothing="git and the registry agree")
     if action == "plan":
-        plan.refuse_conflicts(changes)
+        registration.refuse_conflicts(changes)
         changes = [change for change in changes if change.appliable]
     return ExitCode.FINDINGS if changes else None
 

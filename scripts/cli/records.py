@@ -30,9 +30,9 @@ def produce(_c: Context, topic: str, *, file: str, bootstrap: str = "", registry
     """Send JSON lines to a topic by its contract: all of them, or none if a line is wrong."""
     from backbone import console
     from backbone.errors import ExitCode, StackError
+    from backbone.events import records
     from backbone.stack import endpoints
     from backbone.stack.settings import Settings
-    from scripts import records
     from scripts.cli.contracts import load, open_registry
 
     settings = Settings()
@@ -81,11 +81,11 @@ def consume(
 
     from backbone import console
     from backbone.errors import ExitCode, StackError
+    from backbone.events import records
+    from backbone.events.contracts.wire import Decoder
     from backbone.stack import endpoints
     from backbone.stack.settings import Settings
-    from scripts import records
     from scripts.cli.contracts import open_registry
-    from scripts.contracts.wire import Decoder
 
     if format_ not in ("record", "value"):
         raise StackError(

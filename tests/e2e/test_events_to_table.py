@@ -12,11 +12,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from backbone.errors import StackError
+from backbone.events.archive.database import Database, of_stack
+from backbone.events.contracts.registry import Registry
 from backbone.stack import endpoints
 from backbone.stack.settings import Settings
 from backbone.wait import wait_until
-from scripts.archive.database import Database, of_stack
-from scripts.contracts.registry import Registry
 from tests.e2e import checkout
 
 if TYPE_CHECKING:

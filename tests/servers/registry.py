@@ -9,8 +9,8 @@ from urllib.parse import unquote
 import avro.schema
 from avro.errors import AvroException
 
-from scripts.contracts import jsonschemas
-from scripts.contracts.compatibility import breaks
+from backbone.events.contracts import jsonschemas
+from backbone.events.contracts.compatibility import breaks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
+from backbone.events.connectors.worker import Worker
+from backbone.events.contracts.registry import Registry
 from backbone.stack import endpoints
 from backbone.stack import health as cluster_health
-from scripts.connectors.worker import Worker
-from scripts.contracts.registry import Registry
 from scripts.doctor.evidence import Topic
 
 if TYPE_CHECKING:

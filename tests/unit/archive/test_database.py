@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
+from backbone.events.archive.database import Database, of_stack
 from backbone.stack import endpoints
 from backbone.stack.settings import ROOT, Settings
-from scripts.archive.database import Database, of_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from backbone.events.archive.events import compare, events
+from backbone.events.contracts.values import Converter
 from backbone.stack.settings import ROOT
-from scripts.archive.events import compare, events
-from scripts.contracts.values import Converter
 
 SCHEMA = json.loads((ROOT / "schemas/contracts/events-topic-value/v2.avsc").read_text())
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backbone.errors import ExitCode, StackError
+from backbone.events import records
+from backbone.events.contracts import repository
+from backbone.events.contracts.registry import Registry
+from backbone.events.contracts.wire import Decoder
 from backbone.stack.settings import ROOT
-from scripts import records
-from scripts.contracts import repository
-from scripts.contracts.registry import Registry
-from scripts.contracts.wire import Decoder
 from tests.servers.http import serve
 from tests.servers.registry import FakeRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.contracts.model import Contract
+    from backbone.events.contracts.model import Contract
 
 GOOD = {"event_id": "e1", "event_type": "t", "source": "shop", "occurred_at": "2026-01-31T12:00:00Z"}
 

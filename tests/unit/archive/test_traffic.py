@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from backbone.errors import StackError
-from scripts.archive import traffic
-from scripts.records import Record
+from backbone.events.archive import traffic
+from backbone.events.records import Record
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.connectors.causes import explain
+from backbone.events.connectors.causes import explain
 
 WRAPPED = """org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable exception.
 \tat org.apache.kafka.connect.runtime.WorkerSinkTask.deliverMessages(WorkerSinkTask.java:646)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
+from backbone.events.connectors import files
 from backbone.stack.settings import ROOT
-from scripts.connectors import files
 
 if TYPE_CHECKING:
     from pathlib import Path

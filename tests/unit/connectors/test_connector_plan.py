@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from scripts.connectors.files import Connector
-from scripts.connectors.plan import Change, apply, compare, revive, validate, wait_running
-from scripts.connectors.worker import Worker
+from backbone.events.connectors.deployment import Change, apply, compare, revive, validate, wait_running
+from backbone.events.connectors.files import Connector
+from backbone.events.connectors.worker import Worker
 from tests.servers.connect import SINK, FakeWorker
 from tests.servers.http import serve
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone.events.contracts import repository
+from backbone.events.contracts.registry import Registry
 from backbone.stack.settings import ROOT
-from scripts.contracts import repository
-from scripts.contracts.registry import Registry
 from tests.servers.http import serve
 from tests.servers.registry import FakeRegistry
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from scripts.contracts.model import Contracts, Finding
+    from backbone.events.contracts.model import Contracts, Finding
 
 SCHEMA_FILE = ROOT / "schemas" / "contract.schema.json"
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
+from backbone.events.contracts import repository
 from backbone.stack.settings import ROOT
-from scripts.contracts import repository
 from tests.unit.contracts.conftest import SCHEMA_FILE, field, record
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from scripts.contracts.plan import apply, compare, refuse_conflicts
-from scripts.contracts.registry import Registry
+from backbone.events.contracts.registration import apply, compare, refuse_conflicts
+from backbone.events.contracts.registry import Registry
 from tests.servers.http import serve
 from tests.unit.contracts.conftest import field, record
 
 if TYPE_CHECKING:
-    from scripts.contracts.plan import Change
+    from backbone.events.contracts.registration import Change
     from tests.servers.registry import FakeRegistry
     from tests.unit.contracts.conftest import Folder
 

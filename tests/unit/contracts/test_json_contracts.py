@@ -8,13 +8,13 @@ import pytest
 from jsonschema import Draft7Validator
 
 from backbone.errors import StackError
-from scripts.contracts import plan
-from scripts.contracts.jsonschemas import DIALECT, breaks
-from scripts.contracts.wire import Decoder
-from scripts.records import Codec
+from backbone.events.contracts import registration
+from backbone.events.contracts.jsonschemas import DIALECT, breaks
+from backbone.events.contracts.wire import Decoder
+from backbone.events.records import Codec
 
 if TYPE_CHECKING:
-    from scripts.contracts.registry import Registry
+    from backbone.events.contracts.registry import Registry
     from tests.unit.contracts.conftest import Folder
 
 
@@ -111,12 +111,12 @@ def test_a_contract_speaks_one_language(folder: Folder) -> None:
 
 def test_it_is_registered_as_json_and_a_broken_one_gets_409(folder: Folder, registry: Registry) -> None:
     contracts = folder.contract(V1, suffix="json").load()
-    assert [change.kind for change in plan.apply(contracts, registry, lambda _: None)] == [
+    assert [change.kind for change in registration.apply(contracts, registry, lambda _: None)] == [
         "set-level",
         "register",
         "set-level",
     ]
-    assert plan.compare(contracts, registry) == ()
+    assert registration.compare(contracts, registry) == ()
     (contract,) = contracts.contracts
     with pytest.raises(StackError, match="contract-incompatible"):
         registry.register(contract.subject, folder.contract(schema(), suffix="json").load().contracts[0].latest.compact)
@@ -124,7 +124,7 @@ def test_it_is_registered_as_json_and_a_broken_one_gets_409(folder: Folder, regi
 
 def test_a_record_goes_there_and_back_and_a_wrong_one_is_refused(folder: Folder, registry: Registry) -> None:
     contracts = folder.contract(V1, suffix="json").load()
-    plan.apply(contracts, registry, lambda _: None)
+    registration.apply(contracts, registry, lambda _: None)
     codec = Codec.registered(contracts.contracts[0], registry)
     record, _ = codec.record({"order_id": "ö", "total": 3})
     assert record is not None

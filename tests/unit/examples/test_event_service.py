@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone.events.contracts import repository
+from backbone.events.contracts.registry import Registry
 from backbone.stack.settings import ROOT
 from examples.event_service import Contracts, NotByContractError, Publisher, Subscriber
-from scripts.contracts import repository
-from scripts.contracts.registry import Registry
 from tests.servers.http import serve
 from tests.servers.registry import FakeRegistry
 

@@ -10,8 +10,8 @@ from backbone.errors import StackError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from scripts.contracts.model import Contract, Contracts, Level
-    from scripts.contracts.registry import Registered, Registry
+    from backbone.events.contracts.model import Contract, Contracts, Level
+    from backbone.events.contracts.registry import Registered, Registry
 
 Kind = Literal["set-level", "register", "edited", "unknown-version", "unknown-subject"]
 _CONFLICTS: tuple[Kind, ...] = ("edited", "unknown-version")

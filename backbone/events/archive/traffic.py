@@ -13,7 +13,7 @@ from backbone.errors import ExitCode, StackError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from scripts.records import Codec, Record
+    from backbone.events.records import Codec, Record
 
 Untyped: TypeAlias = Any
 """A value of kafka-python, which publishes no types."""

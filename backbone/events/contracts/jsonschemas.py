@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import SchemaError
 
-from scripts.contracts.positions import line_of
-from scripts.contracts.values import Violation
+from backbone.events.contracts.positions import line_of
+from backbone.events.contracts.values import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from scripts.contracts.positions import Step
+    from backbone.events.contracts.positions import Step
 
 Node: TypeAlias = dict[str, Any]
 Place: TypeAlias = tuple[str, ...]

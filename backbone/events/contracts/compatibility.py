@@ -18,9 +18,9 @@ from avro.compatibility import (
 )
 from avro.schema import RecordSchema, Schema, UnionSchema, parse
 
-from scripts.contracts import jsonschemas
-from scripts.contracts.model import Contract, Finding, Level, Version, field_steps
-from scripts.contracts.positions import line_of
+from backbone.events.contracts import jsonschemas
+from backbone.events.contracts.model import Contract, Finding, Level, Version, field_steps
+from backbone.events.contracts.positions import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

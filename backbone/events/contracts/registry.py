@@ -10,10 +10,10 @@ from urllib.parse import quote
 import requests
 
 from backbone.errors import ExitCode, StackError
-from scripts.contracts.model import canonical, is_json_schema
+from backbone.events.contracts.model import canonical, is_json_schema
 
 if TYPE_CHECKING:
-    from scripts.contracts.model import Level
+    from backbone.events.contracts.model import Level
 
 _MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 _NOT_FOUND = 404

@@ -11,9 +11,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from backbone.errors import ExitCode, StackError
-from scripts.contracts import compatibility, jsonschemas, rules
-from scripts.contracts.model import Contract, Contracts, Finding, Version
-from scripts.contracts.positions import line_of
+from backbone.events.contracts import compatibility, jsonschemas, rules
+from backbone.events.contracts.model import Contract, Contracts, Finding, Version
+from backbone.events.contracts.positions import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,17 +16,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from backbone.errors import ExitCode, StackError
-from scripts.contracts.jsonschemas import JsonConverter
-from scripts.contracts.values import Converter, to_json
-from scripts.contracts.wire import Encoder
+from backbone.events.contracts.jsonschemas import JsonConverter
+from backbone.events.contracts.values import Converter, to_json
+from backbone.events.contracts.wire import Encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from scripts.contracts.model import Contract
-    from scripts.contracts.registry import Registry
-    from scripts.contracts.wire import Decoder
+    from backbone.events.contracts.model import Contract
+    from backbone.events.contracts.registry import Registry
+    from backbone.events.contracts.wire import Decoder
 
 Untyped: TypeAlias = Any
 """A value of kafka-python, which publishes no types."""

@@ -11,9 +11,9 @@ from backbone.wait import CLOCK, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from backbone.events.connectors.files import Connector
+    from backbone.events.connectors.worker import State, Worker
     from backbone.wait import Clock
-    from scripts.connectors.files import Connector
-    from scripts.connectors.worker import State, Worker
 
 Kind = Literal["create", "update", "unknown"]
 _SECRET = ("password", "secret")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import fastavro
 
 from backbone.errors import StackError
-from scripts.contracts.model import is_json_schema
+from backbone.events.contracts.model import is_json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from backbone.errors import ExitCode, StackError
-from scripts.contracts.positions import line_of
+from backbone.events.contracts.positions import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

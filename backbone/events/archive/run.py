@@ -11,25 +11,25 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import StackError
+from backbone.events import records
+from backbone.events.archive import traffic
+from backbone.events.archive.events import compare, events
+from backbone.events.connectors import deployment as connector_plan
+from backbone.events.connectors.causes import explain
+from backbone.events.contracts.values import Converter
+from backbone.events.contracts.wire import Decoder
 from backbone.stack import health
 from backbone.verdict import Checks, StepFailedError, Verdict
 from backbone.wait import wait_until
-from scripts import records
-from scripts.archive import traffic
-from scripts.archive.events import compare, events
-from scripts.connectors import plan as connector_plan
-from scripts.connectors.causes import explain
-from scripts.contracts.values import Converter
-from scripts.contracts.wire import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from scripts.archive.database import Database
-    from scripts.connectors.files import Connector
-    from scripts.connectors.worker import State, Worker
-    from scripts.contracts.model import Contract
-    from scripts.contracts.registry import Registry
+    from backbone.events.archive.database import Database
+    from backbone.events.connectors.files import Connector
+    from backbone.events.connectors.worker import State, Worker
+    from backbone.events.contracts.model import Contract
+    from backbone.events.contracts.registry import Registry
 
 _SINK_TIMEOUT_S = 60.0
 _ROWS_PER_SECOND = 1000  # slower than this, the sink is given up

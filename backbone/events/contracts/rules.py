@@ -11,14 +11,14 @@ import fastavro
 from avro.errors import AvroException
 from fastavro.schema import SchemaParseException, UnknownType
 
-from scripts.contracts import jsonschemas
-from scripts.contracts.model import Contract, Finding, Version
-from scripts.contracts.positions import line_of
+from backbone.events.contracts import jsonschemas
+from backbone.events.contracts.model import Contract, Finding, Version
+from backbone.events.contracts.positions import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.contracts.positions import Step
+    from backbone.events.contracts.positions import Step
 
 _FIELD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _TYPE = re.compile(r"([A-Z][a-z0-9]*)+")

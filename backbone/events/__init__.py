@@ -1,0 +1,1 @@
+"""Events: their contracts, records by contract, connectors, and the archive in PostgreSQL."""
