@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from invoke import Context
 
-    from scripts.bench.modes import Bench, Done
-    from scripts.bench.plan import Options
-    from scripts.bench.reference import Java
+    from backbone.bench.cells import Options
+    from backbone.bench.modes import Bench, Done
+    from backbone.bench.reference import Java
 
 
 @command(
@@ -72,9 +72,9 @@ def bench(
         return _compare(compare, other or "", json=json)
     if self_test:
         return _self_test(json=json)
-    from scripts.bench import modes, plan
+    from backbone.bench import cells, modes
 
-    sizes = size or ",".join(map(str, plan.SWEEP_SIZES if sweep else plan.Options().sizes))
+    sizes = size or ",".join(map(str, cells.SWEEP_SIZES if sweep else cells.Options().sizes))
     options = _options(rate, sizes, seconds, repeats, partitions, poisson=poisson, keyed=keyed, group=group)
     opened = _open(engine, bootstrap, seed)
     if sweep:
@@ -84,15 +84,15 @@ def bench(
     elif throughput:
         done = modes.bursts(opened, options)
     else:
-        done = modes.run_plan(opened, plan.quick(options) if quick else plan.gate(options))
+        done = modes.run_plan(opened, cells.quick(options) if quick else cells.gate(options))
     return _render(done, json=json)
 
 
 def _options(
     rate: str, size: str, seconds: int, repeats: int, partitions: int, *, poisson: bool, keyed: bool, group: bool
 ) -> Options:
-    from scripts.bench.plan import Options
-    from scripts.bench.records import OVERHEAD
+    from backbone.bench.cells import Options
+    from backbone.bench.records import OVERHEAD
 
     try:
         rates = tuple(float(each) for each in rate.split(","))
@@ -121,9 +121,9 @@ def _options(
 
 def _open(engine: str, bootstrap: str, seed: int) -> Bench:
     from backbone import console
+    from backbone.bench.modes import Bench
+    from backbone.bench.topics import Cluster
     from backbone.stack.settings import Settings
-    from scripts.bench.cluster import Cluster
-    from scripts.bench.modes import Bench
     from scripts.cli import opening
 
     settings = Settings()
@@ -139,10 +139,10 @@ def _open(engine: str, bootstrap: str, seed: int) -> Bench:
 def _java() -> Java:
     """Return Kafka's own tools, downloaded if they are not there yet."""
     from backbone import console
+    from backbone.bench.reference import Java
     from backbone.stack.engine.embedded import artifacts, jre
     from backbone.stack.engine.embedded.engine import LOCK_FILE
     from backbone.stack.settings import Settings
-    from scripts.bench.reference import Java
 
     settings = Settings()
     lock = artifacts.read_lock(settings.root / LOCK_FILE)
@@ -151,7 +151,7 @@ def _java() -> Java:
 
 def _render(done: Done, *, json: bool) -> ExitCode:
     from backbone import console
-    from scripts.bench import page
+    from backbone.bench import page
 
     if json:
         console.print_json(done.report)
@@ -168,8 +168,8 @@ def _compare(a: str, b: str, *, json: bool) -> ExitCode:
     from dataclasses import asdict
 
     from backbone import console
-    from scripts.bench import compare, results
-    from scripts.bench.page import words
+    from backbone.bench import compare, results
+    from backbone.bench.page import words
 
     if not b:
         raise StackError("one-folder", "--compare needs two folders", exit_code=ExitCode.USAGE)
@@ -208,7 +208,7 @@ def _self_test(*, json: bool) -> ExitCode:
     from dataclasses import asdict
 
     from backbone import console
-    from scripts.bench import selftest
+    from backbone.bench import selftest
 
     checks = selftest.run_all()
     if json:

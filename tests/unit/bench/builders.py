@@ -5,13 +5,13 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from scripts.bench.clock import OffsetBounds
-from scripts.bench.machine import Busy
-from scripts.bench.run import Run
-from scripts.bench.samples import NEVER, Samples
-from scripts.bench.session import Cell, Measurement
-from scripts.bench.validity import PartitionState, gates
-from scripts.bench.worker import Load
+from backbone.bench.clock import OffsetBounds
+from backbone.bench.machine import Busy
+from backbone.bench.run import Run
+from backbone.bench.samples import NEVER, Samples
+from backbone.bench.session import Cell, Measurement
+from backbone.bench.validity import PartitionState, gates
+from backbone.bench.worker import Load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

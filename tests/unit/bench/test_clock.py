@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.bench.clock import OFFSET_LIMIT_NS, offset_bounds, wait_until
+from backbone.bench.clock import OFFSET_LIMIT_NS, offset_bounds, wait_until
 
 
 class FakeClock:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.bench.compare import compare, strangers
+from backbone.bench.results import Saved
 from backbone.errors import StackError
-from scripts.bench.compare import compare, strangers
-from scripts.bench.results import Saved
 from tests.unit.bench.builders import samples
 
 if TYPE_CHECKING:
-    from scripts.bench.samples import Samples
+    from backbone.bench.samples import Samples
 
 
 def noisy(ms: float, seed: int) -> Samples:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from backbone.bench import echo, throughput
+from backbone.bench.clock import OFFSET_LIMIT_NS, SkewedClock
+from backbone.bench.run import execute
+from backbone.bench.validity import failed, repeat_gates
+from backbone.bench.worker import Job, Load
 from backbone.errors import StackError
-from scripts.bench import echo, throughput
-from scripts.bench.clock import OFFSET_LIMIT_NS, SkewedClock
-from scripts.bench.run import execute
-from scripts.bench.validity import failed, repeat_gates
-from scripts.bench.worker import Job, Load
 from tests.unit.bench.builders import samples, without
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.bench import machine
-from scripts.bench.floor import measure
+from backbone.bench import machine
+from backbone.bench.baseline import measure
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from hdrh.log import HistogramLogReader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.bench.histogram import AGREEMENT, HIGHEST_NS, disagreement, histogram, write_log
-from scripts.bench.statistics import QUANTILES
+from backbone.bench.histogram import AGREEMENT, HIGHEST_NS, disagreement, histogram, write_log
+from backbone.bench.statistics import QUANTILES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import pytest
 from invoke import Collection, Context, Exit
 from invoke.parser import Parser
 
-from scripts.bench import plan, report, results
-from scripts.bench.statistics import enough
+from backbone.bench import cells, report, results
+from backbone.bench.statistics import enough
 from scripts.cli.bench import bench
 from tests.unit.bench.builders import measurement, samples
 from tests.unit.bench.test_report import SCHEMA, session
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 def test_the_gate_is_met_01s_load() -> None:
-    made = plan.gate(plan.Options())
+    made = cells.gate(cells.Options())
     (cell,) = made.cells
     assert (cell.load.rate, cell.load.size, cell.load.seconds, made.repeats) == (1000, 1024, 60, 5)
     assert (cell.partitions, cell.replicas) == (3, 3)
 
 
 def test_every_rate_is_a_cell() -> None:
-    made = plan.gate(plan.Options(rates=(1000.0, 2000.0)))
+    made = cells.gate(cells.Options(rates=(1000.0, 2000.0)))
     assert [cell.load.rate for cell in made.cells] == [1000, 2000]
 
 
 def test_quick_ends_in_time_and_still_has_a_p99() -> None:
-    made = plan.quick(plan.Options(rates=(1000.0, 2000.0)))
+    made = cells.quick(cells.Options(rates=(1000.0, 2000.0)))
     (cell,) = made.cells
     assert enough(int(cell.load.rate * cell.load.seconds), 0.99)
     overhead_s = 5
@@ -40,7 +40,7 @@ def test_quick_ends_in_time_and_still_has_a_p99() -> None:
 
 
 def test_a_sweep_raises_the_rate() -> None:
-    rates = [cell.load.rate for cell in plan.sweep_column(plan.Options(), 100)]
+    rates = [cell.load.rate for cell in cells.sweep_column(cells.Options(), 100)]
     assert rates == sorted(set(rates))
 
 
@@ -88,7 +88,7 @@ def run(**flags: object) -> None:
 
 
 def test_rates_and_sizes_are_crossed() -> None:
-    made = plan.gate(plan.Options(rates=(100.0, 200.0), sizes=(100, 1024)))
+    made = cells.gate(cells.Options(rates=(100.0, 200.0), sizes=(100, 1024)))
     assert [(cell.load.rate, cell.load.size) for cell in made.cells] == [
         (100, 100),
         (100, 1024),

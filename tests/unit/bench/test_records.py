@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.bench.records import OVERHEAD, Encoder, Stamp, decode
+from backbone.bench.records import OVERHEAD, Encoder, Stamp, decode
 
 
 @given(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.bench.peer import Peer, Rate, Round, document, tables
+from backbone.bench.reference import EndToEnd, Java, Produced, parse_end_to_end, parse_produced
 from backbone.errors import StackError
-from scripts.bench.peer import Peer, Rate, Round, document, tables
-from scripts.bench.reference import EndToEnd, Java, Produced, parse_end_to_end, parse_produced
 
 if TYPE_CHECKING:
     from pathlib import Path

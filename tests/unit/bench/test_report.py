@@ -12,19 +12,19 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 
+from backbone.bench import document, page, report, results
+from backbone.bench.baseline import Figure, Floor
+from backbone.bench.session import Cell, WarmUp
+from backbone.bench.statistics import RatePoint
+from backbone.bench.worker import Load
 from backbone.errors import StackError
 from backbone.stack.settings import ROOT
-from scripts.bench import document, page, report, results
-from scripts.bench.floor import Figure, Floor
-from scripts.bench.session import Cell, WarmUp
-from scripts.bench.statistics import RatePoint
-from scripts.bench.worker import Load
 from tests.unit.bench.builders import constantly, measurement, samples, without
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.bench.session import Measurement
+    from backbone.bench.session import Measurement
 
 SCHEMA = ROOT / "schemas" / "bench-report.schema.json"
 FLOOR = Floor(*(Figure(50_000.0, 100_000.0) for _ in range(3)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 
-from scripts.bench.run import join
-from scripts.bench.samples import NEVER
-from scripts.bench.worker import Received, Sent
+from backbone.bench.run import join
+from backbone.bench.samples import NEVER
+from backbone.bench.worker import Received, Sent
 
 
 def sent(count: int = 3) -> Sent:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.bench.samples import SPANS, joined, load, save
 from backbone.errors import StackError
-from scripts.bench.samples import SPANS, joined, load, save
 from tests.unit.bench.builders import MS, constantly, samples, without
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from scripts.bench.schedule import offsets
+from backbone.bench.schedule import offsets
 
 
 def test_constant_arrivals_are_evenly_spaced() -> None:

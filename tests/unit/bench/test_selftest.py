@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.bench.selftest import expected_quantile
-from scripts.bench.statistics import quantile
+from backbone.bench.selftest import expected_quantile
+from backbone.bench.statistics import quantile
 from tests.unit.bench.builders import MS, samples
 
 STALL_MS, RUN_MS = 2000.0, 20_000.0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.bench.session import Cell, repeated, warm_up
-from scripts.bench.worker import Load
+from backbone.bench.session import Cell, repeated, warm_up
+from backbone.bench.worker import Load
 from tests.unit.bench.builders import measurement, samples
 
 if TYPE_CHECKING:
-    from scripts.bench.samples import Samples
-    from scripts.bench.session import Measurement
+    from backbone.bench.samples import Samples
+    from backbone.bench.session import Measurement
 
 CELL = Cell(Load(100, 1024, 60))
 

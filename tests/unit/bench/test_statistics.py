@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.bench.statistics import (
+from backbone.bench.statistics import (
     RatePoint,
     bootstrap,
     bootstrap_difference,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.bench.clock import OffsetBounds
-from scripts.bench.samples import Samples
-from scripts.bench.validity import Topology, backlog, failed, gates, sample_gate
+from backbone.bench.clock import OffsetBounds
+from backbone.bench.samples import Samples
+from backbone.bench.validity import Topology, backlog, failed, gates, sample_gate
 from tests.unit.bench.builders import CLOCKS, TOPOLOGY, constantly, run, samples, without
 
 if TYPE_CHECKING:
-    from scripts.bench.run import Run
+    from backbone.bench.run import Run
 
 
 def closed(

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.bench import records
-from scripts.bench.samples import NEVER
-from scripts.bench.worker import Consumer, Job, Load, Producer
+from backbone.bench import records
+from backbone.bench.samples import NEVER
+from backbone.bench.worker import Consumer, Job, Load, Producer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from scripts.bench.clock import Clock
+    from backbone.bench.clock import Clock
 
 MS = 1_000_000
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from scripts.bench import document, floor, peer, plan, report, results, session, throughput
-from scripts.bench.statistics import knee
+from backbone.bench import baseline, cells, document, peer, report, results, session, throughput
+from backbone.bench.statistics import knee
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from scripts.bench.cluster import Cluster
-    from scripts.bench.plan import Options, Plan
-    from scripts.bench.reference import Java
-    from scripts.bench.report import Session
-    from scripts.bench.samples import Samples
-    from scripts.bench.session import Cell, Measurement
-    from scripts.bench.statistics import RatePoint
+    from backbone.bench.cells import Options, Plan
+    from backbone.bench.reference import Java
+    from backbone.bench.report import Session
+    from backbone.bench.samples import Samples
+    from backbone.bench.session import Cell, Measurement
+    from backbone.bench.statistics import RatePoint
+    from backbone.bench.topics import Cluster
 
 _SWEEP_S, _SWEEP_WARM_UP = 10.0, (20.0, 60.0)
 _BURSTS, _BURST_MB = 3, 40
@@ -63,12 +63,12 @@ def run_plan(bench: Bench, plan_: Plan) -> Done:
 def sweep(bench: Bench, options: Options) -> Done:
     """Raise the rate for each record size until its knee, and say what the cluster can carry."""
     short = replace(options, seconds=min(options.seconds, _SWEEP_S), repeats=1)
-    begun = _begin(bench, replace(plan.quick(short), mode="sweep", warm_up=_SWEEP_WARM_UP))
+    begun = _begin(bench, replace(cells.quick(short), mode="sweep", warm_up=_SWEEP_WARM_UP))
     groups: list[list[Measurement]] = []
     columns: list[tuple[int, list[RatePoint]]] = []
     for size in options.sizes:
         points: list[RatePoint] = []
-        for cell in plan.sweep_column(short, size):
+        for cell in cells.sweep_column(short, size):
             measurement = bench.once(cell, 1, bench.seed)
             bench.say(session.sentence(measurement))
             groups.append([measurement])
@@ -81,7 +81,7 @@ def sweep(bench: Bench, options: Options) -> Done:
 
 def against_java(bench: Bench, options: Options, java: Java, *, records: int = _LOOP_RECORDS) -> Done:
     """Set our clients beside Kafka's own tools on the same cluster."""
-    plan_ = replace(plan.quick(options), mode="reference", repeats=1)
+    plan_ = replace(cells.quick(options), mode="reference", repeats=1)
     begun = _begin(bench, plan_)
     measured = session.repeated(bench.once, plan_.cells, 1, seed=bench.seed, say=bench.say)
     setting = peer.Setting(bench.cluster, java, records, options.sizes[0], bench.say)
@@ -91,7 +91,7 @@ def against_java(bench: Bench, options: Options, java: Java, *, records: int = _
 
 def bursts(bench: Bench, options: Options) -> Done:
     """Measure how much goes through when latency does not matter."""
-    begun = _begin(bench, replace(plan.quick(options), mode="throughput"))
+    begun = _begin(bench, replace(cells.quick(options), mode="throughput"))
     done = []
     for _ in range(_BURSTS):
         done.append(
@@ -105,7 +105,7 @@ def _begin(bench: Bench, plan_: Plan) -> Session:
     """Measure the floor, then warm the cluster up with the plan's first cell."""
     began = report.now()
     brokers = bench.cluster.brokers()
-    measured = floor.measure(bench.results, plan_.cells[0].load.size)
+    measured = baseline.measure(bench.results, plan_.cells[0].load.size)
     least, most = plan_.warm_up
     warmed = session.warm_up(bench.load, plan_.cells[0], least=least, most=most, say=bench.say)
     return report.Session(plan_.mode, began, bench.engine, brokers, bench.seed, measured, warmed)

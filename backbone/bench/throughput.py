@@ -6,17 +6,17 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from backbone.bench.kafka_target import KafkaTarget
+from backbone.bench.run import execute
+from backbone.bench.samples import NEVER
+from backbone.bench.worker import Job, Load
 from backbone.errors import StackError
-from scripts.bench.kafka_target import KafkaTarget
-from scripts.bench.run import execute
-from scripts.bench.samples import NEVER
-from scripts.bench.worker import Job, Load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scripts.bench.cluster import Cluster
-    from scripts.bench.samples import Samples
+    from backbone.bench.samples import Samples
+    from backbone.bench.topics import Cluster
 
 SETTINGS = {"linger_ms": 20, "batch_size": 262_144}
 """What a producer that wants throughput changes: larger batches, and time to fill them."""

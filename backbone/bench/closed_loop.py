@@ -11,14 +11,14 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backbone.bench import records
+from backbone.bench.clock import SkewedClock
 from backbone.errors import ExitCode, StackError
-from scripts.bench import records
-from scripts.bench.clock import SkewedClock
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from scripts.bench.target import Target
+    from backbone.bench.target import Target
 
 _POLL_S = 10.0
 _SECONDS_A_RECORD = 0.5

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from backbone.bench.validity import PartitionState
 from backbone.errors import ExitCode, StackError
 from backbone.stack import health
-from scripts.bench.validity import PartitionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from scripts.bench.validity import Topology
+    from backbone.bench.validity import Topology
 
 PREFIX = "bench."
 """How the topics of a benchmark begin; no other topic is ever written to or removed."""

@@ -10,16 +10,16 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from scripts.bench.samples import SPANS, joined
-from scripts.bench.statistics import QUANTILES, bootstrap, enough, quantile
+from backbone.bench.samples import SPANS, joined
+from backbone.bench.statistics import QUANTILES, bootstrap, enough, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from scripts.bench.floor import Floor
-    from scripts.bench.samples import Samples, Span
-    from scripts.bench.session import Cell, Measurement, WarmUp
-    from scripts.bench.statistics import Interval
+    from backbone.bench.baseline import Floor
+    from backbone.bench.samples import Samples, Span
+    from backbone.bench.session import Cell, Measurement, WarmUp
+    from backbone.bench.statistics import Interval
 
 MET_01_MS = 100.0
 """MET-01: the p95 from intended send to receipt stays under this."""

@@ -17,16 +17,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scripts.bench import clock, records, schedule
-from scripts.bench.clock import SkewedClock
-from scripts.bench.samples import NEVER
+from backbone.bench import clock, records, schedule
+from backbone.bench.clock import SkewedClock
+from backbone.bench.samples import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
 
-    from scripts.bench.clock import Clock
-    from scripts.bench.target import Sink, Source, Target
+    from backbone.bench.clock import Clock
+    from backbone.bench.target import Sink, Source, Target
 
 SWITCH_INTERVAL_S = 0.0005
 """Python's default of 5 ms between thread switches would itself be a visible latency."""

@@ -13,14 +13,14 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scripts.bench import echo, validity
-from scripts.bench.clock import SkewedClock
-from scripts.bench.run import Run, execute
-from scripts.bench.statistics import quantile
-from scripts.bench.worker import Job, Load
+from backbone.bench import echo, validity
+from backbone.bench.clock import SkewedClock
+from backbone.bench.run import Run, execute
+from backbone.bench.statistics import quantile
+from backbone.bench.worker import Job, Load
 
 if TYPE_CHECKING:
-    from scripts.bench.samples import Span
+    from backbone.bench.samples import Span
 
 STALL_S = 1.0
 _RUN_S = 10.0

@@ -6,15 +6,15 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from backbone.bench import document, machine
+from backbone.bench.statistics import RatePoint, highest_rate, knee
 from backbone.clients import CONSUMER, PRODUCER
-from scripts.bench import document, machine
-from scripts.bench.statistics import RatePoint, highest_rate, knee
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from scripts.bench.floor import Floor
-    from scripts.bench.session import Cell, Measurement, WarmUp
+    from backbone.bench.baseline import Floor
+    from backbone.bench.session import Cell, Measurement, WarmUp
 
 MET_01_SIZE = 1024
 MET_01_LOAD = 1000 * MET_01_SIZE

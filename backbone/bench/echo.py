@@ -18,13 +18,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scripts.bench import records
+from backbone.bench import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from multiprocessing.connection import Connection
 
-    from scripts.bench.target import Acknowledged, Failed
+    from backbone.bench.target import Acknowledged, Failed
 
 _LENGTH = struct.Struct(">I")
 _SEQUENCE = struct.Struct(">Q")

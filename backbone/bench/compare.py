@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from backbone.bench.document import block_seconds, milliseconds, name
+from backbone.bench.samples import joined
+from backbone.bench.statistics import bootstrap_difference, quantile
 from backbone.errors import ExitCode, StackError
-from scripts.bench.document import block_seconds, milliseconds, name
-from scripts.bench.samples import joined
-from scripts.bench.statistics import bootstrap_difference, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scripts.bench.results import Saved
-    from scripts.bench.samples import Samples
+    from backbone.bench.results import Saved
+    from backbone.bench.samples import Samples
 
 Outcome = Literal["better", "worse", "no difference"]
 

@@ -6,20 +6,20 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from backbone.bench import closed_loop, reference
+from backbone.bench.document import milliseconds
+from backbone.bench.kafka_target import KafkaTarget
+from backbone.bench.page import words
+from backbone.bench.run import execute
+from backbone.bench.statistics import quantile
+from backbone.bench.worker import Job, Load
 from backbone.clients import PRODUCER
-from scripts.bench import closed, reference
-from scripts.bench.document import milliseconds
-from scripts.bench.kafka_target import KafkaTarget
-from scripts.bench.page import words
-from scripts.bench.run import execute
-from scripts.bench.statistics import quantile
-from scripts.bench.worker import Job, Load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from scripts.bench.cluster import Cluster
-    from scripts.bench.reference import EndToEnd, Java, Produced
+    from backbone.bench.reference import EndToEnd, Java, Produced
+    from backbone.bench.topics import Cluster
 
 SLACK_MS = 2.0
 """Closed loop, p50: at most this much over Java's; p99: at most twice Java's and this much more."""
@@ -84,10 +84,10 @@ def _round(setting: Setting, topic: str, *, ours_first: bool) -> Round:
         consumer={"fetch_max_wait_ms": 0},
         start="end",
     )
-    loop = closed.Loop(target, setting.count, setting.size)
-    times = closed.execute(loop) if ours_first else []
+    loop = closed_loop.Loop(target, setting.count, setting.size)
+    times = closed_loop.execute(loop) if ours_first else []
     java = reference.end_to_end(setting.java, setting.cluster.bootstrap, topic, setting.count, setting.size)
-    times = times or closed.execute(loop)
+    times = times or closed_loop.execute(loop)
     ordered = sorted(map(float, times))
     ours = ", ".join(f"{quantile(ordered, q) / 1e6:.2f}" for q in (0.5, 0.99))
     setting.say(f"closed loop p50, p99: ours {ours} ms; Java {java.p50:g}, {java.p99:g} ms (mean {java.mean:.2f})")

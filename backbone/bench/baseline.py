@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from scripts.bench.statistics import quantile
+from backbone.bench.statistics import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogWriter
 
-from scripts.bench.statistics import quantile
+from backbone.bench.statistics import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

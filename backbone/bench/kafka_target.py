@@ -17,7 +17,7 @@ from backbone.clients import consumer_settings, join, producer_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from scripts.bench.target import Acknowledged, Failed
+    from backbone.bench.target import Acknowledged, Failed
 
 Spread = Literal["client", "turns"]
 

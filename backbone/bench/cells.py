@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scripts.bench.session import Cell
-from scripts.bench.worker import Load
+from backbone.bench.session import Cell
+from backbone.bench.worker import Load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scripts.bench.kafka_target import Spread
-    from scripts.bench.schedule import Arrivals
+    from backbone.bench.kafka_target import Spread
+    from backbone.bench.schedule import Arrivals
 
 SWEEP_SIZES = (100, 1024, 10_240, 102_400)
 """Bytes of a record, where a sweep is told no sizes."""

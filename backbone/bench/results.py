@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 
+from backbone.bench import document, page, samples
+from backbone.bench.histogram import write_log
 from backbone.errors import ExitCode, StackError
-from scripts.bench import document, page, samples
-from scripts.bench.histogram import write_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from scripts.bench.samples import Samples
-    from scripts.bench.session import Measurement
+    from backbone.bench.samples import Samples
+    from backbone.bench.session import Measurement
 
 REPORT = "report.json"
 _INTERVAL_S = 1.0

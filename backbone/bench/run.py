@@ -9,17 +9,17 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from backbone.bench import worker
+from backbone.bench.clock import OffsetBounds, SkewedClock, offset_bounds
+from backbone.bench.samples import NEVER, Samples
 from backbone.errors import ExitCode, StackError
-from scripts.bench import worker
-from scripts.bench.clock import OffsetBounds, SkewedClock, offset_bounds
-from scripts.bench.samples import NEVER, Samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-    from scripts.bench.worker import Job, Received, Sent
+    from backbone.bench.worker import Job, Received, Sent
 
 _PINGS = 500
 _START_AFTER_NS = 200_000_000

@@ -7,22 +7,22 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from scripts.bench import machine, validity
-from scripts.bench.kafka_target import KafkaTarget
-from scripts.bench.run import execute
-from scripts.bench.statistics import no_longer_falling, quantile, steady
-from scripts.bench.worker import GRACE_S, Job
+from backbone.bench import machine, validity
+from backbone.bench.kafka_target import KafkaTarget
+from backbone.bench.run import execute
+from backbone.bench.statistics import no_longer_falling, quantile, steady
+from backbone.bench.worker import GRACE_S, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from scripts.bench.cluster import Cluster
-    from scripts.bench.kafka_target import Spread
-    from scripts.bench.machine import Busy
-    from scripts.bench.run import Run
-    from scripts.bench.samples import Samples
-    from scripts.bench.validity import Gate
-    from scripts.bench.worker import Load
+    from backbone.bench.kafka_target import Spread
+    from backbone.bench.machine import Busy
+    from backbone.bench.run import Run
+    from backbone.bench.samples import Samples
+    from backbone.bench.topics import Cluster
+    from backbone.bench.validity import Gate
+    from backbone.bench.worker import Load
 
 SETTLE_S = 3.0
 """The start of every run that is not counted: connections, fetch sessions and producer ids come to be."""

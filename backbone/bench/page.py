@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from scripts.bench.chart import Line, chart, linear_axis, log_axis, percentile_axis
+from backbone.bench.chart import Line, chart, linear_axis, log_axis, percentile_axis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scripts.bench.clock import OFFSET_LIMIT_NS
-from scripts.bench.histogram import AGREEMENT, disagreement
-from scripts.bench.samples import NEVER
-from scripts.bench.statistics import QUANTILES, enough, quantile, slope
+from backbone.bench.clock import OFFSET_LIMIT_NS
+from backbone.bench.histogram import AGREEMENT, disagreement
+from backbone.bench.samples import NEVER
+from backbone.bench.statistics import QUANTILES, enough, quantile, slope
 
 if TYPE_CHECKING:
-    from scripts.bench.run import Run
-    from scripts.bench.samples import Samples
+    from backbone.bench.run import Run
+    from backbone.bench.samples import Samples
 
 ACHIEVED = 0.999
 """Least share of the intended rate that must have been sent."""
