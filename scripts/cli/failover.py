@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from invoke import Context
 
-    from scripts.failover.campaign import Cluster
-    from scripts.failover.plan import Plan
+    from backbone.failover.campaign import Cluster
+    from backbone.failover.plan import Plan
 
 _EXIT = {"valid": ExitCode.OK, "invalid": ExitCode.FINDINGS, "unknown": ExitCode.NOTHING}
 
@@ -56,8 +56,8 @@ def failover(
 ) -> ExitCode:
     """Break the running cluster by plan and check every record: lost, twice, out of order, unread."""
     from backbone import console
+    from backbone.failover import campaign, report
     from backbone.stack.settings import Settings
-    from scripts.failover import campaign, report
 
     refuse_nonsense(bootstrap, rate=rate, seconds=seconds, busy=busy, planned=bool(quick or soak or plan))
     # A pipeline that gives up sends SIGTERM: like Ctrl-C it must not leave a broker frozen or stopped.
@@ -95,7 +95,7 @@ def refuse_nonsense(bootstrap: str, *, rate: float, seconds: float, busy: bool, 
 def _plants(folder: Path, cluster: Cluster, *, as_json: bool) -> ExitCode:
     """Set every plant and print what was found; FINDINGS if the checker missed a loss or made one up."""
     from backbone import console
-    from scripts.failover.plants import every_plant
+    from backbone.failover.plants import every_plant
 
     findings = every_plant(folder, cluster, lambda text: console.say(f"[dim]{text}[/]"))
     columns = ("PLANT", "PLANTED", "REPORTED", "EXACT", "ALSO")
@@ -110,8 +110,8 @@ def _plants(folder: Path, cluster: Cluster, *, as_json: bool) -> ExitCode:
 
 
 def _cluster(bootstrap: str, engine: str) -> Cluster:
+    from backbone.failover import campaign
     from scripts.cli import opening
-    from scripts.failover import campaign
 
     if bootstrap:
         return campaign.open_cluster(opening.addresses(bootstrap), None)
@@ -125,8 +125,8 @@ def _cluster(bootstrap: str, engine: str) -> Cluster:
 
 def plans(cluster: Cluster, *, quick: bool, soak: float, plan: str, faults: int) -> Iterable[Plan]:
     """Return the plans that the flags ask for; StackError("usage") if they contradict each other."""
-    from scripts.failover import campaign
-    from scripts.failover.plan import QUICK, STANDARD, generate, read
+    from backbone.failover import campaign
+    from backbone.failover.plan import QUICK, STANDARD, generate, read
 
     if sum((quick, bool(soak), bool(plan))) > 1:
         raise StackError("usage", "--quick, --soak and --plan exclude each other", exit_code=ExitCode.USAGE)
@@ -172,7 +172,7 @@ def _spin() -> None:
 
 def _show(report: Mapping[str, Any], page: Path) -> None:
     from backbone import console
-    from scripts.failover.page import headline
+    from backbone.failover.page import headline
 
     rows = [
         (

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone.failover import campaign
+from backbone.failover.plan import QUICK, Plan, Step
 from backbone.stack import lifecycle
 from backbone.stack.engine import Stack, open_stack
 from backbone.stack.settings import Settings
-from scripts.failover import campaign
-from scripts.failover.plan import QUICK, Plan, Step
 from tests.docker import checkout
 from tests.docker.conftest import UP_TIMEOUT_S, no_display, quiet
 

@@ -6,12 +6,12 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from backbone.failover.cluster import Ground
+from backbone.failover.segments import CLEAN_SHUTDOWN
+from backbone.failover.wire import Metadata, PartitionInfo
 from backbone.stack.compose import parse
 from backbone.stack.engine.base import ServiceState, Stack
 from backbone.stack.settings import Settings
-from scripts.failover.ground import Ground
-from scripts.failover.segments import CLEAN_SHUTDOWN
-from scripts.failover.wire import Metadata, PartitionInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

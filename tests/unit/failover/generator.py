@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from scripts.failover.history import (
+from backbone.failover.history import (
     Commit,
     Delivery,
     Entry,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.failover.history import Entry, History, Record
+    from backbone.failover.history import Entry, History, Record
 
     Found = Iterator[tuple[str, int, object]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scripts.failover.history import (
+from backbone.failover.history import (
     SECOND,
     Commit,
     Delivery,

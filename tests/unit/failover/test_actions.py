@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from backbone.errors import StackError
-from scripts.failover.actions import ACTIONS, NetworkFaults, Scene, abilities
-from scripts.failover.plan import KINDS
+from backbone.failover.actions import ACTIONS, NetworkFaults, Scene, abilities
+from backbone.failover.plan import KINDS
 from tests.unit.failover.fakes import NODES, SESSION, FakeClock, FakeEngine, FakeWorkload, NetworkedEngine, ground
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from backbone.failover.workload import Workload
     from backbone.stack.engine import Engine
-    from scripts.failover.workload import Workload
 
 BROKER_KINDS = [name for name, kind in KINDS.items() if kind.needs == "signals" and "client" not in kind.roles]
 

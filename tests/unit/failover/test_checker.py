@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.failover.checker import RULES, check, describe
-from scripts.failover.history import History
+from backbone.failover.checker import RULES, check, describe
+from backbone.failover.history import History
 from tests.unit.failover import reference
 from tests.unit.failover.generator import random_history
 from tests.unit.failover.samples import BREAKS, COMPANIONS, MORE_BREAKS, RECOVERED, SOUND

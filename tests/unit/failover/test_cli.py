@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from backbone.errors import ExitCode, StackError
+from backbone.failover.campaign import Cluster
+from backbone.failover.plan import QUICK, STANDARD, dump, generate
 from scripts.cli.failover import plans, refuse_nonsense
-from scripts.failover.campaign import Cluster
-from scripts.failover.plan import QUICK, STANDARD, dump, generate
 from tests.unit.failover.fakes import FakeClock, FakeEngine, ground
 
 if TYPE_CHECKING:

@@ -19,17 +19,17 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from backbone import clients
-from scripts.failover import payload
-from scripts.failover.consumer import Reader, Sessions
-from scripts.failover.history import Record
-from scripts.failover.journal import Journal, load
-from scripts.failover.producer import Writer, produce
+from backbone.failover import payload
+from backbone.failover.consumer import Reader, Sessions
+from backbone.failover.history import Record
+from backbone.failover.journal import Journal, load
+from backbone.failover.producer import Writer, produce
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from scripts.failover.history import History
+    from backbone.failover.history import History
 
 RUN = bytes(16)
 
@@ -218,7 +218,7 @@ def test_a_log_that_was_cut_is_read_on_where_it_forks_if_that_is_known(tmp_path:
 
 
 def test_one_commit_at_a_time_and_only_confirmed_ones_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.failover.consumer.COMMIT_INTERVAL_S", 0.0)
+    monkeypatch.setattr("backbone.failover.consumer.COMMIT_INTERVAL_S", 0.0)
     one, consumer, journal = reader(tmp_path, [[message(n)] for n in range(4)])
     one.poll()
     one.poll()

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from backbone.errors import StackError
-from scripts.failover.checker import check
-from scripts.failover.history import Entry, Record, Send, Terms
-from scripts.failover.journal import Journal, load
-from scripts.failover.verdict import judge
+from backbone.failover.checker import check
+from backbone.failover.history import Entry, Record, Send, Terms
+from backbone.failover.journal import Journal, load
+from backbone.failover.verdict import judge
 
 ROOT = Path(__file__).parents[3]
 A = Record("p0.0", 0, 1)

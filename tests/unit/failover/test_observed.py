@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scripts.failover.history import BrokersView, ControllerView, PartitionView
-from scripts.failover.observed import changes, observed
-from scripts.failover.result import summarize
+from backbone.failover.history import BrokersView, ControllerView, PartitionView
+from backbone.failover.observed import changes, observed
+from backbone.failover.result import summarize
 from tests.unit.failover.samples import SOUND
 from tests.unit.failover.test_stalls import MS, outage
 

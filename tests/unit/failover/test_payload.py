@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.failover.history import Record
-from scripts.failover.payload import Payload, decode, encode
+from backbone.failover.history import Record
+from backbone.failover.payload import Payload, decode, encode
 
 RUN = bytes(range(16))
 payloads = st.builds(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from scripts.failover.plan import KINDS, QUICK, STANDARD, Need, Plan, Step, dump, generate, possible, read
+from backbone.failover.plan import KINDS, QUICK, STANDARD, Need, Plan, Step, dump, generate, possible, read
 
 if TYPE_CHECKING:
     from pathlib import Path

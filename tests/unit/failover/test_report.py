@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from scripts.failover import page, report
-from scripts.failover.result import combine, summarize
+from backbone.failover import page, report
+from backbone.failover.result import combine, summarize
 from tests.unit.failover.samples import BREAKS, FAULT, RECOVERED, SOUND
 from tests.unit.failover.test_stalls import outage
 
 if TYPE_CHECKING:
-    from scripts.failover.history import History
+    from backbone.failover.history import History
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "failover-report.schema.json"
 

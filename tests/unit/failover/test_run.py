@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from backbone.errors import StackError
-from scripts.failover.campaign import soak
-from scripts.failover.journal import Journal, load
-from scripts.failover.plan import Step
-from scripts.failover.run import Run, Settings, perform
+from backbone.failover.campaign import soak
+from backbone.failover.journal import Journal, load
+from backbone.failover.plan import Step
+from backbone.failover.run import Run, Settings, perform
 from tests.unit.failover.fakes import NODES, SESSION, FakeClock, FakeEngine, FakeWorkload, ground
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.failover.history import Fault
-    from scripts.failover.plan import Role
-    from scripts.failover.workload import Workload
+    from backbone.failover.history import Fault
+    from backbone.failover.plan import Role
+    from backbone.failover.workload import Workload
 
 
 class Trial:

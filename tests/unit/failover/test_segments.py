@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.failover.segments import CLEAN_SHUTDOWN, batches, cut_from, cut_tail
+from backbone.failover.segments import CLEAN_SHUTDOWN, batches, cut_from, cut_tail
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.failover.history import (
+from backbone.failover.history import (
     BrokersView,
     ControllerView,
     Delivery,
@@ -17,8 +17,8 @@ from scripts.failover.history import (
     Send,
     Terms,
 )
-from scripts.failover.stalls import longest_gap, quantile, windows
-from scripts.failover.timeline import timeline
+from backbone.failover.stalls import longest_gap, quantile, windows
+from backbone.failover.timeline import timeline
 
 MS = 1_000_000
 

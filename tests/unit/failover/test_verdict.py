@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.failover.history import History, Pass
-from scripts.failover.verdict import judge
+from backbone.failover.history import History, Pass
+from backbone.failover.verdict import judge
 from tests.unit.failover.samples import ALONE, BREAKS, FAULT, RECOVERED, SOUND, A, B, log, ok
 
 UNSURE = {

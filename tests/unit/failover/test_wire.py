@@ -11,10 +11,10 @@ import pytest
 from kafka.protocol.consumer import ListOffsetsResponse
 from kafka.protocol.metadata import MetadataResponse
 
-from scripts.failover import wire
-from scripts.failover.ground import Ground
-from scripts.failover.journal import Journal, load
-from scripts.failover.observer import Changes
+from backbone.failover import wire
+from backbone.failover.cluster import Ground
+from backbone.failover.journal import Journal, load
+from backbone.failover.observer import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

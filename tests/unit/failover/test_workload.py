@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import StackError
-from scripts.failover.journal import Journal, load
-from scripts.failover.workload import Workload
+from backbone.failover.journal import Journal, load
+from backbone.failover.workload import Workload
 
 if TYPE_CHECKING:
     from pathlib import Path

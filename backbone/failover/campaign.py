@@ -1,0 +1,174 @@
+"""One or several runs on one cluster, judged and reported: what the task calls."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from backbone.errors import ExitCode, StackError
+from backbone.failover import journal, plan, result, run
+from backbone.failover.actions import abilities
+from backbone.failover.history import RECOVERY_S
+from backbone.failover.observed import observed
+from backbone.stack.health import admin, alive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from backbone.failover.plan import Need, Plan
+    from backbone.stack.engine import Stack
+
+_SOAK_STEPS = 10
+_TIMINGS = (
+    "broker.session.timeout.ms",
+    "broker.heartbeat.interval.ms",
+    "controller.quorum.fetch.timeout.ms",
+    "controller.quorum.election.timeout.ms",
+    "replica.lag.time.max.ms",
+    "min.insync.replicas",
+    "unclean.leader.election.enable",
+)
+"""The settings that decide how long a failover takes and what it may cost; every report names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster to be tested: node id → address, its timings as it says itself, and its stack if it is ours."""
+
+    addresses: Mapping[int, str]
+    timings: Mapping[str, str]
+    stack: Stack | None = None
+
+    @property
+    def session(self) -> float:
+        """broker.session.timeout.ms in seconds."""
+        return int(self.timings["broker.session.timeout.ms"]) / 1000
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return what faults may need of its engine and get."""
+        if self.stack is None:
+            return ()
+        folders = [
+            lambda source=mount.source: _writable(source)
+            for service in self.stack.model.services.values()
+            for mount in service.mounts
+            if mount.target == service.environment.get("KAFKA_LOG_DIRS")
+        ]
+        return abilities(self.stack.engine, folders)
+
+
+def _writable(folder: str) -> None:
+    """Raise OSError unless this user can write into a folder."""
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise PermissionError(folder)
+
+
+def open_cluster(bootstrap: Sequence[str], stack: Stack | None) -> Cluster:
+    """Ask a cluster who its brokers are and how it is set.
+
+    Raises StackError("no-broker") if nobody answers, "too-few-brokers" for less than two.
+    """
+    with admin(bootstrap) as client:
+        brokers = alive(client.describe_cluster()["brokers"])
+        addresses = {int(one["broker_id"]): f"{one['host']}:{one['port']}" for one in brokers}
+        expected = len(stack.brokers) if stack else 2
+        if len(addresses) < expected:
+            raise StackError(
+                "too-few-brokers",
+                f"{len(addresses)} of {expected} brokers are there: a failover needs somebody to fail over to",
+                hint="./invoke up",
+                exit_code=ExitCode.ENVIRONMENT,
+            )
+        asked = ConfigResource(ConfigResourceType.BROKER, str(min(addresses)), list(_TIMINGS))
+        described = client.describe_configs([asked], config_filter="all")["broker"][str(min(addresses))]
+    timings = {name: str(described[name]["value"]) for name in _TIMINGS if name in described}
+    return Cluster(dict(sorted(addresses.items())), timings, stack)
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """How runs are made: where their folders go, at which load, what is told while they go on."""
+
+    folder: Path
+    tell: Callable[[str], None]
+    rate: float = 300.0
+    cold_restart: bool = True
+    keep_history: bool = False
+
+    def settings(self, cluster: Cluster, name: str) -> run.Settings:
+        """Return the settings of one run."""
+        return run.Settings(
+            folder=self.folder / name,
+            addresses=cluster.addresses,
+            session=cluster.session,
+            rate=self.rate,
+            min_insync=int(cluster.timings.get("min.insync.replicas", 2)),
+            cold_restart=self.cold_restart,
+        )
+
+
+def conduct(campaign: Campaign, cluster: Cluster, plans: Iterable[Plan]) -> dict[str, Any]:
+    """Do one run for each plan and return the report of all (schemas/failover-report.schema.json)."""
+    needs = cluster.needs()
+    results, left_out = [], []
+    for number, wanted in enumerate(plans, 1):
+        chosen, impossible = plan.possible(wanted, needs)
+        for step in impossible:
+            left_out.append(f"{step.kind} of {step.role}: needs {plan.KINDS[step.kind].needs} (docs/failover.md)")
+            campaign.tell(f"left out: {left_out[-1]}")
+        results.append(_one(campaign, cluster, chosen, f"run-{number}"))
+    return result.combine(results, cluster.timings, left_out)
+
+
+def _one(campaign: Campaign, cluster: Cluster, chosen: Plan, name: str) -> dict[str, Any]:
+    settings = campaign.settings(cluster, name)
+    going = run.open_run(settings, cluster.stack, chosen.seed, campaign.tell)
+    failure = ""
+    try:
+        run.whole_run(going, chosen)
+    except StackError as error:  # what was seen until then is still a history
+        failure = f"{error.reference}: {error.message}"
+        campaign.tell(f"{name} stopped early: {failure}")
+    return _judge(
+        campaign, settings.folder, name, {"plan": plan.dump(chosen), "rate": settings.rate, "failure": failure}
+    )
+
+
+def _judge(campaign: Campaign, folder: Path, name: str, details: Mapping[str, object]) -> dict[str, Any]:
+    history = journal.load(folder)
+    if not history.faults:
+        history = replace(history, faults=observed(history))
+    found = result.summarize(name, history, details)
+    campaign.tell(f"{name}: {found['verdict']}")
+    if found["verdict"] == "valid" and not campaign.keep_history:
+        shutil.rmtree(folder)
+    return found
+
+
+def soak(seed: int, hours: float, needs: Sequence[Need], now: Callable[[], float] = time.monotonic) -> Iterator[Plan]:
+    """Yield plans of ten steps, seeds counting up from `seed`, until the hours are over."""
+    end = now() + hours * 3600
+    while now() < end:
+        yield plan.generate(seed, _SOAK_STEPS, needs)
+        seed += 1
+
+
+def watch(campaign: Campaign, cluster: Cluster, until: Callable[[], None]) -> dict[str, Any]:
+    """Write, read and judge while somebody else breaks the cluster. until: returns when it is enough."""
+    settings = replace(campaign.settings(cluster, "watch"), cold_restart=False)
+    going = run.open_run(settings, None, None, campaign.tell)
+    try:
+        run.start_traffic(going)
+        until()
+        going.ground.await_whole(RECOVERY_S)
+        run.finish(going)
+    finally:
+        going.workload.abandon()
+        going.ground.close()
+    return result.combine([_judge(campaign, settings.folder, "watch", {"rate": settings.rate})], cluster.timings, [])

@@ -1,0 +1,191 @@
+"""One run: traffic, faults by the plan, recovery, and the topic read back through every replica."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from backbone.errors import ExitCode, StackError
+from backbone.failover import leadership, readback
+from backbone.failover.actions import ACTIONS, Action, Proof, Scene
+from backbone.failover.cluster import Ground
+from backbone.failover.history import RECOVERY_S, Terms
+from backbone.failover.journal import Journal
+from backbone.failover.plan import KINDS
+from backbone.failover.workload import Workload
+from backbone.wait import CLOCK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from backbone.failover.plan import Plan, Step
+    from backbone.stack.engine import Stack
+    from backbone.wait import Clock
+
+PARTITIONS = 3
+_WARM_UP_RECORDS = 300
+_AFTERMATH_S = 3.0
+_MOVED_S = 1.0  # clients and the observer hear of the new leader before the fault begins
+_READ_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a run is made. rate: records/s over all partitions. size: bytes of a record. session: see Ground."""
+
+    folder: Path
+    addresses: Mapping[int, str]
+    session: float
+    rate: float = 300.0
+    size: int = 200
+    min_insync: int = 2
+    cold_restart: bool = True
+    producer: Mapping[str, Any] = field(default_factory=dict)
+    topic_settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bootstrap(self) -> tuple[str, ...]:
+        """The addresses of all brokers."""
+        return tuple(self.addresses.values())
+
+
+@dataclass
+class Run:
+    """What a run in progress holds on to."""
+
+    settings: Settings
+    ground: Ground
+    workload: Workload
+    journal: Journal
+    tell: Callable[[str], None]
+    clock: Clock = CLOCK
+
+    @property
+    def run_id(self) -> bytes:
+        """Sixteen bytes that every record of this run carries."""
+        return bytes.fromhex(self.workload.run)
+
+
+def open_run(settings: Settings, stack: Stack | None, seed: int | None, tell: Callable[[str], None]) -> Run:
+    """Make the folder, the topic and the journal of a run; nothing is sent yet."""
+    run = uuid.uuid4()
+    settings.folder.mkdir(parents=True, exist_ok=False)
+    topic = f"failover-{run.hex[:8]}"
+    replicas = min(3, len(settings.addresses))
+    leadership.create_topic(settings.bootstrap, topic, PARTITIONS, replicas, settings.topic_settings)
+    journal = Journal(settings.folder / "run.jsonl")
+    idempotent = settings.producer.get("enable_idempotence", True)
+    terms = Terms(PARTITIONS, replication_factor=replicas, min_insync=settings.min_insync, idempotent=idempotent)
+    journal.write("terms", asdict(terms))
+    pick = random.Random(seed).choice  # noqa: S311 - a reproducible choice, no secret
+    ground = Ground(settings.addresses, topic, f"{topic}-readers", PARTITIONS, settings.session, pick, stack)
+    workload = Workload(
+        *(settings.folder, journal, run.hex, topic, ground.group, settings.bootstrap, settings.addresses),
+        *(PARTITIONS, settings.rate, settings.size),
+        producer=settings.producer,
+    )
+    return Run(settings, ground, workload, journal, tell)
+
+
+def start_traffic(run: Run) -> None:
+    """Start observer, consumer and producer when every broker knows the topic, and let them warm up."""
+    run.ground.await_whole(RECOVERY_S)
+    for role in ("observer", "consumer", "producer"):
+        run.workload.start(role)
+    run.workload.wait_for("producer", '["ok"', count=_WARM_UP_RECORDS)
+    run.workload.wait_for("consumer", '["deliver"', count=_WARM_UP_RECORDS // 2)
+
+
+def follow(run: Run, plan: Plan) -> None:
+    """Do every step of a plan. Raises what a fault raises; the journal then says that it was not proved."""
+    for number, step in enumerate(plan.steps, 1):
+        run.clock.sleep(step.quiet)
+        run.workload.require_alive()
+        perform(run, number, step)
+    run.ground.await_whole(RECOVERY_S)
+    run.clock.sleep(_AFTERMATH_S)
+
+
+def perform(run: Run, number: int, step: Step) -> None:
+    """Do one fault: inject, hold, prove, heal, wait for recovery (if the step says so)."""
+    kind, action = KINDS[step.kind], ACTIONS[step.kind]
+    nodes = () if step.role == "client" else run.ground.victims(step.role, kind.brokers)
+    if step.role == "controller-leader":
+        run.ground.make_leader(nodes[0])
+        run.clock.sleep(_MOVED_S)
+    scene = Scene(run.ground, run.workload, nodes, step.hold * run.settings.session, run.clock)
+    target = step.role if not nodes else f"{step.role} (broker {', '.join(map(str, nodes))})"
+    run.tell(f"fault {number}: {step.kind} of {target}")
+    run.journal.write("fault", number, step.kind, target, list(nodes), kind.quorum_lost)
+    try:
+        proof = _inflict(run, action, scene)
+        run.journal.write("proof", number, proof.holds, proof.evidence)
+    finally:
+        action.heal(scene)  # whatever happened, Ctrl-C included
+        run.journal.write("heal", number)
+    if step.settle:
+        run.ground.await_whole(RECOVERY_S)
+        run.journal.write("recovered", number)
+
+
+def _inflict(run: Run, action: Action, scene: Scene) -> Proof:
+    """Inject a fault, hold it and ask for its proof; one that could not be injected is not proved."""
+    try:
+        done = action.inject(scene)
+        run.clock.sleep(scene.hold)
+        proof = action.prove(scene)
+    except StackError as error:
+        return Proof(holds=False, evidence=f"{error.reference}: {error.message}")
+    return Proof(proof.holds, f"{done}; {proof.evidence}")
+
+
+def finish(run: Run) -> None:
+    """End the traffic and read everything back: once with each replica as leader, once after a cold restart."""
+    run.workload.end("producer")
+    readback.write_fences(run.settings.bootstrap, run.ground.topic, PARTITIONS, run.run_id, run.journal)
+    _drain(run)
+    for turn, leaders in enumerate(leadership.rotation(run.settings.bootstrap, run.ground.topic), 1):
+        leadership.lead(run.settings.bootstrap, run.ground.topic, leaders)
+        _read(run, f"leaders-{turn}")
+    if run.settings.cold_restart and run.ground.stack is not None:
+        run.tell("cold restart")
+        nodes = tuple(run.ground.addresses)
+        run.ground.stop(nodes)
+        run.ground.start(nodes)
+        run.ground.await_whole(RECOVERY_S)
+        _read(run, "cold-restart")
+    run.workload.end("observer")
+    run.journal.close()
+
+
+def _drain(run: Run) -> None:
+    """Let the consumer come to the fences; if it does not, the checker will say what it has not seen."""
+    try:
+        run.workload.wait_for("consumer", f'"{readback.FENCE}"', count=PARTITIONS, timeout=RECOVERY_S)
+    except StackError as error:
+        if error.exit_code != ExitCode.TIMEOUT:
+            raise
+        run.tell("the consumer did not come to the end")
+    run.workload.end("consumer")
+
+
+def _read(run: Run, name: str) -> None:
+    count = readback.read_back(run.settings.bootstrap, run.ground.topic, name, run.run_id, run.journal, _READ_S)
+    run.tell(f"read back, pass {name}: {count} records")
+
+
+def whole_run(run: Run, plan: Plan) -> None:
+    """Do all of it. Whatever goes wrong, no process of ours is left behind and every broker is made to run again."""
+    try:
+        start_traffic(run)
+        follow(run, plan)
+        finish(run)
+    except BaseException:
+        run.ground.restore()
+        raise
+    finally:
+        run.workload.abandon()
+        run.ground.close()
