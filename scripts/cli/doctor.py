@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from invoke import Context
 
-    from scripts.doctor.finding import Result
+    from backbone.doctor.finding import Result
 
 _GLYPHS = {"ok": "[green]ok[/]", "error": "[bold red]error[/]", "warning": "[yellow]warning[/]", "unknown": "[dim]-[/]"}
 
@@ -35,9 +35,9 @@ def doctor(
 ) -> ExitCode:
     """Put every check to machine, configuration, data, cluster and services; exits 1 if one finds an error."""
     from backbone import console
+    from backbone.doctor import checks, fixes
+    from backbone.doctor.gather import gather
     from scripts.cli import opening
-    from scripts.doctor import checks, fixes
-    from scripts.doctor.gather import gather
 
     stack = opening.everything(engine)
     evidence = gather(stack)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from backbone.doctor.evidence import EngineFacts, Evidence, Folder, Limits, PortUse, Running, Topic
 from backbone.stack import compose
 from backbone.stack.health import ClusterHealth, PartitionState
-from scripts.doctor.evidence import EngineFacts, Evidence, Folder, Limits, PortUse, Running, Topic
 
 CLUSTER = "o-oeX1_vRqCQMsCW0-5g4A"
 GIB = 1 << 30

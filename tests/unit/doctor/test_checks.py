@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone.doctor.checks import CHECKS, diagnose
+from backbone.doctor.evidence import EngineFacts, Evidence, Limits, PortUse, Topic
 from backbone.stack.settings import ROOT
-from scripts.doctor.checks import CHECKS, diagnose
-from scripts.doctor.evidence import EngineFacts, Evidence, Limits, PortUse, Topic
 from tests.unit.doctor.conftest import CLUSTER, GIB, cluster, folder, model, partition, running
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from backbone.doctor import fixes
+from backbone.doctor.checks import CHECKS, diagnose
 from backbone.stack.settings import Settings, read_env
-from scripts.doctor import fixes
-from scripts.doctor.checks import CHECKS, diagnose
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scripts.doctor.evidence import Evidence
+    from backbone.doctor.evidence import Evidence
 
 
 def test_env_repairs_keep_comments_and_values(tmp_path: Path, healthy: Evidence) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scripts.doctor.evidence import Evidence
+    from backbone.doctor.evidence import Evidence
 
 Severity = Literal["error", "warning"]
 """error: something does not work, or will not. warning: it works, but should be looked at."""

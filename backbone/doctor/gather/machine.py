@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.doctor.evidence import EngineFacts, Limits, PortUse
 from backbone.errors import ExitCode, StackError
 from backbone.stack.engine.docker.preflight import port_free
 from backbone.stack.engine.embedded.process import port_owner
-from scripts.doctor.evidence import EngineFacts, Limits, PortUse
 
 if TYPE_CHECKING:
     from backbone.stack.engine import Stack

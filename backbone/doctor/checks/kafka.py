@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.doctor.finding import Finding, Register
+from backbone.doctor.finding import Finding, Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from backbone.doctor.evidence import Evidence
     from backbone.stack.health import ClusterHealth, PartitionState
-    from scripts.doctor.evidence import Evidence
 
 register = Register()
 

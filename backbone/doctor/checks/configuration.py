@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scripts.doctor.finding import Finding, Register
+from backbone.doctor.finding import Finding, Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.doctor.evidence import Evidence
+    from backbone.doctor.evidence import Evidence
 
 register = Register()
 

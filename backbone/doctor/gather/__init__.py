@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from backbone.doctor.evidence import Evidence
+from backbone.doctor.gather import configuration, data, kafka, machine, services
 from backbone.errors import StackError
-from scripts.doctor.evidence import Evidence
-from scripts.doctor.gather import cluster, configuration, data, machine, services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,11 +26,11 @@ def gather(stack: Stack) -> Evidence:
             "folders": lambda: data.folders(stack),
             "meta": lambda: data.meta(stack.model),
             "services": lambda: services.running(stack),
-            "unreachable": lambda: cluster.unreachable(stack),
-            "cluster": lambda: cluster.health(stack),
-            "topics": lambda: cluster.topics(stack),
-            "compatibility": lambda: cluster.compatibility(stack),
-            "connectors": lambda: cluster.connectors(stack),
+            "unreachable": lambda: kafka.unreachable(stack),
+            "cluster": lambda: kafka.health(stack),
+            "topics": lambda: kafka.topics(stack),
+            "compatibility": lambda: kafka.compatibility(stack),
+            "connectors": lambda: kafka.connectors(stack),
         }
     )
     return Evidence(

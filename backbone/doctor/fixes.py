@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from backbone.doctor.evidence import Evidence
+    from backbone.doctor.finding import Result
     from backbone.stack.settings import Settings
-    from scripts.doctor.evidence import Evidence
-    from scripts.doctor.finding import Result
 
 _SECRET_MODE = 0o640
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone.doctor.evidence import Topic
 from backbone.errors import ExitCode, StackError
 from backbone.events.connectors.worker import Worker
 from backbone.events.contracts.registry import Registry
 from backbone.stack import endpoints
 from backbone.stack import health as cluster_health
-from scripts.doctor.evidence import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

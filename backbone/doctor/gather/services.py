@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from backbone.doctor.evidence import Running
 from backbone.errors import StackError
-from scripts.doctor.evidence import Running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

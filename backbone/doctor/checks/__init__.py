@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.doctor.checks import cluster, configuration, data, machine, services
-from scripts.doctor.finding import Result
+from backbone.doctor.checks import configuration, data, kafka, machine, services
+from backbone.doctor.finding import Result
 
 if TYPE_CHECKING:
-    from scripts.doctor.evidence import Evidence
-    from scripts.doctor.finding import Check
+    from backbone.doctor.evidence import Evidence
+    from backbone.doctor.finding import Check
 
 CHECKS: tuple[Check, ...] = tuple(
     sorted(
-        (check for theme in (machine, configuration, data, cluster, services) for check in theme.register.checks),
+        (check for theme in (machine, configuration, data, kafka, services) for check in theme.register.checks),
         key=lambda check: check.name,
     )
 )

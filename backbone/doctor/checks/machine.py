@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone.doctor.finding import Finding, Register
 from backbone.stack.engine.docker.preflight import MIN_ENGINE, limits, version_of
-from scripts.doctor.finding import Finding, Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.doctor.evidence import Evidence, Limits
+    from backbone.doctor.evidence import Evidence, Limits
 
 register = Register()
 

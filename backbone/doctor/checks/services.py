@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.doctor.finding import Finding, Register
+from backbone.doctor.finding import Finding, Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.doctor.evidence import Evidence
+    from backbone.doctor.evidence import Evidence
 
 register = Register()
 

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.doctor.evidence import Folder
 from backbone.errors import ExitCode, StackError
 from backbone.stack.engine.embedded.runtimes.kafka import meta_properties
-from scripts.doctor.evidence import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
