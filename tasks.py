@@ -1,8 +1,8 @@
-"""The tasks: `invoke --list`. Each lives in scripts/cli, a module a theme."""
+"""The tasks: `invoke --list`. Each lives in scripts/tasks, a module a theme."""
 
 from invoke import Collection
 
-from scripts.cli import (
+from scripts.tasks import (
     architecture,
     archive,
     artifacts,

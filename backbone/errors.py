@@ -1,7 +1,7 @@
 """The one error type: what was found, where, why, and what to do next.
 
 Everything we understand is raised as a StackError where it is first known and rendered once, by
-scripts.cli. docs/errors.md lists the exit codes.
+scripts.tasks. docs/errors.md lists the exit codes.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _JOIN_TIMEOUT_S = 30
 
 @dataclass(frozen=True, slots=True)
 class KafkaTarget:
-    """A topic of a cluster, with changes to the client settings of scripts.clients.
+    """A topic of a cluster, with changes to the client settings of backbone.clients.
 
     spread: "client" leaves the partition to the producer's partitioner, as for records without a key; "turns"
     takes the partitions in turn, as evenly spread keys would. start: where the source begins to read.

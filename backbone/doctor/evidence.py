@@ -1,4 +1,4 @@
-"""What the doctor looks at, as plain values: gathered by scripts/doctor/gather, made up by the tests of the checks."""
+"""What the doctor looks at, as plain values: gathered by backbone/doctor/gather, made up by the tests of the checks."""
 
 from __future__ import annotations
 

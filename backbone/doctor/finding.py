@@ -21,7 +21,7 @@ Status = Literal["ok", "error", "warning", "unknown"]
 class Finding:
     """One thing that is wrong: what was seen, why it is so, and the exact remedy.
 
-    fix: the name of a safe repair in scripts/doctor/fixes.py, "" where a person has to decide.
+    fix: the name of a safe repair in backbone/doctor/fixes.py, "" where a person has to decide.
     """
 
     severity: Severity

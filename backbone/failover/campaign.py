@@ -166,9 +166,9 @@ def watch(campaign: Campaign, cluster: Cluster, until: Callable[[], None]) -> di
     try:
         run.start_traffic(going)
         until()
-        going.ground.await_whole(RECOVERY_S)
+        going.target.await_whole(RECOVERY_S)
         run.finish(going)
     finally:
         going.workload.abandon()
-        going.ground.close()
+        going.target.close()
     return result.combine([_judge(campaign, settings.folder, "watch", {"rate": settings.rate})], cluster.timings, [])

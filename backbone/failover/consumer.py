@@ -119,7 +119,7 @@ class Reader:
 
 
 def main(job: dict[str, Any]) -> None:
-    """Consume until standard input ends. job: see scripts/failover/workload.py."""
+    """Consume until standard input ends. job: see backbone/failover/workload.py."""
     journal = Journal(Path(job["journal"]))
     consumer = KafkaConsumer(
         bootstrap_servers=job["bootstrap"], group_id=job["group"], **{**FAILOVER_CONSUMER, **job["client"]}

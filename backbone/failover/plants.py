@@ -19,9 +19,9 @@ from kafka.errors import KafkaTimeoutError
 from backbone.clients import FAILOVER_PRODUCER
 from backbone.failover import journal, leadership, payload, readback, segments
 from backbone.failover.checker import check
-from backbone.failover.cluster import Ground
 from backbone.failover.history import Record, Terms
 from backbone.failover.producer import Writer
+from backbone.failover.target import Target
 from backbone.wait import wait_until
 
 if TYPE_CHECKING:
@@ -65,16 +65,16 @@ class Stage:
         self.bootstrap = tuple(cluster.addresses.values())
         self.topic = f"plant-{run.hex[:8]}"
         leadership.create_topic(self.bootstrap, self.topic, 1, replicas, settings)
-        self.ground = Ground(
+        self.target = Target(
             cluster.addresses, self.topic, self.topic, 1, cluster.session, lambda nodes: nodes[0], cluster.stack
         )
         self.journal = journal.Journal(folder / "run.jsonl")
         self.journal.write("terms", asdict(Terms(1, replication_factor=replicas)))
-        self.ground.await_whole(_WAIT_S)
+        self.target.await_whole(_WAIT_S)
 
     def replicas(self) -> tuple[int, tuple[int, ...]]:
         """Return the leader and the followers of the partition."""
-        known = self.ground.metadata()
+        known = self.target.metadata()
         if known is None:
             raise AssertionError("a stage has just seen its cluster whole")
         one = known.partitions[0]
@@ -106,7 +106,7 @@ class Stage:
         """Send SIGSTOP and wait until every thread stands still, which takes a loaded machine a while."""
         self.send(nodes, signal.SIGSTOP)
         wait_until(
-            lambda: all(self.ground.state(node).phase == "paused" for node in nodes),
+            lambda: all(self.target.state(node).phase == "paused" for node in nodes),
             what="frozen brokers",
             timeout=_WAIT_S,
         )
@@ -123,7 +123,7 @@ class Stage:
     def send(self, nodes: tuple[int, ...], number: signal.Signals) -> None:
         """Send a signal to brokers."""
         for node in nodes:
-            self.ground.engine_stack.engine.signal(self.ground.service(node), number)
+            self.target.engine_stack.engine.signal(self.target.service(node), number)
 
     def await_partition(
         self, what: str, leader: int | None, isr: set[int] | None, *, without: tuple[int, ...] = ()
@@ -131,27 +131,27 @@ class Stage:
         """Wait until the other brokers see this leader and these replicas in sync (None: any)."""
 
         def seen() -> bool:
-            known = self.ground.metadata(without=without)
+            known = self.target.metadata(without=without)
             one = known.partitions.get(0) if known else None
             return one is not None and leader in (None, one.leader) and isr in (None, set(one.isr))
 
         wait_until(
-            seen, what=what, timeout=_WAIT_S, interval=0.1, last_seen=lambda: str(self.ground.metadata(without=without))
+            seen, what=what, timeout=_WAIT_S, interval=0.1, last_seen=lambda: str(self.target.metadata(without=without))
         )
 
     def await_alive(self, node: int, *, without: int) -> None:
         """Wait until a broker is unfenced in the eyes of the others."""
 
         def seen() -> bool:
-            known = self.ground.metadata(without=(without,))
+            known = self.target.metadata(without=(without,))
             return known is not None and node in known.brokers
 
         wait_until(seen, what=f"broker {node} to be unfenced", timeout=_WAIT_S)
 
     def judge(self, name: str, planted: frozenset[Record]) -> Finding:
         """Bring everybody back, read everything back through every replica, and ask the checker."""
-        self.ground.start(tuple(self.ground.addresses))
-        self.ground.await_whole(_WAIT_S)
+        self.target.start(tuple(self.target.addresses))
+        self.target.await_whole(_WAIT_S)
         readback.write_fences(self.bootstrap, self.topic, 1, self.run, self.journal)
         for turn, leaders in enumerate(leadership.rotation(self.bootstrap, self.topic), 1):
             leadership.lead(self.bootstrap, self.topic, leaders)
@@ -217,12 +217,12 @@ def unclean_election(folder: Path, cluster: Cluster, *, min_insync: int) -> Find
     leader, (follower,) = stage.replicas()
     with stage.writer("base") as write:
         write(_BASE)
-    stage.ground.stop([follower])
+    stage.target.stop([follower])
     stage.await_partition("the leader alone in sync", leader, {leader}, without=(follower,))
     with stage.writer("late", delivery_timeout_ms=3000, request_timeout_ms=1000) as write:
         doomed = write(_LOST if min_insync == 1 else 1)
     stage.send((leader,), signal.SIGKILL)
-    stage.ground.start([follower])
+    stage.target.start([follower])
     if min_insync == 1:
         stage.await_partition("a partition without a leader", -1, None, without=(leader,))
         stage.await_alive(follower, without=leader)
@@ -233,7 +233,7 @@ def unclean_election(folder: Path, cluster: Cluster, *, min_insync: int) -> Find
 
 def _alive(stage: Stage, dead: int) -> tuple[str, ...]:
     """Return the addresses of all brokers but one."""
-    return tuple(address for node, address in stage.ground.addresses.items() if node != dead)
+    return tuple(address for node, address in stage.target.addresses.items() if node != dead)
 
 
 def cut_tails(folder: Path, cluster: Cluster, *, replicas: str) -> Finding:
@@ -250,7 +250,7 @@ def cut_tails(folder: Path, cluster: Cluster, *, replicas: str) -> Finding:
         doomed = write(_LOST)
     hit = (leader, *followers) if replicas == "all" else (leader,)
     stage.send(hit, signal.SIGKILL)
-    removed = [segments.cut_from(stage.ground.data(node), stage.topic, 0, _BASE) for node in hit]
+    removed = [segments.cut_from(stage.target.data(node), stage.topic, 0, _BASE) for node in hit]
     if not all(removed):
         raise AssertionError(f"nothing was cut: {removed}")
     if replicas == "fenced":
@@ -274,7 +274,7 @@ def every_plant(folder: Path, cluster: Cluster, tell: Callable[[str], None]) -> 
         try:
             found = trial()
         except BaseException:
-            Ground(cluster.addresses, "", "", 0, cluster.session, min, cluster.stack).restore()
+            Target(cluster.addresses, "", "", 0, cluster.session, min, cluster.stack).restore()
             raise
         findings.append(found)
         verdict = "exact" if found.exact else "WRONG"

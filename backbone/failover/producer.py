@@ -90,7 +90,7 @@ def stop_at_end_of_input(stop: threading.Event) -> None:
 
 
 def main(job: dict[str, Any]) -> None:
-    """Produce until standard input ends. job: see scripts/failover/workload.py."""
+    """Produce until standard input ends. job: see backbone/failover/workload.py."""
     journal = Journal(Path(job["journal"]))
     producer = KafkaProducer(bootstrap_servers=job["bootstrap"], **{**FAILOVER_PRODUCER, **job["client"]})
     stop = threading.Event()

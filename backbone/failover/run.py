@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from backbone.errors import ExitCode, StackError
 from backbone.failover import leadership, readback
 from backbone.failover.actions import ACTIONS, Action, Proof, Scene
-from backbone.failover.cluster import Ground
 from backbone.failover.history import RECOVERY_S, Terms
 from backbone.failover.journal import Journal
 from backbone.failover.plan import KINDS
+from backbone.failover.target import Target
 from backbone.failover.workload import Workload
 from backbone.wait import CLOCK
 
@@ -34,7 +34,7 @@ _READ_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a run is made. rate: records/s over all partitions. size: bytes of a record. session: see Ground."""
+    """How a run is made. rate: records/s over all partitions. size: bytes of a record. session: see Target."""
 
     folder: Path
     addresses: Mapping[int, str]
@@ -57,7 +57,7 @@ class Run:
     """What a run in progress holds on to."""
 
     settings: Settings
-    ground: Ground
+    target: Target
     workload: Workload
     journal: Journal
     tell: Callable[[str], None]
@@ -81,18 +81,18 @@ def open_run(settings: Settings, stack: Stack | None, seed: int | None, tell: Ca
     terms = Terms(PARTITIONS, replication_factor=replicas, min_insync=settings.min_insync, idempotent=idempotent)
     journal.write("terms", asdict(terms))
     pick = random.Random(seed).choice  # noqa: S311 - a reproducible choice, no secret
-    ground = Ground(settings.addresses, topic, f"{topic}-readers", PARTITIONS, settings.session, pick, stack)
+    target = Target(settings.addresses, topic, f"{topic}-readers", PARTITIONS, settings.session, pick, stack)
     workload = Workload(
-        *(settings.folder, journal, run.hex, topic, ground.group, settings.bootstrap, settings.addresses),
+        *(settings.folder, journal, run.hex, topic, target.group, settings.bootstrap, settings.addresses),
         *(PARTITIONS, settings.rate, settings.size),
         producer=settings.producer,
     )
-    return Run(settings, ground, workload, journal, tell)
+    return Run(settings, target, workload, journal, tell)
 
 
 def start_traffic(run: Run) -> None:
     """Start observer, consumer and producer when every broker knows the topic, and let them warm up."""
-    run.ground.await_whole(RECOVERY_S)
+    run.target.await_whole(RECOVERY_S)
     for role in ("observer", "consumer", "producer"):
         run.workload.start(role)
     run.workload.wait_for("producer", '["ok"', count=_WARM_UP_RECORDS)
@@ -105,18 +105,18 @@ def follow(run: Run, plan: Plan) -> None:
         run.clock.sleep(step.quiet)
         run.workload.require_alive()
         perform(run, number, step)
-    run.ground.await_whole(RECOVERY_S)
+    run.target.await_whole(RECOVERY_S)
     run.clock.sleep(_AFTERMATH_S)
 
 
 def perform(run: Run, number: int, step: Step) -> None:
     """Do one fault: inject, hold, prove, heal, wait for recovery (if the step says so)."""
     kind, action = KINDS[step.kind], ACTIONS[step.kind]
-    nodes = () if step.role == "client" else run.ground.victims(step.role, kind.brokers)
+    nodes = () if step.role == "client" else run.target.victims(step.role, kind.brokers)
     if step.role == "controller-leader":
-        run.ground.make_leader(nodes[0])
+        run.target.make_leader(nodes[0])
         run.clock.sleep(_MOVED_S)
-    scene = Scene(run.ground, run.workload, nodes, step.hold * run.settings.session, run.clock)
+    scene = Scene(run.target, run.workload, nodes, step.hold * run.settings.session, run.clock)
     target = step.role if not nodes else f"{step.role} (broker {', '.join(map(str, nodes))})"
     run.tell(f"fault {number}: {step.kind} of {target}")
     run.journal.write("fault", number, step.kind, target, list(nodes), kind.quorum_lost)
@@ -127,7 +127,7 @@ def perform(run: Run, number: int, step: Step) -> None:
         action.heal(scene)  # whatever happened, Ctrl-C included
         run.journal.write("heal", number)
     if step.settle:
-        run.ground.await_whole(RECOVERY_S)
+        run.target.await_whole(RECOVERY_S)
         run.journal.write("recovered", number)
 
 
@@ -145,17 +145,17 @@ def _inflict(run: Run, action: Action, scene: Scene) -> Proof:
 def finish(run: Run) -> None:
     """End the traffic and read everything back: once with each replica as leader, once after a cold restart."""
     run.workload.end("producer")
-    readback.write_fences(run.settings.bootstrap, run.ground.topic, PARTITIONS, run.run_id, run.journal)
+    readback.write_fences(run.settings.bootstrap, run.target.topic, PARTITIONS, run.run_id, run.journal)
     _drain(run)
-    for turn, leaders in enumerate(leadership.rotation(run.settings.bootstrap, run.ground.topic), 1):
-        leadership.lead(run.settings.bootstrap, run.ground.topic, leaders)
+    for turn, leaders in enumerate(leadership.rotation(run.settings.bootstrap, run.target.topic), 1):
+        leadership.lead(run.settings.bootstrap, run.target.topic, leaders)
         _read(run, f"leaders-{turn}")
-    if run.settings.cold_restart and run.ground.stack is not None:
+    if run.settings.cold_restart and run.target.stack is not None:
         run.tell("cold restart")
-        nodes = tuple(run.ground.addresses)
-        run.ground.stop(nodes)
-        run.ground.start(nodes)
-        run.ground.await_whole(RECOVERY_S)
+        nodes = tuple(run.target.addresses)
+        run.target.stop(nodes)
+        run.target.start(nodes)
+        run.target.await_whole(RECOVERY_S)
         _read(run, "cold-restart")
     run.workload.end("observer")
     run.journal.close()
@@ -173,7 +173,7 @@ def _drain(run: Run) -> None:
 
 
 def _read(run: Run, name: str) -> None:
-    count = readback.read_back(run.settings.bootstrap, run.ground.topic, name, run.run_id, run.journal, _READ_S)
+    count = readback.read_back(run.settings.bootstrap, run.target.topic, name, run.run_id, run.journal, _READ_S)
     run.tell(f"read back, pass {name}: {count} records")
 
 
@@ -184,8 +184,8 @@ def whole_run(run: Run, plan: Plan) -> None:
         follow(run, plan)
         finish(run)
     except BaseException:
-        run.ground.restore()
+        run.target.restore()
         raise
     finally:
         run.workload.abandon()
-        run.ground.close()
+        run.target.close()

@@ -132,7 +132,7 @@ class Rule:
 
 
 RULES: dict[str, Rule] = {}
-"""Every rule by its code; a family registers by being imported (scripts.lint.engine does it)."""
+"""Every rule by its code; a family registers by being imported (backbone.lint.engine does it)."""
 
 
 def rule(code: str, name: str, severity: Severity, *, needs_model: bool = True) -> Callable[[Check], Check]:

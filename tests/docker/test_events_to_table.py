@@ -18,7 +18,7 @@ _TIMEOUT_S = 300
 
 def test_archive_proves_the_story_with_poison_and_restarts(docker_stack: Stack, engine: dict[str, str]) -> None:
     settings = docker_stack.settings
-    for folder in ("scripts", "schemas"):
+    for folder in ("backbone", "scripts", "schemas"):
         shutil.copytree(ROOT / folder, settings.root / folder, dirs_exist_ok=True)
     shutil.copy(ROOT / "tasks.py", settings.root)
     environ = {**settings.environ, **engine, "STACK_ENGINE": "docker"}

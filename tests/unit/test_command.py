@@ -10,7 +10,7 @@ from invoke import Collection, Program
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack.settings import ROOT
-from scripts.cli.command import command
+from scripts.tasks.command import command
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -179,7 +179,7 @@ def test_help_shows_the_docstring_and_each_flag(capsys: pytest.CaptureFixture[st
 def test_a_reader_that_goes_away_is_no_failure() -> None:
     code = (
         "from invoke import Collection, Program\n"
-        "from scripts.cli.command import command\n"
+        "from scripts.tasks.command import command\n"
         "@command()\n"
         "def many(c):\n"
         "    import sys\n"

@@ -85,20 +85,20 @@ def on_a_terminal(code: str, typed: str, **environ: str) -> str:
     ("typed", "answer"), [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False), ("maybe\n", False)]
 )
 def test_asks_on_a_terminal(typed: str, answer: bool) -> None:
-    seen = on_a_terminal("from scripts import console; print('->', console.confirm('remove it?'))", typed)
+    seen = on_a_terminal("from backbone import console; print('->', console.confirm('remove it?'))", typed)
     assert "remove it? [y/N]" in seen
     assert f"-> {answer}" in seen
 
 
 def test_colours_only_where_they_are_wanted() -> None:
-    code = "from scripts import console; console.say('[bold red]x[/]')"
+    code = "from backbone import console; console.say('[bold red]x[/]')"
     assert "\x1b[" in on_a_terminal(code, "")
     assert "\x1b[3" not in on_a_terminal(code, "", NO_COLOR="1")
 
 
 def test_a_terminal_gets_a_live_table_that_goes_away() -> None:
     code = (
-        "from scripts import console\n"
+        "from backbone import console\n"
         "with console.Waiting(9) as waiting: waiting.show([('kafka-1', 'healthy')], '1 of 3 [brokers]', 2.0)\n"
         "console.print_table(('NAME',), [('[kafka-1]',)])"
     )

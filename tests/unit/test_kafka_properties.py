@@ -10,7 +10,7 @@ import pytest
 from backbone.errors import StackError
 from backbone.lint.kafka import properties
 from backbone.stack.settings import ROOT
-from scripts import kafka_properties
+from scripts.maintain import kafka_properties
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from backbone.errors import ExitCode, StackError
 from backbone.lint import engine
 from backbone.stack.settings import ROOT
-from scripts import trace
+from scripts.maintain import traceability
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,33 +37,33 @@ def checkout(tmp_path: Path) -> Path:
     files = {
         "schemas/requirements.yml": DATA,
         "tests/unit/test_it.py": "def test_works(): ...\n\nclass TestGroup:\n    def test_works_too(self): ...\n",
-        "scripts/cli/theme.py": "@command(help={})\ndef lint_properties(c): ...\n\ndef plain(): ...\n",
+        "scripts/tasks/theme.py": "@command(help={})\ndef lint_properties(c): ...\n\ndef plain(): ...\n",
         "noxfile.py": "@nox.session(tags=[])\ndef validate(session): ...\n",
     }
     for name, text in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    shutil.copy(ROOT / trace.SCHEMA_FILE, tmp_path / trace.SCHEMA_FILE)
+    shutil.copy(ROOT / traceability.SCHEMA_FILE, tmp_path / traceability.SCHEMA_FILE)
     return tmp_path
 
 
 def write(checkout: Path, old: str, new: str) -> None:
-    path = checkout / trace.DATA_FILE
+    path = checkout / traceability.DATA_FILE
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def test_a_requirement_with_proofs_that_exist_is_proven(checkout: Path) -> None:
-    found = trace.trace(checkout, RULES)
+    found = traceability.trace(checkout, RULES)
     assert found.problems == ()
     assert [requirement.proven for requirement in found.requirements] == [True]
 
 
 def test_a_requirement_without_a_proof_is_a_problem(checkout: Path) -> None:
     write(checkout, DATA[DATA.index("    proofs:") :], "    proofs: []\n")
-    assert trace.trace(checkout, RULES).problems == ("REQ-SPC-MSG-001 has no proof",)
+    assert traceability.trace(checkout, RULES).problems == ("REQ-SPC-MSG-001 has no proof",)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_requirement_without_a_proof_is_a_problem(checkout: Path) -> None:
 )
 def test_a_proof_that_is_gone_is_a_problem(checkout: Path, old: str, new: str, gone: str) -> None:
     write(checkout, old, new)
-    found = trace.trace(checkout, RULES)
+    found = traceability.trace(checkout, RULES)
     assert len(found.problems) == 1
     assert gone in found.problems[0]
     assert not found.requirements[0].proven
@@ -86,8 +86,8 @@ def test_a_proof_that_is_gone_is_a_problem(checkout: Path, old: str, new: str, g
 
 def test_an_id_listed_twice_and_an_unknown_parent_are_problems(checkout: Path) -> None:
     second = DATA.partition("requirements:\n")[2].replace("    proofs:", "    parents: [STORY-MSG-09]\n    proofs:")
-    (checkout / trace.DATA_FILE).write_text(DATA + second, encoding="utf-8")
-    assert trace.trace(checkout, RULES).problems == (
+    (checkout / traceability.DATA_FILE).write_text(DATA + second, encoding="utf-8")
+    assert traceability.trace(checkout, RULES).problems == (
         "REQ-SPC-MSG-001 is listed twice",
         "REQ-SPC-MSG-001 serves STORY-MSG-09, which is not listed",
     )
@@ -105,14 +105,14 @@ def test_an_id_listed_twice_and_an_unknown_parent_are_problems(checkout: Path) -
 def test_data_that_breaks_the_schema_is_told_with_its_place(checkout: Path, old: str, new: str, words: str) -> None:
     write(checkout, old, new)
     with pytest.raises(StackError) as caught:
-        trace.trace(checkout, RULES)
+        traceability.trace(checkout, RULES)
     assert caught.value.reference == "requirements-file"
     assert caught.value.exit_code == ExitCode.USAGE
     assert words in (caught.value.context or "")
 
 
 def test_the_page_links_every_proof(checkout: Path) -> None:
-    text = trace.page(trace.trace(checkout, RULES), RULES)
+    text = traceability.page(traceability.trace(checkout, RULES), RULES)
     assert "[KC601 profile-gate](rules.md#kc601-profile-gate)" in text
     assert "[test_works](../tests/unit/test_it.py)" in text
     assert "`./invoke lint-properties`" in text
@@ -120,7 +120,7 @@ def test_the_page_links_every_proof(checkout: Path) -> None:
 
 
 def test_no_requirement_of_the_specification_and_the_prd_is_forgotten() -> None:
-    listed = {requirement.id for requirement in trace.trace(ROOT, RULES).requirements}
+    listed = {requirement.id for requirement in traceability.trace(ROOT, RULES).requirements}
     assert listed == {
         "REQ-PRD-MSG-MET-01",
         "REQ-PRD-MSG-MET-02",
@@ -138,10 +138,10 @@ def test_no_requirement_of_the_specification_and_the_prd_is_forgotten() -> None:
 
 
 def test_every_proof_named_in_this_repository_exists() -> None:
-    gone = [problem for problem in trace.trace(ROOT, RULES).problems if "does not exist" in problem]
+    gone = [problem for problem in traceability.trace(ROOT, RULES).problems if "does not exist" in problem]
     assert gone == []
 
 
 def test_the_page_in_the_docs_is_current() -> None:
-    kept = (ROOT / trace.PAGE_FILE).read_text(encoding="utf-8")
-    assert kept == trace.page(trace.trace(ROOT, RULES), RULES)
+    kept = (ROOT / traceability.PAGE_FILE).read_text(encoding="utf-8")
+    assert kept == traceability.page(traceability.trace(ROOT, RULES), RULES)

@@ -44,7 +44,7 @@ ACTIONS: Mapping[str, Action] = {
     "starve": Starve(),
     "out-of-memory": OutOfMemory(),
 }
-"""The action of each kind in scripts/failover/plan.py: KINDS."""
+"""The action of each kind in backbone/failover/plan.py: KINDS."""
 
 if ACTIONS.keys() != KINDS.keys():
     raise AssertionError("every kind has one action")

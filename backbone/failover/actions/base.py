@@ -9,7 +9,7 @@ from backbone.failover import segments
 from backbone.wait import CLOCK
 
 if TYPE_CHECKING:
-    from backbone.failover.cluster import Ground
+    from backbone.failover.target import Target
     from backbone.failover.workload import Workload
     from backbone.wait import Clock
 
@@ -30,7 +30,7 @@ class Proof:
 class Scene:
     """What a fault works on: the cluster, the clients, and the brokers to be hit."""
 
-    ground: Ground
+    target: Target
     workload: Workload
     nodes: tuple[int, ...]
     hold: float
@@ -52,7 +52,7 @@ class Action(Protocol):
 
 def fenced_in_time(scene: Scene) -> Proof:
     """Wait until the victims are out of the cluster: a new controller gives each a fresh session (KAFKA-18138)."""
-    deadline = scene.clock.now() + _NOTICE_SESSIONS * scene.ground.session + _NOTICE_S
+    deadline = scene.clock.now() + _NOTICE_SESSIONS * scene.target.session + _NOTICE_S
     while not (proof := fenced(scene)).holds and scene.clock.now() < deadline:
         scene.clock.sleep(_POLL_S)
     return proof
@@ -60,8 +60,8 @@ def fenced_in_time(scene: Scene) -> Proof:
 
 def fenced(scene: Scene) -> Proof:
     """Ask those that are left whether the victims are out of the cluster now."""
-    known = scene.ground.metadata(without=scene.nodes)
-    alive = set(known.brokers) if known else set(scene.ground.addresses)
+    known = scene.target.metadata(without=scene.nodes)
+    alive = set(known.brokers) if known else set(scene.target.addresses)
     there = alive & set(scene.nodes)
     if there:
         return Proof(holds=False, evidence=f"broker {sorted(there)} still counts as alive")
@@ -70,7 +70,7 @@ def fenced(scene: Scene) -> Proof:
 
 def gone(scene: Scene) -> Proof:
     """Show that no victim has a process, nor a mark of a clean shutdown."""
-    phases = {node: scene.ground.state(node).phase for node in scene.nodes}
+    phases = {node: scene.target.state(node).phase for node in scene.nodes}
     if any(phase not in ("exited", "stopped") for phase in phases.values()):
         return Proof(holds=False, evidence=f"phases {phases}")
     marked = [node for node in scene.nodes if marked_clean(scene, node)]
@@ -82,14 +82,14 @@ def gone(scene: Scene) -> Proof:
 def alive(scene: Scene) -> Proof:
     """Show that the victim has a process that runs."""
     node = scene.nodes[0]
-    phase = scene.ground.state(node).phase
+    phase = scene.target.state(node).phase
     return Proof(phase in ("running", "starting"), f"broker {node} is {phase}")
 
 
 def marked_clean(scene: Scene, node: int) -> bool | None:
     """Tell whether a broker left the mark of a clean shutdown; None where its data cannot be looked at."""
     try:
-        return (scene.ground.data(node) / segments.CLEAN_SHUTDOWN).exists()
+        return (scene.target.data(node) / segments.CLEAN_SHUTDOWN).exists()
     except (OSError, StopIteration):
         return None
 

@@ -29,7 +29,7 @@ class CutTail:
     def inject(self, scene: Scene) -> str:
         """Kill and cut."""
         self.kill.inject(scene)
-        removed = segments.cut_tail(scene.ground.data(scene.nodes[0]), scene.ground.topic, _CUT_BATCHES)
+        removed = segments.cut_tail(scene.target.data(scene.nodes[0]), scene.target.topic, _CUT_BATCHES)
         if not sum(removed.values()):
             raise StackError(
                 "nothing-cut", f"broker {scene.nodes[0]} had no batch to cut", exit_code=ExitCode.ENVIRONMENT
@@ -51,14 +51,14 @@ class LogDir:
     def inject(self, scene: Scene) -> str:
         """Set the limit and wait until the broker has ended by itself."""
         node = scene.nodes[0]
-        pid = scene.ground.state(node).pid
+        pid = scene.target.state(node).pid
         if pid is None:
             raise StackError("not-running", f"broker {node} has no process here", exit_code=ExitCode.ENVIRONMENT)
         process = psutil.Process(pid)
         _, hard = process.rlimit(psutil.RLIMIT_FSIZE)
         process.rlimit(psutil.RLIMIT_FSIZE, (1, hard))
         wait_until(
-            lambda: scene.ground.state(node).phase in ("exited", "stopped"),
+            lambda: scene.target.state(node).phase in ("exited", "stopped"),
             what=f"broker {node} to give up",
             timeout=_DEATH_S,
         )
@@ -70,4 +70,4 @@ class LogDir:
 
     def heal(self, scene: Scene) -> None:
         """Start it: a new process has no such limit."""
-        scene.ground.start(scene.nodes)
+        scene.target.start(scene.nodes)

@@ -54,19 +54,19 @@ class Isolate:
 
     def inject(self, scene: Scene) -> str:
         """Disconnect it."""
-        _network(scene).disconnect(scene.ground.service(scene.nodes[0]))
+        _network(scene).disconnect(scene.target.service(scene.nodes[0]))
         return f"broker {scene.nodes[0]} taken off the network"
 
     def prove(self, scene: Scene) -> Proof:
         """Show that it runs, that nobody here reaches it, and that the others, who answer, have given it up."""
-        answers = scene.ground.answers(scene.nodes[0])
+        answers = scene.target.answers(scene.nodes[0])
         return all_of(
             alive(scene), Proof(not answers, "it answers" if answers else "it does not answer"), fenced_in_time(scene)
         )
 
     def heal(self, scene: Scene) -> None:
         """Connect it again."""
-        _network(scene).reconnect(scene.ground.service(scene.nodes[0]))
+        _network(scene).reconnect(scene.target.service(scene.nodes[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,30 +81,30 @@ class Mute:
     def inject(self, scene: Scene) -> str:
         """Cut the way out."""
         peers = self._peers(scene)
-        _network(scene).mute(scene.ground.service(scene.nodes[0]), [scene.ground.service(peer) for peer in peers])
+        _network(scene).mute(scene.target.service(scene.nodes[0]), [scene.target.service(peer) for peer in peers])
         return f"what broker {scene.nodes[0]} sends to broker {peers} is lost"
 
     def prove(self, scene: Scene) -> Proof:
         """Show that it runs and cannot reach them, and that those who hear nothing from it have given it up."""
-        wanted = {node: node not in self._peers(scene) for node in scene.ground.addresses if node != scene.nodes[0]}
+        wanted = {node: node not in self._peers(scene) for node in scene.target.addresses if node != scene.nodes[0]}
         reached = {node: self._reaches(scene, node) for node in wanted}
         cut = all_of(alive(scene), Proof(reached == wanted, f"it reaches {reached}"))
         return all_of(cut, fenced_in_time(scene)) if self.everybody else cut
 
     def heal(self, scene: Scene) -> None:
         """Open it again."""
-        peers = [scene.ground.service(peer) for peer in self._peers(scene)]
-        _network(scene).unmute(scene.ground.service(scene.nodes[0]), peers)
+        peers = [scene.target.service(peer) for peer in self._peers(scene)]
+        _network(scene).unmute(scene.target.service(scene.nodes[0]), peers)
 
     def _peers(self, scene: Scene) -> list[int]:
-        others = sorted(node for node in scene.ground.addresses if node != scene.nodes[0])
+        others = sorted(node for node in scene.target.addresses if node != scene.nodes[0])
         return others if self.everybody else others[:1]
 
     @staticmethod
     def _reaches(scene: Scene, node: int) -> bool:
-        model = scene.ground.engine_stack.model
-        advertised = listeners(model[scene.ground.service(node)].environment["KAFKA_ADVERTISED_LISTENERS"])
-        return _network(scene).connects(scene.ground.service(scene.nodes[0]), *advertised["INTERNAL"])
+        model = scene.target.engine_stack.model
+        advertised = listeners(model[scene.target.service(node)].environment["KAFKA_ADVERTISED_LISTENERS"])
+        return _network(scene).connects(scene.target.service(scene.nodes[0]), *advertised["INTERNAL"])
 
 
 class PacketLoss:
@@ -115,21 +115,21 @@ class PacketLoss:
 
     def inject(self, scene: Scene) -> str:
         """Begin to lose."""
-        _network(scene).drop_packets(scene.ground.service(scene.nodes[0]), _LOST_SHARE)
+        _network(scene).drop_packets(scene.target.service(scene.nodes[0]), _LOST_SHARE)
         return f"{_LOST_SHARE:.0%} of the packets to and from broker {scene.nodes[0]} are lost"
 
     def prove(self, scene: Scene) -> Proof:
         """Show that it runs, and that packets were lost."""
-        lost = _network(scene).dropped_packets(scene.ground.service(scene.nodes[0]))
+        lost = _network(scene).dropped_packets(scene.target.service(scene.nodes[0]))
         return all_of(alive(scene), Proof(lost > 0, f"{lost} packets lost"))
 
     def heal(self, scene: Scene) -> None:
         """Lose no more."""
-        _network(scene).pass_packets(scene.ground.service(scene.nodes[0]))
+        _network(scene).pass_packets(scene.target.service(scene.nodes[0]))
 
 
 def _network(scene: Scene) -> NetworkFaults:
-    engine = scene.ground.engine_stack.engine
+    engine = scene.target.engine_stack.engine
     if not isinstance(engine, NetworkFaults):
         raise StackError("no-network-faults", f"the {engine.name} engine cannot cut links", exit_code=ExitCode.USAGE)
     return engine

@@ -26,7 +26,7 @@ class Kill:
     def inject(self, scene: Scene) -> str:
         """Kill all victims."""
         for node in scene.nodes:
-            scene.ground.engine_stack.engine.signal(scene.ground.service(node), signal.SIGKILL)
+            scene.target.engine_stack.engine.signal(scene.target.service(node), signal.SIGKILL)
         return f"SIGKILL to broker {list(scene.nodes)}"
 
     def prove(self, scene: Scene) -> Proof:
@@ -35,7 +35,7 @@ class Kill:
 
     def heal(self, scene: Scene) -> None:
         """Start them."""
-        scene.ground.start(scene.nodes)
+        scene.target.start(scene.nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class Pause:
                 clock=scene.clock,
             )
         for node in scene.nodes:
-            scene.ground.engine_stack.engine.signal(scene.ground.service(node), signal.SIGSTOP)
+            scene.target.engine_stack.engine.signal(scene.target.service(node), signal.SIGSTOP)
         return f"SIGSTOP to broker {list(scene.nodes)}"
 
     def prove(self, scene: Scene) -> Proof:
         """Show that they stand still, and that this was noticed or not, as wanted."""
-        phases = {node: scene.ground.state(node).phase for node in scene.nodes}
+        phases = {node: scene.target.state(node).phase for node in scene.nodes}
         frozen = Proof(all(phase == "paused" for phase in phases.values()), f"phases {phases}")
         if self.noticed:
             return all_of(frozen, fenced_in_time(scene))
@@ -69,7 +69,7 @@ class Pause:
     def heal(self, scene: Scene) -> None:
         """Let them go on."""
         for node in scene.nodes:
-            scene.ground.engine_stack.engine.signal(scene.ground.service(node), signal.SIGCONT)
+            scene.target.engine_stack.engine.signal(scene.target.service(node), signal.SIGCONT)
 
 
 class Stop:
@@ -77,19 +77,19 @@ class Stop:
 
     def inject(self, scene: Scene) -> str:
         """Stop all victims."""
-        scene.ground.stop(scene.nodes)
+        scene.target.stop(scene.nodes)
         return f"controlled shutdown of broker {list(scene.nodes)}"
 
     def prove(self, scene: Scene) -> Proof:
         """Show that they are stopped, in the way that leaves the mark (where its data can be looked at)."""
-        phases = {node: scene.ground.state(node).phase for node in scene.nodes}
+        phases = {node: scene.target.state(node).phase for node in scene.nodes}
         marked = {node: marked_clean(scene, node) for node in scene.nodes}
         stopped = all(phase in ("stopped", "exited") for phase in phases.values())
         return Proof(stopped and False not in marked.values(), f"phases {phases}, clean-shutdown marker {marked}")
 
     def heal(self, scene: Scene) -> None:
         """Start them."""
-        scene.ground.start(scene.nodes)
+        scene.target.start(scene.nodes)
 
 
 class Bounce:
@@ -100,16 +100,16 @@ class Bounce:
         kill, node = Kill(fenced=False), scene.nodes[0]
         pids = []
         for _ in range(_BOUNCES - 1):
-            pids.append(scene.ground.state(node).identity)
+            pids.append(scene.target.state(node).identity)
             kill.inject(scene)
-            scene.ground.start(scene.nodes)
+            scene.target.start(scene.nodes)
             wait_until(
-                lambda: scene.ground.state(node).phase == "running",
+                lambda: scene.target.state(node).phase == "running",
                 what=f"broker {node} to listen again",
                 timeout=RECOVERY_S,
                 interval=0.05,
             )
-        pids.append(scene.ground.state(node).identity)
+        pids.append(scene.target.state(node).identity)
         kill.inject(scene)
         return f"{len(set(pids))} kills of broker {node}: {', '.join(pids)}"
 
@@ -119,7 +119,7 @@ class Bounce:
 
     def heal(self, scene: Scene) -> None:
         """Start it the last time."""
-        scene.ground.start(scene.nodes)
+        scene.target.start(scene.nodes)
 
 
 class Rolling:
@@ -129,23 +129,23 @@ class Rolling:
         """Restart all but the last, stop that one."""
         evidence = []
         for node in scene.nodes:
-            before = scene.ground.state(node).identity
-            scene.ground.stop([node])
+            before = scene.target.state(node).identity
+            scene.target.stop([node])
             if node != scene.nodes[-1]:
-                scene.ground.start([node])
-                scene.ground.await_whole(RECOVERY_S)
+                scene.target.start([node])
+                scene.target.await_whole(RECOVERY_S)
             evidence.append(f"broker {node} was {before}")
         return f"restarted in turn: {', '.join(evidence)}"
 
     def prove(self, scene: Scene) -> Proof:
         """Show that the last one is stopped."""
         last = scene.nodes[-1]
-        phase = scene.ground.state(last).phase
+        phase = scene.target.state(last).phase
         return Proof(phase in ("stopped", "exited"), f"broker {last} is {phase}, the others run again")
 
     def heal(self, scene: Scene) -> None:
         """Start the last one."""
-        scene.ground.start(scene.nodes)
+        scene.target.start(scene.nodes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,12 +38,12 @@ class Starve:
 
     def inject(self, scene: Scene) -> str:
         """Take the processors away."""
-        _resources(scene).throttle(scene.ground.service(scene.nodes[0]), _STARVED_CPUS)
+        _resources(scene).throttle(scene.target.service(scene.nodes[0]), _STARVED_CPUS)
         return f"broker {scene.nodes[0]} has {_STARVED_CPUS:g} of a processor"
 
     def prove(self, scene: Scene) -> Proof:
         """Show that it runs, and that in a second the kernel let it wait in half of the periods at least."""
-        engine, service = _resources(scene), scene.ground.service(scene.nodes[0])
+        engine, service = _resources(scene), scene.target.service(scene.nodes[0])
         before = engine.starved_periods(service)
         scene.clock.sleep(_LOOK_S)
         starved = engine.starved_periods(service) - before
@@ -51,7 +51,7 @@ class Starve:
 
     def heal(self, scene: Scene) -> None:
         """Give them back."""
-        _resources(scene).throttle(scene.ground.service(scene.nodes[0]), None)
+        _resources(scene).throttle(scene.target.service(scene.nodes[0]), None)
 
 
 class OutOfMemory:
@@ -59,7 +59,7 @@ class OutOfMemory:
 
     def inject(self, scene: Scene) -> str:
         """Fill its memory and wait for the kernel."""
-        engine, service = _resources(scene), scene.ground.service(scene.nodes[0])
+        engine, service = _resources(scene), scene.target.service(scene.nodes[0])
         before = engine.memory_kills(service)
         engine.exhaust_memory(service)
         wait_until(
@@ -72,7 +72,7 @@ class OutOfMemory:
 
     def prove(self, scene: Scene) -> Proof:
         """Show that the kernel did it."""
-        kills = _resources(scene).memory_kills(scene.ground.service(scene.nodes[0]))
+        kills = _resources(scene).memory_kills(scene.target.service(scene.nodes[0]))
         return Proof(kills > 0, f"killed by the kernel for memory: {kills} times lately")
 
     def heal(self, scene: Scene) -> None:
@@ -80,7 +80,7 @@ class OutOfMemory:
 
 
 def _resources(scene: Scene) -> ResourceFaults:
-    engine = scene.ground.engine_stack.engine
+    engine = scene.target.engine_stack.engine
     if not isinstance(engine, ResourceFaults):
         raise StackError("no-limits", f"the {engine.name} engine holds no limits", exit_code=ExitCode.USAGE)
     return engine

@@ -11,7 +11,7 @@ from invoke.parser import Parser
 
 from backbone.bench import cells, report, results
 from backbone.bench.statistics import enough
-from scripts.cli.bench import bench
+from scripts.tasks.bench import bench
 from tests.unit.bench.builders import measurement, samples
 from tests.unit.bench.test_report import SCHEMA, session
 

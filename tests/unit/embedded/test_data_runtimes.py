@@ -12,7 +12,7 @@ import pytest
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack import compose
-from backbone.stack.engine.embedded.local_service import Site
+from backbone.stack.engine.embedded.local_service import LocalService
 from backbone.stack.engine.embedded.runtimes import kafka_connect, postgres, schema_registry
 from backbone.stack.engine.embedded.unpack import unpack
 from backbone.stack.settings import ROOT, Settings
@@ -28,7 +28,7 @@ def archive(path: Path, *names: str) -> Path:
     return path
 
 
-def make_site(tmp_path: Path, service: str, **environ: str) -> Site:
+def make_site(tmp_path: Path, service: str, **environ: str) -> LocalService:
     settings = Settings(
         ROOT,
         {
@@ -50,31 +50,31 @@ def make_site(tmp_path: Path, service: str, **environ: str) -> Site:
     home = tmp_path / "home" / service
     home.mkdir(parents=True)
     model = compose.load(settings, ["messaging", "data"])
-    return Site(model[service], home, {}, tmp_path / "cache", jars.__getitem__)
+    return LocalService(model[service], home, {}, tmp_path / "cache", jars.__getitem__)
 
 
 def test_connects_folder_has_the_containers_names(tmp_path: Path) -> None:
-    site = make_site(tmp_path, "kafka-connect", KAFKA_CONNECT_PORT="18083")
+    local = make_site(tmp_path, "kafka-connect", KAFKA_CONNECT_PORT="18083")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets/postgres_password").write_text("p")
-    launch = kafka_connect.launch(site)
-    assert sorted(path.name for path in (site.home / "plugins").iterdir()) == [
+    launch = kafka_connect.launch(local)
+    assert sorted(path.name for path in (local.home / "plugins").iterdir()) == [
         "apicurio-converter",
         "debezium-connector-jdbc",
         "debezium-connector-postgres",
     ]
-    assert (site.home / "plugins/debezium-connector-jdbc/a.jar").is_file()
-    assert (site.home / "secrets/postgres_password").read_text() == "p"
+    assert (local.home / "plugins/debezium-connector-jdbc/a.jar").is_file()
+    assert (local.home / "secrets/postgres_password").read_text() == "p"
     assert launch.argv[-2] == "org.apache.kafka.connect.cli.ConnectDistributed"
     assert Path(launch.argv[-1]).is_file()
     assert launch.env["CONNECT_LISTENERS"] == "http://127.0.0.1:18083"
-    assert kafka_connect.endpoint(site) == "http://127.0.0.1:18083/health"
+    assert kafka_connect.endpoint(local) == "http://127.0.0.1:18083/health"
 
 
 def test_the_converter_gets_a_service_entry(tmp_path: Path) -> None:
-    site = make_site(tmp_path, "kafka-connect")
-    kafka_connect.launch(site)
-    folder = site.home / "plugins/apicurio-converter"
+    local = make_site(tmp_path, "kafka-connect")
+    kafka_connect.launch(local)
+    folder = local.home / "plugins/apicurio-converter"
     assert sorted(path.name for path in folder.iterdir()) == ["avro-1.12.0.jar", "converter-1.jar", "services.jar"]
     with zipfile.ZipFile(folder / "services.jar") as services:
         (name,) = services.namelist()
@@ -82,22 +82,24 @@ def test_the_converter_gets_a_service_entry(tmp_path: Path) -> None:
 
 
 def test_a_second_launch_leaves_nothing_of_an_older_lock(tmp_path: Path) -> None:
-    site = make_site(tmp_path, "kafka-connect")
-    kafka_connect.launch(site)
-    (site.home / "plugins/old-plugin").mkdir()
-    kafka_connect.launch(site)
-    assert not (site.home / "plugins/old-plugin").exists()
+    local = make_site(tmp_path, "kafka-connect")
+    kafka_connect.launch(local)
+    (local.home / "plugins/old-plugin").mkdir()
+    kafka_connect.launch(local)
+    assert not (local.home / "plugins/old-plugin").exists()
 
 
 def test_the_registry_listens_on_loopback_only_and_logs_into_one_bounded_file(tmp_path: Path) -> None:
-    site = make_site(tmp_path, "schema-registry", SCHEMA_REGISTRY_PORT="18081", SCHEMA_REGISTRY_MANAGEMENT_PORT="18091")
-    launch = schema_registry.launch(site)
+    local = make_site(
+        tmp_path, "schema-registry", SCHEMA_REGISTRY_PORT="18081", SCHEMA_REGISTRY_MANAGEMENT_PORT="18091"
+    )
+    launch = schema_registry.launch(local)
     assert launch.env["QUARKUS_HTTP_HOST"] == launch.env["QUARKUS_MANAGEMENT_HOST"] == "127.0.0.1"
-    assert launch.env["QUARKUS_LOG_FILE_PATH"] == str(site.log_file)
+    assert launch.env["QUARKUS_LOG_FILE_PATH"] == str(local.log_file)
     assert launch.env["QUARKUS_LOG_FILE_ROTATION_MAX_FILE_SIZE"] == "10M"
     assert "JAVA_OPTS_APPEND" not in launch.env
     assert "-Xmx384m" in launch.argv
-    assert schema_registry.endpoint(site) == "http://127.0.0.1:18091/health/ready"
+    assert schema_registry.endpoint(local) == "http://127.0.0.1:18091/health/ready"
 
 
 def test_an_archive_is_unpacked_once_and_never_half(tmp_path: Path) -> None:
@@ -127,25 +129,25 @@ def test_the_password_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> No
 
 
 def test_postgres_is_made_and_launched_on_loopback_with_the_compose_files_settings(tmp_path: Path) -> None:
-    site = make_site(tmp_path, "postgres", POSTGRES_PORT="15432", POSTGRES_DB="d1")
-    launch = postgres.launch(site)
+    local = make_site(tmp_path, "postgres", POSTGRES_PORT="15432", POSTGRES_DB="d1")
+    launch = postgres.launch(local)
     assert (tmp_path / "data/postgres/main/PG_VERSION").read_text().strip() == "18"
     assert not (tmp_path / "data/postgres/.password").exists()
     command = " ".join(launch.argv)
     assert "-p 15432 -c listen_addresses=127.0.0.1 -c unix_socket_directories=" in command
     assert "-c wal_level=logical" in command
     assert (launch.argv[0] == "unshare" or launch.argv[0] == "setpriv") == (os.geteuid() == 0)
-    assert postgres.endpoint(site) == "tcp://127.0.0.1:15432"
-    postgres.check(site)
+    assert postgres.endpoint(local) == "tcp://127.0.0.1:15432"
+    postgres.check(local)
 
 
 def test_data_of_another_major_version_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    site = make_site(tmp_path, "postgres")
+    local = make_site(tmp_path, "postgres")
     folder = tmp_path / "data/postgres/main"
     folder.mkdir(parents=True)
     (folder / "PG_VERSION").write_text("16\n")
     with pytest.raises(StackError, match="foreign-data") as caught:
-        postgres.check(site)
+        postgres.check(local)
     assert "POSTGRES_VERSION to 16.x" in (caught.value.hint or "")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack.engine.embedded.local_service import Site
+from backbone.stack.engine.embedded.local_service import LocalService
 from backbone.stack.engine.embedded.runtimes import kafka
 from tests.fakes import model
 
@@ -13,7 +13,9 @@ META = "#Sun Nov 22 10:00:00 UTC 2026\nnode.id=1\ndirectory.id=abc\nversion=1\nc
 CLUSTER = "TWVzc2FnaW5nQmFja2JvbQ=="
 
 
-def site(root: Path, *, cluster: str = CLUSTER, node: str = "1", logging: dict[str, str] | None = None) -> Site:
+def local(
+    root: Path, *, cluster: str = CLUSTER, node: str = "1", logging: dict[str, str] | None = None
+) -> LocalService:
     body = {
         "hostname": "kafka-1",
         "environment": {
@@ -27,7 +29,7 @@ def site(root: Path, *, cluster: str = CLUSTER, node: str = "1", logging: dict[s
         "logging": {"driver": "json-file", "options": logging or {}},
         "x-embedded": {"runtime": "kafka"},
     }
-    return Site(
+    return LocalService(
         model(**{"kafka-1": body})["kafka-1"], root / "home", {"kafka-1": "127.0.0.11"}, root / "c", lambda _: []
     )
 
@@ -51,13 +53,13 @@ def test_reads_the_identity_of_a_log_directory(tmp_path: Path) -> None:
 
 
 def test_every_log_directory_is_found_on_this_machine(tmp_path: Path) -> None:
-    assert kafka.log_dirs(site(tmp_path)) == [tmp_path / "kafka" / "data", tmp_path / "kafka" / "more"]
+    assert kafka.log_dirs(local(tmp_path)) == [tmp_path / "kafka" / "data", tmp_path / "kafka" / "more"]
 
 
 def test_new_and_own_data_are_fine(tmp_path: Path) -> None:
-    kafka.check(site(tmp_path))
+    kafka.check(local(tmp_path))
     path = formatted(tmp_path)
-    kafka.check(site(tmp_path))
+    kafka.check(local(tmp_path))
     assert path.read_text(encoding="utf-8") == META
 
 
@@ -74,7 +76,7 @@ def test_data_of_another_cluster_or_node_is_refused_with_the_remedy(
 ) -> None:
     path = formatted(tmp_path, folder)
     with pytest.raises(StackError) as caught:
-        kafka.check(site(tmp_path, **change))  # type: ignore[arg-type]  # one of the two keywords
+        kafka.check(local(tmp_path, **change))  # type: ignore[arg-type]  # one of the two keywords
     error = caught.value
     assert (error.reference, error.exit_code) == ("foreign-data", ExitCode.ENVIRONMENT)
     assert f"{key} {found}" in error.message
@@ -85,7 +87,7 @@ def test_data_of_another_cluster_or_node_is_refused_with_the_remedy(
 
 
 def test_the_endpoint_is_the_inter_broker_listener(tmp_path: Path) -> None:
-    assert kafka.endpoint(site(tmp_path)) == "tcp://127.0.0.11:19092"
+    assert kafka.endpoint(local(tmp_path)) == "tcp://127.0.0.11:19092"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_the_endpoint_is_the_inter_broker_listener(tmp_path: Path) -> None:
 def test_the_log_is_bounded_by_the_logging_options(
     tmp_path: Path, options: dict[str, str], size: str, rolled: int
 ) -> None:
-    here = site(tmp_path, logging=options)
+    here = local(tmp_path, logging=options)
     appender = kafka.log4j2(here)["Configuration"]["Appenders"]["RollingFile"]
     assert appender["SizeBasedTriggeringPolicy"] == {"size": size}
     assert appender["DefaultRolloverStrategy"] == {"max": rolled}
@@ -113,7 +115,7 @@ def test_the_log_is_bounded_by_the_logging_options(
 @pytest.mark.parametrize("options", [{"max-file": "three"}, {"max-size": "big"}])
 def test_a_bound_that_is_none_is_told(tmp_path: Path, options: dict[str, str]) -> None:
     with pytest.raises(StackError) as caught:
-        kafka.log4j2(site(tmp_path, logging=options))
+        kafka.log4j2(local(tmp_path, logging=options))
     error = caught.value
     assert (error.reference, error.exit_code) == ("bad-log-bound", ExitCode.USAGE)
     assert "LOG_MAX" in str(error.hint)

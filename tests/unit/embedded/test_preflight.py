@@ -13,7 +13,7 @@ import pytest
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack.engine.embedded import preflight
-from backbone.stack.engine.embedded.local_service import Site
+from backbone.stack.engine.embedded.local_service import LocalService
 from tests.fakes import model
 
 if TYPE_CHECKING:
@@ -24,17 +24,17 @@ PLENTY = 64 << 30
 NOBODY = 65534
 
 
-def site(root: Path, name: str = "kafka-1", *, listeners: str = "", ports: tuple[int, ...] = ()) -> Site:
+def local(root: Path, name: str = "kafka-1", *, listeners: str = "", ports: tuple[int, ...] = ()) -> LocalService:
     body: dict[str, Any] = {
         "environment": {"KAFKA_LISTENERS": listeners} if listeners else {},
         "ports": [{"host_ip": "127.0.0.1", "published": str(port), "target": port} for port in ports],
         "volumes": [{"type": "bind", "source": str(root / "data" / name), "target": "/data"}],
     }
-    return Site(model(**{name: body})[name], root / name, {name: "127.0.0.11"}, root, lambda _: [])
+    return LocalService(model(**{name: body})[name], root / name, {name: "127.0.0.11"}, root, lambda _: [])
 
 
-def check(*sites: Site, disk: int = PLENTY, memory: int = PLENTY) -> None:
-    preflight.check(sites, disk_usage=lambda _: Usage(disk, 0, disk), available_memory=lambda: memory)
+def check(*places: LocalService, disk: int = PLENTY, memory: int = PLENTY) -> None:
+    preflight.check(places, disk_usage=lambda _: Usage(disk, 0, disk), available_memory=lambda: memory)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def free_port() -> int:
 
 
 def test_all_is_well_on_free_ports_and_makes_the_data_folder(tmp_path: Path, free_port: int) -> None:
-    here = site(tmp_path, listeners=f"INTERNAL://kafka-1:{free_port}", ports=(free_port,))
+    here = local(tmp_path, listeners=f"INTERNAL://kafka-1:{free_port}", ports=(free_port,))
     check(here)
     assert [list(folder.iterdir()) for folder in here.data_dirs()] == [[]]
 
@@ -71,7 +71,7 @@ def test_nothing_to_start_needs_nothing() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - somebody else's server
 def test_a_taken_port_is_told_with_its_owner_and_how_to_move(tmp_path: Path, host: str) -> None:
     with listening(host) as port, refused("port-in-use") as caught:
-        check(site(tmp_path, ports=(port,)))
+        check(local(tmp_path, ports=(port,)))
     error = caught.value
     assert str(error.context).startswith(f"127.0.0.1:{port} of kafka-1 is taken by pid {os.getpid()} (")
     assert "./invoke ports --shift" in str(error.hint)
@@ -79,7 +79,7 @@ def test_a_taken_port_is_told_with_its_owner_and_how_to_move(tmp_path: Path, hos
 
 def test_every_taken_port_is_told_at_once(tmp_path: Path) -> None:
     with listening() as first, listening("127.0.0.11") as second, refused("port-in-use") as caught:
-        check(site(tmp_path, listeners=f"INTERNAL://kafka-1:{second}", ports=(first,)))
+        check(local(tmp_path, listeners=f"INTERNAL://kafka-1:{second}", ports=(first,)))
     assert caught.value.message.startswith("2 addresses ")
     assert f"127.0.0.11:{second} of kafka-1" in str(caught.value.context)
     assert f"127.0.0.1:{first} of kafka-1" in str(caught.value.context)
@@ -87,53 +87,53 @@ def test_every_taken_port_is_told_at_once(tmp_path: Path) -> None:
 
 def test_the_same_port_on_another_address_is_free(tmp_path: Path) -> None:
     with listening("127.0.0.12") as port:
-        check(site(tmp_path, listeners=f"INTERNAL://kafka-1:{port}"))
-        assert list(preflight.wanted_addresses(site(tmp_path, listeners=f"A://kafka-1:{port}"))) == [
+        check(local(tmp_path, listeners=f"INTERNAL://kafka-1:{port}"))
+        assert list(preflight.wanted_addresses(local(tmp_path, listeners=f"A://kafka-1:{port}"))) == [
             ("127.0.0.11", port)
         ]
 
 
 def test_two_services_that_want_one_address_are_told(tmp_path: Path, free_port: int) -> None:
     with refused("port-twice", ExitCode.USAGE) as caught:
-        check(site(tmp_path, "kafka-1", ports=(free_port,)), site(tmp_path, "kafka-2", ports=(free_port,)))
+        check(local(tmp_path, "kafka-1", ports=(free_port,)), local(tmp_path, "kafka-2", ports=(free_port,)))
     assert f"127.0.0.1:{free_port}" in caught.value.message
     assert "kafka-1, kafka-2" in caught.value.message
 
 
 def test_an_address_that_this_machine_does_not_have_is_told(tmp_path: Path, free_port: int) -> None:
     with refused("no-loopback-address") as caught:
-        check(site(tmp_path, listeners=f"A://192.0.2.1:{free_port}"))
+        check(local(tmp_path, listeners=f"A://192.0.2.1:{free_port}"))
     assert "192.0.2.1" in caught.value.message
 
 
 def test_a_published_port_that_a_listener_names_is_asked_for_once(tmp_path: Path) -> None:
-    here = site(tmp_path, listeners="INTERNAL://kafka-1:19092,EXTERNAL://0.0.0.0:9092", ports=(9092, 7071))
+    here = local(tmp_path, listeners="INTERNAL://kafka-1:19092,EXTERNAL://0.0.0.0:9092", ports=(9092, 7071))
     assert list(preflight.wanted_addresses(here)) == [("127.0.0.11", 19092), ("127.0.0.1", 9092), ("127.0.0.1", 7071)]
 
 
 def test_a_full_disk_is_told_with_what_is_needed(tmp_path: Path) -> None:
     with refused("disk-full") as caught:
-        check(site(tmp_path), disk=100 << 20)
+        check(local(tmp_path), disk=100 << 20)
     assert caught.value.message == f"100 MiB are free for {tmp_path}/data/kafka-1, at least 1024 MiB are needed"
     assert "DEFAULT_MESSAGE_BROKER_DIR" in str(caught.value.hint)
 
 
 def test_a_disk_at_the_threshold_is_enough(tmp_path: Path) -> None:
-    check(site(tmp_path), disk=preflight.MIN_FREE_DISK)
+    check(local(tmp_path), disk=preflight.MIN_FREE_DISK)
     with refused("disk-full"):
-        check(site(tmp_path), disk=preflight.MIN_FREE_DISK - 1)
+        check(local(tmp_path), disk=preflight.MIN_FREE_DISK - 1)
 
 
 def test_too_little_memory_is_told(tmp_path: Path) -> None:
     with refused("memory-short") as caught:
-        check(site(tmp_path), site(tmp_path, "kafka-2"), memory=800 << 20)
+        check(local(tmp_path), local(tmp_path, "kafka-2"), memory=800 << 20)
     assert caught.value.message == "2 services need about 900 MiB, 800 MiB are available"
 
 
 def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     with refused("folder-not-writable") as caught:
-        check(site(tmp_path))
+        check(local(tmp_path))
     assert str(tmp_path / "data" / "kafka-1") in caught.value.message
 
 

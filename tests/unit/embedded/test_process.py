@@ -190,7 +190,7 @@ def test_reaping_what_is_no_child_is_no_error() -> None:
 
 def test_a_process_outlives_the_one_that_started_it(spawn: Spawner) -> None:
     code = (
-        "import sys; from pathlib import Path; from scripts.engine.embedded import process\n"
+        "import sys; from pathlib import Path; from backbone.stack.engine.embedded import process\n"
         "folder = Path(sys.argv[1])\n"
         f"process.spawn(['sleep', '{LIFETIME}'], env={{'PATH': '/usr/bin:/bin'}}, cwd=folder,"
         " output=folder / 'o', record=folder / 'process.json', owner='x::y')\n"

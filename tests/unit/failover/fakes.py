@@ -6,8 +6,8 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from backbone.failover.cluster import Ground
 from backbone.failover.segments import CLEAN_SHUTDOWN
+from backbone.failover.target import Target
 from backbone.failover.wire import Metadata, PartitionInfo
 from backbone.stack.compose import parse
 from backbone.stack.engine.base import ServiceState, Stack
@@ -164,8 +164,8 @@ class NetworkedEngine(FakeEngine):
         return self.killed.count(service)
 
 
-class FakeGround(Ground):
-    """A ground whose answers come from the fake engine instead of from sockets."""
+class FakeGround(Target):
+    """A target whose answers come from the fake engine instead of from sockets."""
 
     leader = 1
     whole_waits = 0
@@ -228,8 +228,8 @@ def model(data: Path) -> Any:
     return parse({"name": "fake", "services": services})
 
 
-def ground(engine: FakeEngine, picks: Iterable[int] = ()) -> FakeGround:
-    """Return a ground on a fake engine. picks: what the seeded choice will choose, then always the first."""
+def target(engine: FakeEngine, picks: Iterable[int] = ()) -> FakeGround:
+    """Return a target on a fake engine. picks: what the seeded choice will choose, then always the first."""
     chosen = iter(picks)
     stack = Stack(Settings(), model(engine.data), cast("Any", engine))
     addresses = {node: f"127.0.0.1:{node}" for node in NODES}

@@ -10,7 +10,7 @@ import pytest
 from backbone.errors import StackError
 from backbone.failover.actions import ACTIONS, NetworkFaults, Scene, abilities
 from backbone.failover.plan import KINDS
-from tests.unit.failover.fakes import NODES, SESSION, FakeClock, FakeEngine, FakeWorkload, NetworkedEngine, ground
+from tests.unit.failover.fakes import NODES, SESSION, FakeClock, FakeEngine, FakeWorkload, NetworkedEngine, target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ CONTAINER_KINDS = [
 def scene(engine: FakeEngine, kind: str, workload: FakeWorkload | None = None) -> Scene:
     nodes = () if "client" in KINDS[kind].roles else NODES[: KINDS[kind].brokers]
     hold = sum(KINDS[kind].hold) / 2 * SESSION
-    return Scene(ground(engine), cast("Workload", workload or FakeWorkload()), nodes, hold, engine.clock)
+    return Scene(target(engine), cast("Workload", workload or FakeWorkload()), nodes, hold, engine.clock)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_where_the_data_cannot_be_looked_at_the_phase_has_to_do(
     def refused(_: int) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(place.ground, "data", refused)
+    monkeypatch.setattr(place.target, "data", refused)
     ACTIONS["stop"].inject(place)
     assert ACTIONS["stop"].prove(place).holds
 
@@ -128,7 +128,7 @@ def test_a_bounce_kills_five_times(engine: FakeEngine) -> None:
 def test_a_rolling_restart_waits_for_each(engine: FakeEngine) -> None:
     place = scene(engine, "rolling")
     ACTIONS["rolling"].inject(place)
-    assert place.ground.whole_waits == 2  # type: ignore[attr-defined]  # a FakeGround
+    assert place.target.whole_waits == 2  # type: ignore[attr-defined]  # a FakeGround
     assert [name for call, name in engine.calls if call == "stop"] == ["kafka-1", "kafka-2", "kafka-3"]
 
 

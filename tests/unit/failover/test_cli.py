@@ -10,8 +10,8 @@ import pytest
 from backbone.errors import ExitCode, StackError
 from backbone.failover.campaign import Cluster
 from backbone.failover.plan import QUICK, STANDARD, dump, generate
-from scripts.cli.failover import plans, refuse_nonsense
-from tests.unit.failover.fakes import FakeClock, FakeEngine, ground
+from scripts.tasks.failover import plans, refuse_nonsense
+from tests.unit.failover.fakes import FakeClock, FakeEngine, target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Cluster:
     engine = FakeEngine(FakeClock(), tmp_path, name="docker")
-    return Cluster({}, {"broker.session.timeout.ms": "1500"}, ground(engine).stack)
+    return Cluster({}, {"broker.session.timeout.ms": "1500"}, target(engine).stack)
 
 
 def asked(cluster: Cluster, **flags: Any) -> list[Any]:

@@ -96,7 +96,7 @@ def test_a_pass_that_read_nothing_is_a_pass(tmp_path: Path) -> None:
 
 def test_a_killed_writer_leaves_everything_it_wrote(tmp_path: Path) -> None:
     code = (
-        "import os, sys, pathlib, signal; from scripts.failover.journal import Journal;"
+        "import os, sys, pathlib, signal; from backbone.failover.journal import Journal;"
         "book = Journal(pathlib.Path(sys.argv[1]));"
         "[book.write('invoke', 'p', 0, n, 0) for n in range(1, 1001)];"
         "os.kill(os.getpid(), signal.SIGKILL)"

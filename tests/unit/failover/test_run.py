@@ -11,7 +11,7 @@ from backbone.failover.campaign import soak
 from backbone.failover.journal import Journal, load
 from backbone.failover.plan import Step
 from backbone.failover.run import Run, Settings, perform
-from tests.unit.failover.fakes import NODES, SESSION, FakeClock, FakeEngine, FakeWorkload, ground
+from tests.unit.failover.fakes import NODES, SESSION, FakeClock, FakeEngine, FakeWorkload, target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +28,12 @@ class Trial:
         self.folder = folder / "history"
         self.folder.mkdir()
         self.engine = FakeEngine(FakeClock(), folder)
-        self.ground = ground(self.engine)
+        self.target = target(self.engine)
         self.told: list[str] = []
         settings = Settings(self.folder, dict.fromkeys(NODES, ""), SESSION)
         workload = cast("Workload", FakeWorkload())
         self.run = Run(
-            settings, self.ground, workload, Journal(self.folder / "run.jsonl"), self.told.append, self.engine.clock
+            settings, self.target, workload, Journal(self.folder / "run.jsonl"), self.told.append, self.engine.clock
         )
 
     def fault(self, step: Step) -> Fault:
@@ -58,7 +58,7 @@ def test_a_fault_is_written_down_from_beginning_to_end(trial: Trial) -> None:
 def test_an_overlapping_fault_does_not_wait(trial: Trial) -> None:
     fault = trial.fault(Step("kill", "leader", 0, 2.0, settle=False))
     assert fault.recovered is None
-    assert trial.ground.whole_waits == 0
+    assert trial.target.whole_waits == 0
 
 
 def test_a_fault_that_did_nothing_is_undone_and_not_proved(trial: Trial) -> None:
@@ -87,7 +87,7 @@ def test_targets_are_found_by_role(trial: Trial, role: Role, nodes: tuple[int, .
 
 def test_the_controller_is_made_leader_first_where_it_is_to_be_both(trial: Trial) -> None:
     trial.fault(Step("kill", "controller-leader", 0, 2.0))
-    assert trial.ground.leader == 2
+    assert trial.target.leader == 2
 
 
 def test_more_than_one_victim(trial: Trial) -> None:
@@ -125,5 +125,5 @@ def test_an_interrupt_still_undoes_the_fault(trial: Trial) -> None:
 
 def test_everything_runs_again_after_a_run_that_failed(trial: Trial) -> None:
     trial.engine.phases |= {"kafka-1": "paused", "kafka-2": "exited", "kafka-3": "stopped"}
-    trial.ground.restore()
+    trial.target.restore()
     assert set(trial.engine.phases.values()) == {"running"}

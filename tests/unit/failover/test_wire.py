@@ -12,9 +12,9 @@ from kafka.protocol.consumer import ListOffsetsResponse
 from kafka.protocol.metadata import MetadataResponse
 
 from backbone.failover import wire
-from backbone.failover.cluster import Ground
 from backbone.failover.journal import Journal, load
 from backbone.failover.observer import Changes
+from backbone.failover.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,25 +139,25 @@ def test_nonsense_is_an_error() -> None:
 
 def test_the_ground_believes_the_newest_view() -> None:
     with broker(metadata_response(epoch=7)) as old, broker(metadata_response(epoch=8, isr=(2, 3))) as new:
-        ground = Ground({1: old.address, 2: new.address}, "t", "g", 1, 1.0, lambda nodes: nodes[0])
-        known = ground.metadata()
+        target = Target({1: old.address, 2: new.address}, "t", "g", 1, 1.0, lambda nodes: nodes[0])
+        known = target.metadata()
         assert known is not None
         assert known.partitions[0].isr == (2, 3)
-        assert ground.answers(1)
-        assert not ground.whole()
-        ground.close()
+        assert target.answers(1)
+        assert not target.whole()
+        target.close()
 
 
 def test_whole_is_what_all_brokers_agree_on() -> None:
     full = metadata_response(isr=(3, 1, 2))
     with broker(full) as one, broker(full) as two:
-        ground = Ground({1: one.address, 2: two.address}, "t", "g", 1, 1.0, lambda nodes: nodes[0])
-        assert ground.whole()
-        ground.close()
+        target = Target({1: one.address, 2: two.address}, "t", "g", 1, 1.0, lambda nodes: nodes[0])
+        assert target.whole()
+        target.close()
         two.close()
-        assert not ground.whole()
-        assert not ground.answers(2)
-        ground.close()
+        assert not target.whole()
+        assert not target.answers(2)
+        target.close()
 
 
 def test_a_view_is_written_when_it_changes_and_now_and_then(tmp_path: Path) -> None:

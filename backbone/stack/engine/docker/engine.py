@@ -1,4 +1,4 @@
-"""The Docker engine: the services of a model as containers (scripts/engine/base.py: Engine)."""
+"""The Docker engine: the services of a model as containers (backbone/stack/engine/base.py: Engine)."""
 
 from __future__ import annotations
 

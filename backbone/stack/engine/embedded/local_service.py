@@ -37,7 +37,7 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class LocalService:
     """One service on this machine: its folder (logs, generated configuration), data folders and names of the others."""
 
     service: Service
@@ -112,9 +112,9 @@ class Runtime:
     """
 
     sets: tuple[str, ...]
-    launch: Callable[[Site], Launch]
-    endpoint: Callable[[Site], str]
-    check: Callable[[Site], None]
+    launch: Callable[[LocalService], Launch]
+    endpoint: Callable[[LocalService], str]
+    check: Callable[[LocalService], None]
     alone: float | None = None
 
 

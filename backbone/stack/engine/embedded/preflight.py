@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from backbone.stack.engine.embedded.local_service import Site
+    from backbone.stack.engine.embedded.local_service import LocalService
 
 MIN_FREE_DISK = 1 << 30
 """Bytes that must be free where the data goes: below it a broker soon takes its log directory offline."""
@@ -34,15 +34,15 @@ class DiskUsage(Protocol):
 
 
 def check(
-    starting: Sequence[Site],
+    starting: Sequence[LocalService],
     *,
     disk_usage: Callable[[Path], DiskUsage] = shutil.disk_usage,
     available_memory: Callable[[], int] = lambda: psutil.virtual_memory().available,
 ) -> None:
     """Raise at the first thing that would make these services fail to start. Both measures are in bytes."""
     _check_ports(starting)
-    for site in starting:
-        for folder in site.data_dirs():
+    for local in starting:
+        for folder in local.data_dirs():
             make_folder(folder)
             _check_disk(folder, disk_usage(folder).free)
     _check_memory(starting, available_memory())
@@ -67,15 +67,15 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def _check_ports(starting: Sequence[Site]) -> None:
+def _check_ports(starting: Sequence[LocalService]) -> None:
     _check_twice(starting)
     taken = [
-        (site, host, port) for site in starting for host, port in wanted_addresses(site) if not _bindable(host, port)
+        (local, host, port) for local in starting for host, port in wanted_addresses(local) if not _bindable(host, port)
     ]
     if not taken:
         return
     rows = [
-        f"{host}:{port} of {site.service.name} is taken by {process.port_owner(port)}" for site, host, port in taken
+        f"{host}:{port} of {local.service.name} is taken by {process.port_owner(port)}" for local, host, port in taken
     ]
     raise StackError(
         "port-in-use",
@@ -86,11 +86,11 @@ def _check_ports(starting: Sequence[Site]) -> None:
     )
 
 
-def _check_twice(starting: Sequence[Site]) -> None:
+def _check_twice(starting: Sequence[LocalService]) -> None:
     wanted: dict[tuple[str, int], list[str]] = {}
-    for site in starting:
-        for address in wanted_addresses(site):
-            wanted.setdefault(address, []).append(site.service.name)
+    for local in starting:
+        for address in wanted_addresses(local):
+            wanted.setdefault(address, []).append(local.service.name)
     for (host, port), names in wanted.items():
         if len(names) > 1:
             raise StackError(
@@ -101,16 +101,16 @@ def _check_twice(starting: Sequence[Site]) -> None:
             )
 
 
-def wanted_addresses(site: Site) -> Iterator[tuple[str, int]]:
+def wanted_addresses(local: LocalService) -> Iterator[tuple[str, int]]:
     """Yield the (address, port) pairs a service will listen on."""
     seen = set()
-    for host, port in listeners(site.environment.get("KAFKA_LISTENERS", "")).values():
+    for host, port in listeners(local.environment.get("KAFKA_LISTENERS", "")).values():
         seen.add(port)
-        yield site.hosts.get(host, host), port
-    for address in site.service.embedded.get("listens") or ():
+        yield local.hosts.get(host, host), port
+    for address in local.service.embedded.get("listens") or ():
         name, _, number = str(address).rpartition(":")
-        yield site.hosts.get(name, name), int(number)
-    for published in site.service.ports:
+        yield local.hosts.get(name, name), int(number)
+    for published in local.service.ports:
         if published.target not in seen:
             yield published.host_ip, published.published
 
@@ -146,7 +146,7 @@ def _disk_full(folder: Path, free: int) -> StackError:
     )
 
 
-def _check_memory(starting: Sequence[Site], available: int) -> None:
+def _check_memory(starting: Sequence[LocalService], available: int) -> None:
     needed = len(starting) * _EXPECTED_RSS
     if needed > available:
         raise StackError(

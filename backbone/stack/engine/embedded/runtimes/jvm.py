@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from backbone.stack.engine.embedded.local_service import Site
+    from backbone.stack.engine.embedded.local_service import LocalService
 
 
 def launch(
-    site: Site,
+    local: LocalService,
     *,
     main: Sequence[str],
     classpath: Sequence[Path],
@@ -25,8 +25,8 @@ def launch(
 ) -> Launch:
     """Return the command for a main class (with its arguments) under the packaged runtime."""
     cache = aot.cache_for(
-        site.cache_dir / "aot",
-        name=str(site.service.embedded["runtime"]),
+        local.cache_dir / "aot",
+        name=str(local.service.embedded["runtime"]),
         jre=jre.version(),
         classpath=classpath,
         # Of an agent its jar counts, not its arguments: the nodes differ in those and share one cache.
@@ -37,7 +37,7 @@ def launch(
     argv = (
         str(jre.java()),
         *flags,
-        f"-Djdk.net.hosts.file={site.hosts_file}",
+        f"-Djdk.net.hosts.file={local.hosts_file}",
         "-cp",
         ":".join(map(str, classpath)),
         *main,

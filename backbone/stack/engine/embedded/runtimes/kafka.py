@@ -18,7 +18,7 @@ import yaml
 from backbone.errors import ExitCode, StackError
 from backbone.stack.engine.base import listeners
 from backbone.stack.engine.embedded import jre
-from backbone.stack.engine.embedded.local_service import Launch, Runtime, Site
+from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
 from backbone.stack.engine.embedded.runtimes import jvm
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ _SETUP_FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m")
 _ALREADY_FORMATTED = "is already formatted"
 
 
-def launch(site: Site) -> Launch:
+def launch(local: LocalService) -> Launch:
     """Configure the node, format its log directories if they are new, and return its command line."""
-    environment = site.environment
-    classpath = site.jars("kafka")
-    config = _configure(site, environment, classpath)
+    environment = local.environment
+    classpath = local.jars("kafka")
+    config = _configure(local, environment, classpath)
     return jvm.launch(
-        site,
+        local,
         main=["kafka.Kafka", str(config / "server.properties")],
         classpath=classpath,
         flags=[
@@ -49,25 +49,25 @@ def launch(site: Site) -> Launch:
     )
 
 
-def endpoint(site: Site) -> str:
+def endpoint(local: LocalService) -> str:
     """Return the address of the inter-broker listener (a controller's own, if it is no broker)."""
-    environment = site.environment
+    environment = local.environment
     parsed = listeners(environment["KAFKA_LISTENERS"])
     name = environment.get("KAFKA_INTER_BROKER_LISTENER_NAME", "")
     host, port = parsed.get(name) or next(iter(parsed.values()))
-    return f"tcp://{site.hosts.get(host, host)}:{port}"
+    return f"tcp://{local.hosts.get(host, host)}:{port}"
 
 
-def check(site: Site) -> None:
+def check(local: LocalService) -> None:
     """Refuse data of another cluster or another node before anything is started."""
-    for folder in log_dirs(site):
+    for folder in log_dirs(local):
         found = meta_properties(folder)
         for key, variable in (("cluster.id", "CLUSTER_ID"), ("node.id", "KAFKA_NODE_ID")):
-            wanted = site.environment.get(variable, "")
+            wanted = local.environment.get(variable, "")
             if key in found and found[key] != wanted:
                 raise StackError(
                     "foreign-data",
-                    f"{site.service.name}: the data belongs to {key} {found[key]}, {variable} says {wanted}",
+                    f"{local.service.name}: the data belongs to {key} {found[key]}, {variable} says {wanted}",
                     context=f"{folder / 'meta.properties'}: {key}={found[key]}",
                     hint=f"to keep the data, set {variable}={found[key]} in .env\n"
                     "to begin anew, ./invoke nuke (removes all data of this stack)",
@@ -75,9 +75,9 @@ def check(site: Site) -> None:
                 )
 
 
-def log_dirs(site: Site) -> list[Path]:
+def log_dirs(local: LocalService) -> list[Path]:
     """Return the node's log directories on this machine."""
-    environment = site.environment
+    environment = local.environment
     text = environment.get("KAFKA_LOG_DIRS") or environment.get("KAFKA_LOG_DIR", "")
     return [Path(item.strip()) for item in text.split(",") if item.strip()]
 
@@ -91,30 +91,32 @@ def meta_properties(folder: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
-def _configure(site: Site, environment: Mapping[str, str], classpath: Sequence[Path]) -> Path:
+def _configure(local: LocalService, environment: Mapping[str, str], classpath: Sequence[Path]) -> Path:
     """Write server.properties and log4j2.yaml into the node's folder, unless the same inputs already did."""
-    final, defaults, mounted = (site.home / name for name in ("config", "defaults", "mounted"))
-    logging = yaml.safe_dump(log4j2(site))
+    final, defaults, mounted = (local.home / name for name in ("config", "defaults", "mounted"))
+    logging = yaml.safe_dump(log4j2(local))
     inputs = hashlib.sha256(json.dumps([dict(environment), logging, list(map(str, classpath))]).encode()).hexdigest()
     stamp = final / ".inputs"
-    formatted = all(meta_properties(folder) for folder in log_dirs(site))
+    formatted = all(meta_properties(folder) for folder in log_dirs(local))
     if formatted and stamp.is_file() and stamp.read_text(encoding="utf-8") == inputs:
         return final
-    for folder in (final, defaults, mounted, *log_dirs(site)):
+    for folder in (final, defaults, mounted, *log_dirs(local)):
         folder.mkdir(parents=True, exist_ok=True)
     (defaults / "server.properties").write_text("", encoding="utf-8")
     for name in ("log4j2.yaml", "tools-log4j2.yaml"):
         (defaults / name).write_text(logging, encoding="utf-8")
-    _setup(site, environment, classpath, ["-D", str(defaults), "-M", str(mounted), "-F", str(final)])
+    _setup(local, environment, classpath, ["-D", str(defaults), "-M", str(mounted), "-F", str(final)])
     stamp.write_text(inputs, encoding="utf-8")
     return final
 
 
-def _setup(site: Site, environment: Mapping[str, str], classpath: Sequence[Path], folders: Sequence[str]) -> None:
+def _setup(
+    local: LocalService, environment: Mapping[str, str], classpath: Sequence[Path], folders: Sequence[str]
+) -> None:
     argv = [
         str(jre.java()),
         *_SETUP_FLAGS,
-        f"-Djdk.net.hosts.file={site.hosts_file}",
+        f"-Djdk.net.hosts.file={local.hosts_file}",
         "-cp",
         ":".join(map(str, classpath)),
         "kafka.docker.KafkaDockerWrapper",
@@ -134,7 +136,7 @@ def _setup(site: Site, environment: Mapping[str, str], classpath: Sequence[Path]
     except subprocess.TimeoutExpired as error:
         raise StackError(
             "kafka-setup",
-            f"{site.service.name}: Kafka was not configured after {_SETUP_TIMEOUT_S} s; the machine is very busy",
+            f"{local.service.name}: Kafka was not configured after {_SETUP_TIMEOUT_S} s; the machine is very busy",
             hint="./invoke up   # again, when it is less so",
             exit_code=ExitCode.TIMEOUT,
         ) from error
@@ -143,23 +145,23 @@ def _setup(site: Site, environment: Mapping[str, str], classpath: Sequence[Path]
         reasons = [line for line in said.splitlines() if not line.startswith("\tat ")]
         raise StackError(
             "kafka-setup",
-            f"{site.service.name}: Kafka refuses its configuration or its log directory",
+            f"{local.service.name}: Kafka refuses its configuration or its log directory",
             context="\n".join(reasons[-8:]),
             hint="./invoke lint names the line in the Compose file",
             exit_code=ExitCode.ENVIRONMENT,
         )
 
 
-def log4j2(site: Site) -> dict[str, Any]:
+def log4j2(local: LocalService) -> dict[str, Any]:
     """Return a Log4j configuration that writes one bounded file, by the `logging:` options of the service.
 
     max-file counts the current file, as Docker counts. Raises StackError("bad-log-bound") for an option that is none.
     """
-    size, files = site.service.logging.get("max-size", "10m"), site.service.logging.get("max-file", "3")
+    size, files = local.service.logging.get("max-size", "10m"), local.service.logging.get("max-file", "3")
     if not (files.isdecimal() and re.fullmatch(r"\d+[kmg]?b?", size, re.IGNORECASE)):
         raise StackError(
             "bad-log-bound",
-            f"{site.service.name}: the log cannot be bounded by {files!r} files of {size!r}",
+            f"{local.service.name}: the log cannot be bounded by {files!r} files of {size!r}",
             hint="set LOG_MAX_SIZE (such as 10m) and LOG_MAX_FILE (such as 3) in .env",
             exit_code=ExitCode.USAGE,
         )
@@ -170,8 +172,8 @@ def log4j2(site: Site) -> dict[str, Any]:
             "Appenders": {
                 "RollingFile": {
                     "name": "STDOUT",
-                    "fileName": str(site.log_file),
-                    "filePattern": f"{site.log_file}.%i",
+                    "fileName": str(local.log_file),
+                    "filePattern": f"{local.log_file}.%i",
                     "PatternLayout": {"pattern": "[%d] %p %m (%c)%n"},
                     "SizeBasedTriggeringPolicy": {"size": size.upper().removesuffix("B") + "B"},
                     "DefaultRolloverStrategy": {"max": max(int(files) - 1, 1)},

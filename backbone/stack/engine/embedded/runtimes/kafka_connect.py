@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from backbone.stack.engine.embedded.local_service import Launch, Runtime, Site
+from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
 from backbone.stack.engine.embedded.runtimes import jvm
 from backbone.stack.engine.embedded.runtimes.kafka import log4j2
 from backbone.stack.engine.embedded.unpack import unpack
@@ -26,18 +26,18 @@ _CONVERTER = "connect-avro"
 _CONVERTER_CLASS = "io.apicurio.registry.utils.converter.AvroConverter"
 
 
-def launch(site: Site) -> Launch:
+def launch(local: LocalService) -> Launch:
     """Lay out the working directory and return the command line."""
-    environment = site.environment
-    _plugins(site)
-    _mounts(site)
-    logging = site.home / "log4j2.yaml"
-    logging.write_text(yaml.safe_dump(log4j2(site)), encoding="utf-8")
-    _, *arguments = site.service.raw["command"]
+    environment = local.environment
+    _plugins(local)
+    _mounts(local)
+    logging = local.home / "log4j2.yaml"
+    logging.write_text(yaml.safe_dump(log4j2(local)), encoding="utf-8")
+    _, *arguments = local.service.raw["command"]
     return jvm.launch(
-        site,
-        main=["org.apache.kafka.connect.cli.ConnectDistributed", *map(site.here, arguments)],
-        classpath=site.jars("connect"),
+        local,
+        main=["org.apache.kafka.connect.cli.ConnectDistributed", *map(local.here, arguments)],
+        classpath=local.jars("connect"),
         flags=[
             *jvm.words(environment.pop("KAFKA_HEAP_OPTS", "")),
             *jvm.words(environment.pop("KAFKA_JVM_PERFORMANCE_OPTS", "")),
@@ -47,25 +47,25 @@ def launch(site: Site) -> Launch:
     )
 
 
-def endpoint(site: Site) -> str:
+def endpoint(local: LocalService) -> str:
     """Return the worker's own health check (KIP-1017): it has joined its group and can work."""
-    return site.environment["CONNECT_LISTENERS"].split(",")[0] + "/health"
+    return local.environment["CONNECT_LISTENERS"].split(",")[0] + "/health"
 
 
-def check(_site: Site) -> None:
+def check(_site: LocalService) -> None:
     """Accept any state: what a worker knows is in Kafka."""
 
 
-def _plugins(site: Site) -> None:
+def _plugins(local: LocalService) -> None:
     """Make plugins/ of links into the cache, anew each time: a changed lock leaves nothing old behind."""
-    folder = site.home / "plugins"
+    folder = local.home / "plugins"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name in _ARCHIVES:
-        (archive,) = site.jars(name)
-        for part in unpack(archive, site.cache_dir).iterdir():
+        (archive,) = local.jars(name)
+        for part in unpack(archive, local.cache_dir).iterdir():
             (folder / part.name).symlink_to(part)
-    _converter(folder / "apicurio-converter", site.jars(_CONVERTER))
+    _converter(folder / "apicurio-converter", local.jars(_CONVERTER))
 
 
 def _converter(folder: Path, jars: Iterable[Path]) -> None:
@@ -80,12 +80,12 @@ def _converter(folder: Path, jars: Iterable[Path]) -> None:
         services.writestr("META-INF/services/org.apache.kafka.connect.storage.Converter", _CONVERTER_CLASS + "\n")
 
 
-def _mounts(site: Site) -> None:
+def _mounts(local: LocalService) -> None:
     """Link what is mounted below the container's working directory into the service's folder."""
-    root = PurePosixPath(site.service.raw["working_dir"])
-    for mount in site.service.mounts:
+    root = PurePosixPath(local.service.raw["working_dir"])
+    for mount in local.service.mounts:
         if PurePosixPath(mount.target).is_relative_to(root):
-            link = site.home / PurePosixPath(mount.target).relative_to(root)
+            link = local.home / PurePosixPath(mount.target).relative_to(root)
             link.unlink(missing_ok=True)
             link.symlink_to(mount.source)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack.engine.embedded.local_service import Launch, Runtime, Site
+from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,18 +28,18 @@ _NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 _ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
-def launch(site: Site) -> Launch:
+def launch(local: LocalService) -> Launch:
     """Make the password and the database if they are not there, and return the server's command line."""
-    environment = site.environment
+    environment = local.environment
     password = ensure_password(Path(environment["POSTGRES_PASSWORD_FILE"]))
     data = Path(environment["PGDATA"])
     if not (data / "PG_VERSION").exists():
-        _create(site, data, password)
-    port = site.service.ports[0]
-    _, *arguments = site.service.raw["command"]
+        _create(local, data, password)
+    port = local.service.ports[0]
+    _, *arguments = local.service.raw["command"]
     argv = (
         *_as_other_user(data),
-        str(binary(site, "postgres")),
+        str(binary(local, "postgres")),
         *("-D", str(data), "-p", str(port.published)),
         *("-c", f"listen_addresses={port.host_ip}", "-c", "unix_socket_directories="),
         *arguments,
@@ -47,20 +47,20 @@ def launch(site: Site) -> Launch:
     return Launch(argv=argv, env=_ENV)
 
 
-def endpoint(site: Site) -> str:
+def endpoint(local: LocalService) -> str:
     """Return the published address."""
-    port = site.service.ports[0]
+    port = local.service.ports[0]
     return f"tcp://{port.host_ip}:{port.published}"
 
 
-def check(site: Site) -> None:
+def check(local: LocalService) -> None:
     """Refuse data of another major version before anything is started."""
-    file = Path(site.environment["PGDATA"]) / "PG_VERSION"
-    wanted = major(site)
+    file = Path(local.environment["PGDATA"]) / "PG_VERSION"
+    wanted = major(local)
     if file.exists() and (found := file.read_text(encoding="utf-8").strip()) != wanted:
         raise StackError(
             "foreign-data",
-            f"{site.service.name}: the data belongs to PostgreSQL {found}, POSTGRES_VERSION says {wanted}",
+            f"{local.service.name}: the data belongs to PostgreSQL {found}, POSTGRES_VERSION says {wanted}",
             context=str(file),
             hint=f"to keep the data, set POSTGRES_VERSION to {found}.x in .env\n"
             "to begin anew, ./invoke nuke (removes all data of this stack)",
@@ -68,27 +68,27 @@ def check(site: Site) -> None:
         )
 
 
-def major(site: Site) -> str:
+def major(local: LocalService) -> str:
     """Return the major version that the image's tag asks for."""
-    match = re.search(r":(\d+)", site.service.image)
+    match = re.search(r":(\d+)", local.service.image)
     return match[1] if match else "latest"
 
 
-def binary(site: Site, name: str) -> Path:
+def binary(local: LocalService, name: str) -> Path:
     """Return a program of PostgreSQL, in the version of the image's tag.
 
     Raises StackError("postgres-version") if the package has no such version.
     """
     versions = _packaged_versions()
-    if major(site) not in versions:
+    if major(local) not in versions:
         raise StackError(
             "postgres-version",
-            f"there is no PostgreSQL {major(site)} for the embedded engine",
+            f"there is no PostgreSQL {major(local)} for the embedded engine",
             context="packaged: " + ", ".join(sorted(versions)),
             hint="set POSTGRES_VERSION in .env to one of these, or use --engine docker",
             exit_code=ExitCode.USAGE,
         )
-    return versions[major(site)] / name
+    return versions[major(local)] / name
 
 
 @functools.cache
@@ -111,12 +111,12 @@ def ensure_password(file: Path) -> Path:
     return file
 
 
-def _create(site: Site, data: Path, password: Path) -> None:
+def _create(local: LocalService, data: Path, password: Path) -> None:
     """Set up a new database cluster with one user and one database; complete, or not there at all."""
     partial = data.with_name(data.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700, parents=True)
-    environment = site.environment
+    environment = local.environment
     own = partial.parent / ".password"  # a copy that the server's user may read
     own.touch(mode=0o600)
     own.write_text(password.read_text(encoding="utf-8"), encoding="utf-8")
@@ -124,7 +124,7 @@ def _create(site: Site, data: Path, password: Path) -> None:
     try:
         _run(
             [
-                *(*user, str(binary(site, "initdb"))),
+                *(*user, str(binary(local, "initdb"))),
                 *("--pgdata", str(partial)),
                 *("--username", environment["POSTGRES_USER"], "--pwfile", str(own)),
                 *("--encoding", "UTF8", "--locale", "C", "--auth-local", "scram-sha-256"),
@@ -132,7 +132,7 @@ def _create(site: Site, data: Path, password: Path) -> None:
             ]
         )
         create = f'CREATE DATABASE "{environment["POSTGRES_DB"]}"\n'
-        _run([*user, str(binary(site, "postgres")), "--single", "-D", str(partial), "postgres"], stdin=create)
+        _run([*user, str(binary(local, "postgres")), "--single", "-D", str(partial), "postgres"], stdin=create)
     finally:
         own.unlink()
     partial.rename(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backbone.stack.engine.embedded.local_service import Launch, Runtime, Site
+from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
 from backbone.stack.engine.embedded.runtimes import jvm
 from backbone.stack.engine.embedded.unpack import unpack
 
@@ -14,39 +14,39 @@ if TYPE_CHECKING:
 _JAVA_OPTIONS = "JAVA_OPTS_APPEND"  # read by the image's launcher, not by the application
 
 
-def launch(site: Site) -> Launch:
+def launch(local: LocalService) -> Launch:
     """Return the command line; the journal in Kafka is all the data there is."""
-    (archive,) = site.jars("schema-registry")
-    folder = unpack(archive, site.cache_dir)
-    environment = site.environment
+    (archive,) = local.jars("schema-registry")
+    folder = unpack(archive, local.cache_dir)
+    environment = local.environment
     options = environment.pop(_JAVA_OPTIONS, "")
     return jvm.launch(
-        site,
+        local,
         main=["io.quarkus.bootstrap.runner.QuarkusEntryPoint"],
         classpath=[folder / "quarkus-run.jar"],
         flags=jvm.words(options),
-        env={**environment, **_log(site)},
+        env={**environment, **_log(local)},
     )
 
 
-def endpoint(site: Site) -> str:
+def endpoint(local: LocalService) -> str:
     """Return the readiness check: up when the journal was read to its end."""
-    environment = site.environment
+    environment = local.environment
     host, port = environment["QUARKUS_MANAGEMENT_HOST"], environment["QUARKUS_MANAGEMENT_PORT"]
     return f"http://{host}:{port}/health/ready"
 
 
-def check(_site: Site) -> None:
+def check(_site: LocalService) -> None:
     """Accept any state: the registry keeps nothing of its own."""
 
 
-def _log(site: Site) -> Mapping[str, str]:
+def _log(local: LocalService) -> Mapping[str, str]:
     """Write one bounded file, by the `logging:` options of the service."""
     return {
         "QUARKUS_LOG_FILE_ENABLED": "true",
-        "QUARKUS_LOG_FILE_PATH": str(site.log_file),
-        "QUARKUS_LOG_FILE_ROTATION_MAX_FILE_SIZE": site.service.logging.get("max-size", "10m").upper(),
-        "QUARKUS_LOG_FILE_ROTATION_MAX_BACKUP_INDEX": site.service.logging.get("max-file", "3"),
+        "QUARKUS_LOG_FILE_PATH": str(local.log_file),
+        "QUARKUS_LOG_FILE_ROTATION_MAX_FILE_SIZE": local.service.logging.get("max-size", "10m").upper(),
+        "QUARKUS_LOG_FILE_ROTATION_MAX_BACKUP_INDEX": local.service.logging.get("max-file", "3"),
         "QUARKUS_LOG_CONSOLE_LEVEL": "ERROR",
     }
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from backbone.stack.engine.embedded.local_service import Site, host_addresses
+from backbone.stack.engine.embedded.local_service import LocalService, host_addresses
 from tests.fakes import model
 
 
-def site(**body: Any) -> Site:
+def local(**body: Any) -> LocalService:
     service = model(s=body)["s"]
-    return Site(service, Path("/home/s"), {"s": "127.0.0.11"}, Path("/cache"), lambda _: [])
+    return LocalService(service, Path("/home/s"), {"s": "127.0.0.11"}, Path("/cache"), lambda _: [])
 
 
 PUBLISHED = {"ports": [{"host_ip": "127.0.0.1", "published": "9092", "target": 9092}]}
@@ -41,12 +41,12 @@ MOUNTED = {
     ],
 )
 def test_a_bind_to_everything_becomes_the_published_address(text: str, here: str) -> None:
-    assert site(**PUBLISHED).here(text) == here
+    assert local(**PUBLISHED).here(text) == here
 
 
 def test_a_port_is_published_where_the_user_says() -> None:
     wide = {"ports": [{"host_ip": "192.0.2.7", "published": "9092", "target": 9092}]}
-    assert site(**wide).here("A://0.0.0.0:9092,B://0.0.0.0:9093") == "A://192.0.2.7:9092,B://127.0.0.1:9093"
+    assert local(**wide).here("A://0.0.0.0:9092,B://0.0.0.0:9093") == "A://192.0.2.7:9092,B://127.0.0.1:9093"
 
 
 @pytest.mark.parametrize(
@@ -65,16 +65,16 @@ def test_a_port_is_published_where_the_user_says() -> None:
     ],
 )
 def test_a_path_below_a_mount_becomes_the_mounts_source(text: str, here: str) -> None:
-    assert site(**MOUNTED).here(text) == here
+    assert local(**MOUNTED).here(text) == here
 
 
 def test_a_source_is_taken_literally() -> None:
     odd = {"volumes": [{"type": "bind", "source": r"/host/\1/data", "target": "/data"}]}
-    assert site(**odd).here("/data/x") == r"/host/\1/data/x"
+    assert local(**odd).here("/data/x") == r"/host/\1/data/x"
 
 
 def test_the_embedded_environment_has_the_last_word() -> None:
-    found = site(
+    found = local(
         **PUBLISHED,
         environment={"HOST": "0.0.0.0:9092", "KEPT": "1"},
         **{"x-embedded": {"runtime": "r", "environment": {"HOST": "127.0.0.9:1", "PORT": 8080}}},
@@ -84,7 +84,7 @@ def test_the_embedded_environment_has_the_last_word() -> None:
 
 def test_files_of_the_image_become_files_here() -> None:
     files = {"/opt/agent.jar": "artifact:agent", "/opt/rules.yml": "infra/rules.yml"}
-    here = site(
+    here = local(
         environment={"OPTS": "-javaagent:/opt/agent.jar=kafka-1:9404:/opt/rules.yml"},
         **{"x-embedded": {"runtime": "r", "files": files}},
     )
@@ -94,11 +94,11 @@ def test_files_of_the_image_become_files_here() -> None:
 
 
 def test_data_is_what_is_bound_and_written() -> None:
-    assert site(**MOUNTED).data_dirs() == [Path("/host/data"), Path("/host/deep")]
+    assert local(**MOUNTED).data_dirs() == [Path("/host/data"), Path("/host/deep")]
 
 
 def test_a_site_keeps_its_files_in_its_own_folder() -> None:
-    here = site()
+    here = local()
     assert {here.log_file.parent.parent, here.output_file.parent, here.record_file.parent} == {here.home}
     assert here.hosts_file.parent == here.home.parent
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from scripts.cli.command import command
+from scripts.tasks.command import command
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -24,7 +24,7 @@ def trace(c: Context, *, write: bool = False, check: bool = False, json: bool = 
     from backbone import console
     from backbone.lint import engine
     from backbone.stack.settings import Settings
-    from scripts import trace as tracing
+    from scripts.maintain import traceability as tracing
 
     root = Settings().root
     rules = engine.load_rules()

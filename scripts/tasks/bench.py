@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
-from scripts.cli.command import command
+from scripts.tasks.command import command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +124,7 @@ def _open(engine: str, bootstrap: str, seed: int) -> Bench:
     from backbone.bench.modes import Bench
     from backbone.bench.topics import Cluster
     from backbone.stack.settings import Settings
-    from scripts.cli import opening
+    from scripts.tasks import opening
 
     settings = Settings()
     if bootstrap:

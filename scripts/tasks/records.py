@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.cli.command import command
+from scripts.tasks.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def produce(_c: Context, topic: str, *, file: str, bootstrap: str = "", registry
     from backbone.events import records
     from backbone.stack import endpoints
     from backbone.stack.settings import Settings
-    from scripts.cli.contracts import load, open_registry
+    from scripts.tasks.contracts import load, open_registry
 
     settings = Settings()
     contracts = load(settings)
@@ -85,7 +85,7 @@ def consume(
     from backbone.events.contracts.wire import Decoder
     from backbone.stack import endpoints
     from backbone.stack.settings import Settings
-    from scripts.cli.contracts import open_registry
+    from scripts.tasks.contracts import open_registry
 
     if format_ not in ("record", "value"):
         raise StackError(

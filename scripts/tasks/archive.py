@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.cli.command import command
+from scripts.tasks.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def archive(
 
     from backbone import console
     from backbone.events.archive.run import run
-    from scripts.cli import opening
+    from scripts.tasks import opening
 
     stack = opening.stack(_PROFILES, engine, quiet=json)
     plan = _plan(stack, count=events, restart=_restarter(opening.running(engine)) if restart else None, keep=keep)
@@ -75,7 +75,7 @@ def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, ke
     from backbone.events.connectors import files
     from backbone.events.connectors.worker import Worker
     from backbone.stack import endpoints
-    from scripts.cli import contracts, opening
+    from scripts.tasks import contracts, opening
 
     settings = stack.settings
     if count < 1:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
-from scripts.cli.command import command
+from scripts.tasks.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -111,7 +111,7 @@ def _plants(folder: Path, cluster: Cluster, *, as_json: bool) -> ExitCode:
 
 def _cluster(bootstrap: str, engine: str) -> Cluster:
     from backbone.failover import campaign
-    from scripts.cli import opening
+    from scripts.tasks import opening
 
     if bootstrap:
         return campaign.open_cluster(opening.addresses(bootstrap), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from scripts.cli.command import command
+from scripts.tasks.command import command
 
 if TYPE_CHECKING:
     from invoke import Context

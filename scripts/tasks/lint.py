@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack.settings import ROOT
-from scripts.cli.command import command
+from scripts.tasks.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -207,10 +207,10 @@ def lint_bench(c: Context, runs: int = 15, *, json: bool = False) -> None:
 
     from backbone import console
     from backbone.stack.settings import Settings
-    from scripts import lintbench
+    from scripts.maintain import lint_benchmark
 
     with tempfile.TemporaryDirectory(prefix="lint-bench-") as folder:
-        measured = lintbench.measure(Path(folder), runs, console.say)
+        measured = lint_benchmark.measure(Path(folder), runs, console.say)
     kept = Settings().results_dir / f"lint-bench-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(_dumped(measured.as_dict()), encoding="utf-8")

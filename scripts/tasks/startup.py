@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backbone.errors import StackError
-from scripts.cli.command import command
+from scripts.tasks.command import command
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -18,8 +18,8 @@ def startup(c: Context, rounds: int = 3, json: bool = False) -> None:
     import time
 
     from backbone import console
-    from scripts import startup as library
-    from scripts.cli import opening
+    from scripts.maintain import start_benchmark as library
+    from scripts.tasks import opening
 
     own = opening.stack(None, "embedded", quiet=json)
     if any(state.pid for state in own.engine.states()):

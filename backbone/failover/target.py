@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Ground:
+class Target:
     """Brokers by node id, a topic and a group. stack is None where only the addresses are known (--bootstrap).
 
     session: broker.session.timeout.ms in seconds. pick: chooses among equals, seeded by the plan.

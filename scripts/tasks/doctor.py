@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode
-from scripts.cli.command import command
-from scripts.cli.stack import ENGINE_HELP
+from scripts.tasks.command import command
+from scripts.tasks.stack import ENGINE_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ def doctor(
     from backbone import console
     from backbone.doctor import checks, fixes
     from backbone.doctor.gather import gather
-    from scripts.cli import opening
+    from scripts.tasks import opening
 
     stack = opening.everything(engine)
     evidence = gather(stack)

@@ -93,7 +93,7 @@ def trace(root: Path, rules: Mapping[str, Rule]) -> Trace:
     finders: dict[str, Callable[[str], bool]] = {
         "rule": rules.__contains__,
         "test": lambda name: _has_test(root, name),
-        "task": _decorated(root / "scripts" / "cli", "command").__contains__,
+        "task": _decorated(root / "scripts" / "tasks", "command").__contains__,
         "session": _decorated(root / "noxfile.py", "session").__contains__,
     }
     requirements = tuple(_requirement(body, finders) for body in _read(root)["requirements"])

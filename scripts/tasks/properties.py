@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.cli.command import command
+from scripts.tasks.command import command
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -23,7 +23,7 @@ def lint_properties(c: Context) -> ExitCode | None:
     from backbone.stack.engine.embedded import artifacts, jre
     from backbone.stack.engine.embedded.engine import LOCK_FILE
     from backbone.stack.settings import Settings
-    from scripts import kafka_properties
+    from scripts.maintain import kafka_properties
 
     settings = Settings()
     lock = artifacts.read_lock(settings.root / LOCK_FILE)

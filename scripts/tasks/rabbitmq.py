@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.cli.command import command
+from scripts.tasks.command import command
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -19,7 +19,7 @@ def rabbitmq(_c: Context, json: bool = False) -> None:
     from backbone import console
     from backbone.stack import endpoints
     from backbone.stack import rabbitmq as service
-    from scripts.cli import opening
+    from scripts.tasks import opening
 
     stack = opening.everything(quiet=True)
     host, port = endpoints.address(stack.model, "rabbitmq")

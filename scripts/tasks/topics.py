@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from scripts.cli.command import command
+from scripts.tasks.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def topics(
     from backbone.stack import health
     from backbone.stack import topics as library
     from backbone.stack.settings import ROOT
-    from scripts.cli import opening
+    from scripts.tasks import opening
 
     # A file that is not valid is told before anything is asked of a cluster.
     wanted = library.read(ROOT / library.FILE) if action in {"plan", "apply"} else ()
