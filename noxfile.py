@@ -28,6 +28,11 @@ def run(session: nox.Session, tool: str, *arguments: str) -> None:
     session.run(str(TOOLS / tool), *arguments, external=True)
 
 
+def maintain(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run what only a maintainer runs: a module of scripts/maintain."""
+    run(session, "python", "-m", f"scripts.maintain.{module}", *arguments)
+
+
 def with_stack(
     session: nox.Session,
     *task: str,
@@ -86,9 +91,9 @@ def schema(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["dev"], tags=["static"])
 def policy(session: nox.Session) -> None:
-    """Check the resolved model against every rule of the linter and the requirements of policy.toml."""
+    """Check the resolved model by every rule of the linter and policy.toml, and that generated pages are current."""
     run(session, "invoke", "lint", "--fail-on", "info")
-    run(session, "invoke", "rules", "--check")
+    maintain(session, "pages", "--check")
 
 
 @nox.session(venv_backend="none", requires=["dev"], tags=["static"])
@@ -169,6 +174,36 @@ def archive(session: nox.Session) -> None:
     profiles = ("--profile", "messaging", "--profile", "data")
     before = (("contracts", "apply"),)
     with_stack(session, "archive", "--events", "100000", "--no-restart", *session.posargs, up=profiles, before=before)
+
+
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def pages(session: nox.Session) -> None:
+    """Write what is generated in docs/: rules.md, traceability.md, the picture of architecture.md (-- --check)."""
+    maintain(session, "pages", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def jars(session: nox.Session) -> None:
+    """Write infra/artifacts.lock.json anew: what the embedded engine downloads, resolved from the lock's roots."""
+    maintain(session, "jars", *session.posargs)
+
+
+@nox.session(name="kafka-properties", venv_backend="none", requires=["dev"], default=False)
+def kafka_properties(session: nox.Session) -> None:
+    """Write schemas/kafka-properties.json anew, from the classes of the locked Kafka version."""
+    maintain(session, "kafka_properties", *session.posargs)
+
+
+@nox.session(name="lint-bench", venv_backend="none", requires=["dev"], default=False)
+def lint_bench(session: nox.Session) -> None:
+    """Measure the linter: against dclint, over growing projects, on hostile input (-- --runs 15)."""
+    maintain(session, "lint_benchmark", *session.posargs)
+
+
+@nox.session(name="start-bench", venv_backend="none", requires=["dev"], default=False)
+def start_bench(session: nox.Session) -> None:
+    """Measure starts of the stack with and without the JVM's start-up cache (-- --rounds 3)."""
+    maintain(session, "start_benchmark", *session.posargs)
 
 
 @nox.session(default=False)

@@ -3,24 +3,20 @@
 from invoke import Collection
 
 from scripts.tasks import (
-    architecture,
     archive,
     artifacts,
     bench,
-    checks,
     connectors,
     contracts,
     doctor,
     failover,
     lint,
-    properties,
     rabbitmq,
     records,
     smoke,
     stack,
-    startup,
     topics,
-    trace,
+    verify,
 )
 
 THEMES = (
@@ -33,15 +29,11 @@ THEMES = (
     archive,
     rabbitmq,
     lint,
-    properties,
-    trace,
     doctor,
     bench,
     failover,
-    startup,
     artifacts,
-    checks,
-    architecture,
+    verify,
 )
 
 ns = Collection()

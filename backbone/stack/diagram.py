@@ -13,12 +13,11 @@ from backbone.stack.engine.base import listeners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from backbone.stack.compose import Model, Service
     from backbone.stack.settings import Settings
 
-_BEGIN, _END = "<!-- made by `invoke architecture`: begin -->", "<!-- end -->"
+_BEGIN, _END = "<!-- made by `nox -s pages`: begin -->", "<!-- end -->"
 _ARROWS = {"service_healthy": "-->", "service_completed_successfully": "-.->", "service_started": "-->"}
 
 
@@ -32,20 +31,8 @@ def with_defaults(settings: Settings) -> Model:
     return compose.parse(yaml.safe_load(done.stdout))
 
 
-def update(page: Path, model: Model) -> bool:
-    """Replace the part of a page between the two markers; return whether that changed it.
-
-    Raises StackError("no-markers") for a page without them.
-    """
-    text = page.read_text(encoding="utf-8")
-    fresh = render(text, model)
-    if fresh != text:
-        page.write_text(fresh, encoding="utf-8")
-    return fresh != text
-
-
 def render(text: str, model: Model) -> str:
-    """Return a page's text with the generated part made anew."""
+    """Return a page's text with the part between the two markers made anew; StackError("no-markers") without them."""
     pattern = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
     if not pattern.search(text):
         raise StackError("no-markers", f"the page has no {_BEGIN} … {_END}", exit_code=ExitCode.USAGE)

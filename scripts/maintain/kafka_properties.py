@@ -6,20 +6,28 @@ compiler is needed. The answer is kept in schemas/kafka-properties.json, which t
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
+import sys
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+from backbone import console
 from backbone.errors import ExitCode, StackError
-from backbone.stack.settings import ROOT
+from backbone.stack.engine.embedded import artifacts, jre
+from backbone.stack.engine.embedded.engine import LOCK_FILE
+from backbone.stack.settings import ROOT, Settings
+from scripts.maintain import program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 DATA_FILE = ROOT / "schemas" / "kafka-properties.json"
+ARTIFACT_SET = "connect"
+"""The set of the artifact lock that holds the broker, the Connect worker and the clients."""
 
 PRINTERS = {
     "broker": "kafka.server.KafkaConfig",
@@ -109,7 +117,7 @@ def kafka_version(jars: Sequence[Path]) -> str:
     raise StackError(
         "no-kafka-jars",
         f"none of {len(jars)} jars is kafka-clients",
-        hint="./invoke lint-properties takes them from the set `connect` of infra/artifacts.lock.json",
+        hint=f"nox -s kafka-properties takes them from the set `{ARTIFACT_SET}` of {LOCK_FILE}",
         exit_code=ExitCode.USAGE,
     )
 
@@ -126,3 +134,20 @@ def write(path: Path, version: str, families: Mapping[str, Mapping[str, Property
     partial = path.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+def main(argv: Sequence[str]) -> ExitCode:
+    """Write schemas/kafka-properties.json anew, from the classes of the locked Kafka version."""
+    argparse.ArgumentParser(prog="nox -s kafka-properties", description=main.__doc__).parse_args(argv)
+    settings = Settings()
+    lock = artifacts.read_lock(settings.root / LOCK_FILE)
+    jars = artifacts.ensure(lock[ARTIFACT_SET], settings.cache_dir, console.download)
+    version, families = kafka_version(jars), describe(jre.java(), jars)
+    write(DATA_FILE, version, families)
+    counts = ", ".join(f"{len(properties)} {family}" for family, properties in families.items())
+    console.say(f"Kafka {version}: {counts} properties")
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(program.run(main, sys.argv[1:]))

@@ -7,22 +7,27 @@ run before the first is thrown away (file caches, bytecode). Memory is the sum o
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
+from backbone import console
 from backbone.errors import ExitCode, StackError
-from backbone.stack.settings import ROOT
+from backbone.stack.settings import ROOT, Settings
+from scripts.maintain import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
 DCLINT = "dclint@3.1.0"
 SIZES = (60, 125, 250, 500)
@@ -87,7 +92,7 @@ class Report:
     hostile: Mapping[str, Run]
 
     def as_dict(self) -> dict[str, object]:
-        """Return the figures as `--json` prints them."""
+        """Return the figures as they are kept in a file."""
         return asdict(self)
 
 
@@ -259,3 +264,30 @@ def _tree_memory(process: psutil.Popen) -> int:
         return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
     except psutil.NoSuchProcess:
         return 0
+
+
+def main(argv: Sequence[str]) -> ExitCode:
+    """Measure the linter: against dclint, over growing projects, on hostile input; kept in results/."""
+    parser = argparse.ArgumentParser(prog="nox -s lint-bench --", description=main.__doc__)
+    parser.add_argument("--runs", type=int, default=15, help="of each linter on this stack (default 15)")
+    runs = parser.parse_args(argv).runs
+    with tempfile.TemporaryDirectory(prefix="lint-bench-") as folder:
+        report = measure(Path(folder), runs, console.say)
+    kept = Settings().results_dir / time.strftime("lint-bench-%Y%m%d-%H%M%S.json")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
+    timings = [*report.stack, *report.sizes.values()]
+    console.print_table(
+        ["what", "best s", "median s", "runs"],
+        [(each.name, each.best, each.median, each.runs) for each in timings],
+    )
+    console.print_table(
+        ["hostile input", "s", "peak MiB", "exit", "first words"],
+        [(name, each.seconds, each.peak_mib, each.exit_code, each.words) for name, each in report.hostile.items()],
+    )
+    console.say(f"cost of a service at twice the size: {report.linear:.2f} times; kept in {kept}")
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(program.run(main, sys.argv[1:]))

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import statistics
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from backbone import console
+from backbone.errors import ExitCode, StackError
 from backbone.stack import lifecycle
+from backbone.stack.engine import open_stack
+from backbone.stack.settings import Settings
 from backbone.wait import wait_until
+from scripts.maintain import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,16 +39,16 @@ class Start:
     memory: tuple[int, ...]
 
 
-def measure(open_stack: Callable[[Path], Stack], rounds: int, progress: Progress) -> tuple[Start, ...]:
+def measure(open_on: Callable[[Path], Stack], rounds: int, progress: Progress) -> tuple[Start, ...]:
     """Start and stop a stack `rounds` times: on new data, on that data again, and on it without the cache.
 
-    open_stack gives a stack for a data folder; the folders are scratch ones. The checkout's own stack must be stopped.
+    open_on gives a stack for a data folder; the folders are scratch ones. The checkout's own stack must be stopped.
     """
     starts = []
     with TemporaryDirectory() as scratch:
-        _record(open_stack(Path(scratch, "first")), progress)
+        _record(open_on(Path(scratch, "first")), progress)
         for number in range(rounds):
-            stack = open_stack(Path(scratch, f"round-{number}"))
+            stack = open_on(Path(scratch, f"round-{number}"))
             for cached, new_data in ((True, True), (True, False), (False, False)):
                 starts.append(_start(stack, cached=cached, new_data=new_data))
                 progress(f"round {number + 1}: {_name(starts[-1])} {starts[-1].seconds:.2f} s")
@@ -84,3 +93,34 @@ def summary(starts: Sequence[Start]) -> dict[str, object]:
         "median_ratio_with_to_without": round(statistics.median(ratios), 3),
         "largest_broker_mib": max(max(start.memory) for start in starts) >> 20,
     }
+
+
+def main(argv: Sequence[str]) -> ExitCode:
+    """Measure starts of the embedded engine with and without the JVM's start-up cache; kept in results/.
+
+    Raises StackError("stack-runs") while this checkout's stack runs.
+    """
+    parser = argparse.ArgumentParser(prog="nox -s start-bench --", description=main.__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="starts of each kind, in turn (default 3)")
+    parser.add_argument("--profile", action="append", help="what to start (default: messaging; repeatable)")
+    options = parser.parse_args(argv)
+    profiles = options.profile or ["messaging"]
+    own = open_stack(Settings(), profiles, "embedded", console.download)
+    if any(state.pid for state in own.engine.states()):
+        raise StackError("stack-runs", "the stack runs; its start can't be measured", hint="./invoke down")
+
+    def on(data: Path) -> Stack:
+        settings = Settings(environ={**os.environ, "DEFAULT_MESSAGE_BROKER_DIR": str(data)})
+        return open_stack(settings, profiles, "embedded", console.download)
+
+    result = summary(measure(on, options.rounds, console.say))
+    kept = own.settings.results_dir / time.strftime("start-bench-%Y%m%d-%H%M%S.json")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    console.print_table(("FIGURE", "VALUE"), result.items())
+    console.say(f"kept in {kept}")
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(program.run(main, sys.argv[1:]))

@@ -59,30 +59,6 @@ class Trace:
     requirements: tuple[Requirement, ...]
     problems: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, object]:
-        """Return the value that `invoke trace --json` prints."""
-        return {
-            "requirements": [
-                {
-                    "id": requirement.id,
-                    "source": requirement.source,
-                    "text": requirement.text,
-                    "parents": list(requirement.parents),
-                    "proven": requirement.proven,
-                    "proofs": [
-                        {"kind": proof.kind, "name": proof.name, "exists": proof.exists} for proof in requirement.proofs
-                    ],
-                }
-                for requirement in self.requirements
-            ],
-            "problems": list(self.problems),
-            "summary": {
-                "requirements": len(self.requirements),
-                "proven": sum(requirement.proven for requirement in self.requirements),
-                "problems": len(self.problems),
-            },
-        }
-
 
 def trace(root: Path, rules: Mapping[str, Rule]) -> Trace:
     """Return the requirements of a checkout with their proofs looked up.
@@ -222,7 +198,7 @@ def page(found: Trace, rules: Mapping[str, Rule]) -> str:
 def _summary(found: Trace) -> str:
     proven = sum(requirement.proven for requirement in found.requirements)
     total = len(found.requirements)
-    return f"Written by `invoke trace --write` from `{DATA_FILE}`. Of {total} requirements {proven} are proven."
+    return f"Written by `nox -s pages` from `{DATA_FILE}`. Of {total} requirements {proven} are proven."
 
 
 def _link(proof: Proof, rules: Mapping[str, Rule]) -> str:

@@ -52,10 +52,10 @@ def archive(
 
     from backbone import console
     from backbone.events.archive.run import run
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
-    stack = opening.stack(_PROFILES, engine, quiet=json)
-    plan = _plan(stack, count=events, restart=_restarter(opening.running(engine)) if restart else None, keep=keep)
+    stack = targets.stack(_PROFILES, engine, quiet=json)
+    plan = _plan(stack, count=events, restart=_restarter(targets.running(engine)) if restart else None, keep=keep)
     verdict, figures = run(plan)
     kept = _keep_results(stack.settings, verdict, figures)
     if junit:
@@ -75,7 +75,7 @@ def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, ke
     from backbone.events.connectors import files
     from backbone.events.connectors.worker import Worker
     from backbone.stack import endpoints
-    from scripts.tasks import contracts, opening
+    from scripts.tasks import contracts, targets
 
     settings = stack.settings
     if count < 1:
@@ -86,7 +86,7 @@ def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, ke
     known = files.load(settings.root / files.FOLDER, settings.root / files.SCHEMA_FILE)
     (connector,) = files.select(known, [CONNECTOR])
     return Plan(
-        bootstrap=opening.own_brokers(stack),
+        bootstrap=targets.own_brokers(stack),
         contract=contract,
         registry=contracts.open_registry(settings),
         worker=Worker(endpoints.named(stack.model, "kafka-connect", "KAFKA_CONNECT_URL")),

@@ -11,28 +11,24 @@ if TYPE_CHECKING:
 
 
 @command(
-    actions={"list": (), "fetch": (), "lock": ()},
+    actions={"list": (), "fetch": ()},
     help={
-        "action": "list: what is locked; fetch: download it all, for a machine without network; lock: resolve it anew",
+        "action": "list: what is locked; fetch: download it all, for a machine without network",
         "json": "print JSON",
     },
 )
 def artifacts(c: Context, action: str, json: bool = False) -> None:
-    """Show, download or lock the jars of the embedded engine (infra/artifacts.lock.json)."""
+    """Show or download the jars of the embedded engine (infra/artifacts.lock.json)."""
     from backbone import console
     from backbone.stack.engine.embedded import artifacts as library
     from backbone.stack.engine.embedded.engine import LOCK_FILE
     from backbone.stack.settings import Settings
 
     settings = Settings()
-    path = settings.root / LOCK_FILE
-    lock = library.read_lock(path)
+    lock = library.read_lock(settings.root / LOCK_FILE)
     if action == "fetch":
         every = dict.fromkeys(item for items in lock.sets.values() for item in items)
         library.ensure(every, settings.cache_dir, console.download)
-    elif action == "lock":
-        lock = library.resolve(lock.roots, settings.cache_dir / "repository")
-        library.write_lock(path, lock)
     rows = [(name, len(items), sum(item.size for item in items)) for name, items in lock.sets.items()]
     if json:
         console.print_json([{"set": name, "files": files, "bytes": size} for name, files, size in rows])

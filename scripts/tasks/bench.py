@@ -124,13 +124,13 @@ def _open(engine: str, bootstrap: str, seed: int) -> Bench:
     from backbone.bench.modes import Bench
     from backbone.bench.topics import Cluster
     from backbone.stack.settings import Settings
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
     settings = Settings()
     if bootstrap:
-        addresses, name = opening.addresses(bootstrap), "remote"
+        addresses, name = targets.addresses(bootstrap), "remote"
     else:
-        stack = opening.stack(None, engine or None)
+        stack = targets.stack(None, engine or None)
         addresses, name = stack.bootstrap, stack.engine.name
     schema = settings.root / "schemas" / "bench-report.schema.json"
     return Bench(Cluster(addresses), name, settings.results_dir, schema, seed, console.say)

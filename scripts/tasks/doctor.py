@@ -37,15 +37,15 @@ def doctor(
     from backbone import console
     from backbone.doctor import checks, fixes
     from backbone.doctor.gather import gather
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
-    stack = opening.everything(engine)
+    stack = targets.everything(engine)
     evidence = gather(stack)
     results = checks.diagnose(evidence)
     if fix and (done := fixes.apply(results, evidence, stack.settings)):
         for words in done:
             console.say(f"fixed: {words}")
-        results = checks.diagnose(gather(opening.everything(engine)))
+        results = checks.diagnose(gather(targets.everything(engine)))
     if json:
         console.print_json({"engine": stack.engine.name, "checks": [result.as_dict() for result in results]})
     else:

@@ -111,11 +111,11 @@ def _plants(folder: Path, cluster: Cluster, *, as_json: bool) -> ExitCode:
 
 def _cluster(bootstrap: str, engine: str) -> Cluster:
     from backbone.failover import campaign
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
     if bootstrap:
-        return campaign.open_cluster(opening.addresses(bootstrap), None)
-    stack = opening.running(engine or None)
+        return campaign.open_cluster(targets.addresses(bootstrap), None)
+    stack = targets.running(engine or None)
     if not stack.brokers:
         raise StackError(
             "nothing-runs", "there is no cluster to break", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT

@@ -1,4 +1,4 @@
-"""Lint: judge a Compose project, explain a rule, write the page of all rules."""
+"""Lint: judge a Compose project, list the rules, explain one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from backbone.lint.run import Outcome
 
 _FORMATS = ("auto", "text", "json", "sarif", "github", "junit")
-_RULES_PAGE = ROOT / "docs" / "rules.md"
 
 
 @command(
@@ -97,29 +96,17 @@ def explain(c: Context, rule: str, *, json: bool = False) -> None:
         sys.stdout.write("\n\n\n".join(manual.page(each) for each in chosen) + "\n")
 
 
-@command(
-    help={
-        "json": "as JSON",
-        "write": "write docs/rules.md",
-        "check": "only say whether docs/rules.md is up to date",
-    }
-)
-def rules(c: Context, *, json: bool = False, write: bool = False, check: bool = False) -> None:
-    """List every rule of the linter, or write them all as a page of the docs."""
+@command(help={"json": "as JSON"})
+def rules(c: Context, *, json: bool = False) -> None:
+    """List every rule of the linter."""
     from backbone import console
     from backbone.lint import engine
     from backbone.lint.output import manual
 
     known = engine.load_rules().values()
-    page = manual.book(known)
-    if check and (not _RULES_PAGE.exists() or _RULES_PAGE.read_text(encoding="utf-8") != page):
-        raise StackError("stale-page", "docs/rules.md is not what the rules say", hint="invoke rules --write")
-    if write:
-        _RULES_PAGE.parent.mkdir(parents=True, exist_ok=True)
-        _RULES_PAGE.write_text(page, encoding="utf-8")
-    elif json:
+    if json:
         console.print_json([manual.as_dict(each) for each in known])
-    elif not check:
+    else:
         console.print_table(
             ["code", "name", "severity", "what"],
             [(each.code, each.name, each.severity.word, each.doc.summary) for each in known],
@@ -197,39 +184,3 @@ def _exit_code(outcome: Outcome, threshold: int) -> ExitCode:
         return ExitCode.NOTHING
     worst = max((judged.severity for judged in outcome.result.findings), default=0)
     return ExitCode.FINDINGS if worst >= threshold else ExitCode.OK
-
-
-@command(name="lint-bench", help={"runs": "of each linter on this stack", "json": "as JSON"})
-def lint_bench(c: Context, runs: int = 15, *, json: bool = False) -> None:
-    """Measure the linter: against dclint, over growing projects, on hostile input."""
-    import tempfile
-    from datetime import UTC, datetime
-
-    from backbone import console
-    from backbone.stack.settings import Settings
-    from scripts.maintain import lint_benchmark
-
-    with tempfile.TemporaryDirectory(prefix="lint-bench-") as folder:
-        measured = lint_benchmark.measure(Path(folder), runs, console.say)
-    kept = Settings().results_dir / f"lint-bench-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(_dumped(measured.as_dict()), encoding="utf-8")
-    if json:
-        console.print_json(measured.as_dict())
-        return
-    timings = [*measured.stack, *measured.sizes.values()]
-    console.print_table(
-        ["what", "best s", "median s", "runs"],
-        [(each.name, each.best, each.median, each.runs) for each in timings],
-    )
-    console.print_table(
-        ["hostile input", "s", "peak MiB", "exit", "first words"],
-        [(name, run.seconds, run.peak_mib, run.exit_code, run.words) for name, run in measured.hostile.items()],
-    )
-    console.say(f"cost of a service at twice the size: {measured.linear:.2f} times; kept in {kept}")
-
-
-def _dumped(value: object) -> str:
-    import json
-
-    return json.dumps(value, indent=2) + "\n"

@@ -19,9 +19,9 @@ def rabbitmq(_c: Context, json: bool = False) -> None:
     from backbone import console
     from backbone.stack import endpoints
     from backbone.stack import rabbitmq as service
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
-    stack = opening.everything(quiet=True)
+    stack = targets.everything(quiet=True)
     host, port = endpoints.address(stack.model, "rabbitmq")
     mounts = stack.model["rabbitmq-user"].mounts
     secrets = next(Path(mount.source) for mount in mounts if mount.target == "/run/secrets")

@@ -40,13 +40,13 @@ def smoke(
     """Send and read back real messages, restart a leader in between, compare every field."""
     from backbone import console
     from backbone.stack import smoke as library
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
     if bootstrap:
-        plan = library.Plan(opening.addresses(bootstrap), records, None)
+        plan = library.Plan(targets.addresses(bootstrap), records, None)
     else:
-        stack = opening.running(engine)
-        plan = library.Plan(opening.own_brokers(stack), records, _restarter(stack) if restart else None)
+        stack = targets.running(engine)
+        plan = library.Plan(targets.own_brokers(stack), records, _restarter(stack) if restart else None)
     verdict = library.run(plan)
     if junit:
         Path(junit).write_text(verdict.junit(), encoding="utf-8")

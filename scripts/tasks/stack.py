@@ -40,9 +40,9 @@ def up(
     """Start the stack and wait until it is truly ready; what runs already stays."""
     from backbone import console
     from backbone.stack import lifecycle, topics
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
-    stack = opening.stack(profile, engine)
+    stack = targets.stack(profile, engine)
     with console.Waiting(timeout) as waiting:
         snapshot = lifecycle.up(stack, timeout=timeout, progress=console.say, watch=partial(_show, waiting), wait=wait)
     if wait and stack.brokers:
@@ -59,9 +59,9 @@ def down(c: Context, engine: str | None = None) -> None:
     """Stop the stack in order; the data stays."""
     from backbone import console
     from backbone.stack import lifecycle
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
-    stack = opening.everything(engine, quiet=False)
+    stack = targets.everything(engine, quiet=False)
     lifecycle.down(stack, console.say)
     console.say(
         f"stopped; the data is kept in {', '.join(sorted({str(path.parent) for path in stack.engine.data_dirs()}))}"
@@ -73,9 +73,9 @@ def nuke(c: Context, engine: str | None = None, yes: bool = False) -> None:
     """Stop the stack and remove all its data, after asking."""
     from backbone import console
     from backbone.stack import lifecycle
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
-    stack = opening.everything(engine, quiet=False)
+    stack = targets.everything(engine, quiet=False)
     folders = [str(path) for path in stack.engine.data_dirs() if path.exists()]
     console.say("this removes for good:\n  " + ("\n  ".join(folders) or "nothing: there is no data"))
     if not yes and not console.confirm("remove it?"):
@@ -89,9 +89,9 @@ def restart(c: Context, service: str, engine: str | None = None, timeout: int = 
     """Stop one service in order, start it and wait until the stack is whole again."""
     from backbone import console
     from backbone.stack import lifecycle
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
-    stack = opening.running(engine)
+    stack = targets.running(engine)
     with console.Waiting(timeout) as waiting:
         snapshot = lifecycle.restart(
             stack, service, timeout=timeout, progress=console.say, watch=partial(_show, waiting)
@@ -103,9 +103,9 @@ def restart(c: Context, service: str, engine: str | None = None, timeout: int = 
 def status(c: Context, engine: str | None = None, json: bool = False) -> ExitCode:
     """Show every service, and what the cluster says of itself; exits 1 if something that should run does not."""
     from backbone import console
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
-    stack = opening.everything(engine)
+    stack = targets.everything(engine)
     states = stack.engine.states()
     value = _status_value(stack, states)
     if json:
@@ -129,9 +129,9 @@ def logs(c: Context, service: str, tail: int = 100, follow: bool = False, engine
     """Print the end of a service's log."""
     import sys
 
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
-    stack = opening.everything(engine)
+    stack = targets.everything(engine)
     stack.model[service]
     for line in stack.engine.logs(service, tail, follow=follow):
         sys.stdout.write(line + "\n")
@@ -157,9 +157,9 @@ def endpoints(
 ) -> None:
     """Print the addresses that clients on this machine use."""
     from backbone import console
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
-    found = opening.stack(profile, engine, quiet=True).endpoints
+    found = targets.stack(profile, engine, quiet=True).endpoints
     if json or format == "json":
         console.print_json(found)
     elif format == "env":

@@ -47,11 +47,11 @@ def topics(
     from backbone.stack import health
     from backbone.stack import topics as library
     from backbone.stack.settings import ROOT
-    from scripts.tasks import opening
+    from scripts.tasks import targets
 
     # A file that is not valid is told before anything is asked of a cluster.
     wanted = library.read(ROOT / library.FILE) if action in {"plan", "apply"} else ()
-    with health.admin(opening.bootstrap(bootstrap)) as client:
+    with health.admin(targets.bootstrap(bootstrap)) as client:
         if action == "list":
             found = library.describe(client)
             rows = [(topic.name, topic.partitions, topic.replicas) for topic in found.values()]

@@ -101,7 +101,7 @@ def lock_drift(evidence: Evidence) -> Iterator[Finding]:
                 "warning",
                 f"image {image}, locked artifact {version}",
                 "one was changed without the other: the engines run different versions",
-                "change the image's variable in .env, or infra/artifacts.lock.json (./invoke artifacts lock)",
+                "change the image's variable in .env, or infra/artifacts.lock.json (nox -s jars)",
             )
 
 

@@ -2,7 +2,7 @@
 
 KAFKA_LOG_DIRS becomes `log.dirs`: the prefix goes, `_` is a dot, `__` an underscore and `___` a dash; names
 are in lower case (the rule of apache/kafka's KafkaDockerWrapper and of Confluent's images). The list of
-properties is schemas/kafka-properties.json, written by `invoke lint-properties` from Kafka's own classes.
+properties is schemas/kafka-properties.json, written by `nox -s kafka-properties` from Kafka's own classes.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def book(rules: Iterable[Rule]) -> str:
     known = sorted(rules, key=lambda rule: rule.code)
     head = [
         "# Rules",
-        "<!-- Written by `invoke rules --write` from the rules' docstrings; a test compares. -->",
+        "<!-- Written by `nox -s pages` from the rules' docstrings; a test compares. -->",
         f"{len(known)} rules. `invoke explain CODE` prints one, `policy.toml` selects, ranks and ignores.",
         "\n".join(
             ["| Code | Name | Severity | What |", "| --- | --- | --- | --- |"]

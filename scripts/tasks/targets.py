@@ -1,8 +1,7 @@
-"""What most tasks begin with: the checkout, its engine, the stack of some profiles, or a remote cluster."""
+"""What a task works on: the stack of some profiles of this checkout, what runs of it, or a remote cluster."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from backbone.stack.settings import Settings, ensure_env_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from backbone.stack.engine import Stack
 
@@ -34,12 +32,6 @@ def stack(profiles: Sequence[str] | None = None, engine: str | None = None, *, q
 def everything(engine: str | None = None, *, quiet: bool = True) -> Stack:
     """Open the stack with all its profiles, for tasks that look at whatever runs."""
     return stack(["*"], engine, quiet=quiet)
-
-
-def scratch(data: Path) -> Stack:
-    """Open this checkout's stack on the embedded engine over a data folder of its own."""
-    settings = Settings(environ={**os.environ, "DEFAULT_MESSAGE_BROKER_DIR": str(data)})
-    return open_stack(settings, _profiles(settings, None), "embedded", console.download)
 
 
 def running(engine: str | None = None) -> Stack:

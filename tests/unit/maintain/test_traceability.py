@@ -26,7 +26,7 @@ requirements:
       - {rule: KC601}
       - {test: "tests/unit/test_it.py::test_works"}
       - {test: "tests/unit/test_it.py::TestGroup::test_works_too"}
-      - {task: lint-properties}
+      - {task: send-all}
       - {session: validate}
 """
 
@@ -37,7 +37,7 @@ def checkout(tmp_path: Path) -> Path:
     files = {
         "schemas/requirements.yml": DATA,
         "tests/unit/test_it.py": "def test_works(): ...\n\nclass TestGroup:\n    def test_works_too(self): ...\n",
-        "scripts/tasks/theme.py": "@command(help={})\ndef lint_properties(c): ...\n\ndef plain(): ...\n",
+        "scripts/tasks/theme.py": "@command(help={})\ndef send_all(c): ...\n\ndef plain(): ...\n",
         "noxfile.py": "@nox.session(tags=[])\ndef validate(session): ...\n",
     }
     for name, text in files.items():
@@ -72,7 +72,7 @@ def test_a_requirement_without_a_proof_is_a_problem(checkout: Path) -> None:
         ("KC601", "KC999", "the rule KC999"),
         ('test_it.py::test_works"', 'test_it.py::test_gone"', "the test tests/unit/test_it.py::test_gone"),
         ("test_it.py::TestGroup", "test_gone.py::TestGroup", "tests/unit/test_gone.py::TestGroup"),
-        ("task: lint-properties", "task: plain", "the task plain"),
+        ("task: send-all", "task: plain", "the task plain"),
         ("session: validate", "session: e2e", "the session e2e"),
     ],
 )
@@ -115,7 +115,7 @@ def test_the_page_links_every_proof(checkout: Path) -> None:
     text = traceability.page(traceability.trace(checkout, RULES), RULES)
     assert "[KC601 profile-gate](rules.md#kc601-profile-gate)" in text
     assert "[test_works](../tests/unit/test_it.py)" in text
-    assert "`./invoke lint-properties`" in text
+    assert "`./invoke send-all`" in text
     assert "`nox -s validate`" in text
 
 

@@ -1,0 +1,24 @@
+"""What the modules that a maintainer runs have in common: `python -m scripts.maintain.NAME`, behind a nox session."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from backbone import console
+from backbone.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def run(main: Callable[[Sequence[str]], ExitCode], argv: Sequence[str]) -> ExitCode:
+    """Call a module's `main` with its arguments; an error becomes words on stderr and its exit code."""
+    try:
+        return main(argv)
+    except StackError as error:
+        console.print_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return ExitCode.INTERRUPTED
