@@ -72,9 +72,7 @@ class EmbeddedEngine:
     def preflight(self, services: Sequence[str]) -> None:
         """Check ports, disk, memory and data of the services that don't run yet, and fetch what they need."""
         self._adopt_orphans()
-        starting = [
-            self._local(name) for name in services if name in self.places and self._process(name) is None
-        ]
+        starting = [self._local(name) for name in services if name in self.places and self._process(name) is None]
         for local in starting:
             self._runtime(local).check(local)
         preflight.check(starting)
@@ -88,16 +86,12 @@ class EmbeddedEngine:
 
     def waves(self, services: Sequence[str]) -> list[list[str]]:
         """Return the services by `depends_on`; two cores start three brokers sooner than five JVMs."""
-        return dependents_first(
-            {name: self.model[name].depends_on for name in services if name in self.places}
-        )[::-1]
+        return dependents_first({name: self.model[name].depends_on for name in services if name in self.places})[::-1]
 
     def start(self, services: Sequence[str], progress: Progress) -> None:
         """Start what doesn't run: configure all at once, then launch."""
         starting = [
-            local
-            for local in map(self.places.get, services)
-            if local and self._process(local.service.name) is None
+            local for local in map(self.places.get, services) if local and self._process(local.service.name) is None
         ]
         if not starting:
             return
