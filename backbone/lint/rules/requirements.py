@@ -56,7 +56,7 @@ def profile_gate(project: Project) -> Iterator[Finding]:
 
 @rule("KC602", "broker-count", Severity.ERROR)
 def broker_count(project: Project) -> Iterator[Finding]:
-    """Flag a project that has another number of Kafka brokers than its policy demands.
+    """Flag a project that has fewer Kafka brokers than its policy demands.
 
     Why:
         With fewer, the high availability that the stack is there to show is not there.
@@ -80,20 +80,23 @@ def broker_count(project: Project) -> Iterator[Finding]:
         brokers = 1
     """
     wanted = project.require.brokers
-    brokers = [
-        service
+    roles = {
+        service: service.environment["KAFKA_PROCESS_ROLES"].split(",")
         for service in project.services.values()
-        if "broker" in service.environment.get("KAFKA_PROCESS_ROLES", "").split(",")
-    ]
-    if not wanted or len(brokers) == wanted or (project.profiles and not brokers):
+        if "KAFKA_PROCESS_ROLES" in service.environment
+    }
+    brokers = [service for service, given in roles.items() if "broker" in given]
+    if len(brokers) >= wanted or (project.profiles and not brokers):
         return
-    first, *others = (service.span for service in brokers) if brokers else (project.where(),)
+    others = [service.where("environment", "KAFKA_PROCESS_ROLES") for service in roles if service not in brokers]
+    first, *more = others or [service.span for service in brokers] or [project.where()]
+    label = "not a broker" if others else "a broker" if brokers else "no broker"
     yield Finding(
         at=first,
-        message=f"the policy demands {wanted} brokers, the project has {len(brokers)}",
+        message=f"the policy demands {wanted} brokers or more, the project has {len(brokers)}",
         evidence="brokers",
-        label="broker 1" if brokers else "no broker",
-        related=tuple(Related(span, f"broker {number}") for number, span in enumerate(others, 2)),
+        label=label,
+        related=tuple(Related(span, label) for span in more),
     )
 
 
