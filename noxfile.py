@@ -188,6 +188,12 @@ def jars(session: nox.Session) -> None:
     maintain(session, "jars", *session.posargs)
 
 
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def kafka(session: nox.Session) -> None:
+    """Change the Kafka version everywhere, and all that is made from it: nox -s kafka -- 4.4.0."""
+    maintain(session, "kafka_version", *session.posargs)
+
+
 @nox.session(name="kafka-properties", venv_backend="none", requires=["dev"], default=False)
 def kafka_properties(session: nox.Session) -> None:
     """Write schemas/kafka-properties.json anew, from the classes of the locked Kafka version."""

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
 COMPOSE = "infra/05-messaging/kafka/docker-compose.yml"
-BROKERS_JAR = "org.apache.kafka:kafka-clients:jar:4.3.1"
+BROKERS_JAR: str = next(
+    name
+    for name in json.loads((checkout.ROOT / "infra" / "artifacts.lock.json").read_text())["files"]
+    if name.startswith("org.apache.kafka:kafka-clients:jar:")
+)
 
 
 @pytest.fixture

@@ -1,0 +1,80 @@
+"""Another Kafka: the version wherever the stack says it, then all that is made from it, then what a person looks at."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from backbone import console
+from backbone.errors import ExitCode, StackError
+from backbone.stack.engine.embedded import artifacts
+from backbone.stack.engine.embedded.engine import LOCK_FILE
+from backbone.stack.settings import Settings
+from scripts.maintain import jars, kafka_properties, pages, program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+BROKER = "org.apache.kafka:kafka_2.13:"
+CHECKLIST = """\
+Kafka {version} is what the stack starts now. What a person has to do:
+  1. read the upgrade notes of every version in between: removed properties, changed defaults, features;
+  2. ./invoke lint: properties that {version} no longer knows are findings now;
+  3. git diff schemas/kafka-properties.json infra/artifacts.lock.json: nothing there that you can't explain;
+  4. nox, nox -s e2e-docker, nox -s start-bench, ./invoke bench: all green, and no figure of docs/performance.md worse;
+  5. say in CHANGELOG.md what it means for existing data."""
+
+
+def current(lock: artifacts.Lock) -> str:
+    """Return the locked Kafka version."""
+    return next(root for roots in lock.roots.values() for root in roots if root.startswith(BROKER)).rpartition(":")[2]
+
+
+def named_in(root: Path) -> Iterator[Path]:
+    """Yield the files of the stack that can name a version: variables, Compose files, Dockerfiles."""
+    yield root / ".env.example"
+    for pattern in ("*.yml", "Dockerfile"):
+        yield from sorted((root / "infra").rglob(pattern))
+
+
+def renamed(text: str, old: str, new: str) -> str:
+    """Return a text with the tags of Kafka's images and KAFKA_VERSION changed, and nothing that only looks alike."""
+    image = r"((?:apache/kafka|/kafka|/kafka-connect):|KAFKA_VERSION(?::-|=))"
+    return re.sub(rf"{image}{re.escape(old)}\b", rf"\g<1>{new}", text)
+
+
+def main(argv: Sequence[str]) -> ExitCode:
+    """Change the Kafka version of the stack: variables, Compose files, jars with their hashes, property list, pages.
+
+    Raises StackError("version-unknown") for what is no version.
+    """
+    parser = argparse.ArgumentParser(prog="nox -s kafka --", description="Change the stack's Kafka version.")
+    parser.add_argument("version", help="such as 4.4.0")
+    version = parser.parse_args(argv).version
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise StackError("version-unknown", f"{version!r} is no version such as 4.4.0", exit_code=ExitCode.USAGE)
+    settings = Settings()
+    lock = artifacts.read_lock(settings.root / LOCK_FILE)
+    old = current(lock)
+    for file in named_in(settings.root):
+        before = file.read_text(encoding="utf-8")
+        if (after := renamed(before, old, version)) != before:
+            file.write_text(after, encoding="utf-8")
+            console.say(f"{file.relative_to(settings.root)}: {old} → {version}")
+    roots = {
+        name: tuple(re.sub(rf"^(org\.apache\.kafka:.*:){re.escape(old)}$", rf"\g<1>{version}", root) for root in given)
+        for name, given in lock.roots.items()
+    }
+    artifacts.write_lock(settings.root / LOCK_FILE, replace(lock, roots=roots))
+    for step in (jars.main, kafka_properties.main, pages.main):
+        step([])
+    console.say(CHECKLIST.format(version=version))
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(program.run(main, sys.argv[1:]))
