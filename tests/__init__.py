@@ -1,1 +1,5 @@
 """Tests."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent

@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
+from backbone import resources
 from backbone.errors import ExitCode, StackError
-from backbone.stack.settings import ROOT
 from backbone.wait import wait_until
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Workload:
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            cwd=ROOT,
+            cwd=resources.IMPORT_ROOT,
             start_new_session=True,  # Ctrl-C is ours to handle: they must end with a full journal
         )
         self.processes[role] = Process(name, popen, output)

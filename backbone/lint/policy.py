@@ -9,12 +9,12 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from backbone import resources
 from backbone.errors import ExitCode, StackError
 from backbone.lint.engine import Ignore, Selection
 from backbone.lint.model import Severity
 from backbone.lint.project import Requirements
 from backbone.source.compose_file import ComposeFile
-from backbone.stack.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from backbone.lint.model import Rule
 
-SCHEMA = ROOT / "schemas" / "policy.schema.json"
+SCHEMA = resources.schema("policy.schema.json")
 
 
 @dataclass(frozen=True, slots=True)

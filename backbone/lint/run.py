@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
@@ -21,7 +22,6 @@ from backbone.stack import compose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from backbone.lint.engine import Result
     from backbone.lint.model import Rule
@@ -44,10 +44,11 @@ _DECIDED_HERE = frozenset({"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_ENV_FILE
 class Request:
     """What to lint and how.
 
-    project: a folder or a file. policy: None for the project's own policy.toml, if any.
+    project: a folder or a file, None for the project of the folder where the user stands. policy: None for the
+    project's own policy.toml, if any.
     """
 
-    project: Path
+    project: Path | None
     env_file: Path | None = None
     profiles: tuple[str, ...] = ()
     policy: Path | None = None
@@ -130,7 +131,7 @@ def run(request: Request) -> Outcome:
 
 def _read(request: Request) -> _Inputs:
     """Find and read the project's files."""
-    files = locate(request.project, request.environ)
+    files = locate(request.project or nearest(Path.cwd(), request.environ), request.environ)
     directory = files[0].parent
     env_path = request.env_file.resolve() if request.env_file else directory / ".env"
     if request.env_file and not env_path.is_file():
@@ -141,6 +142,24 @@ def _read(request: Request) -> _Inputs:
     if not any(file.root or file.problem for file in sources.files):
         raise StackError("nothing-to-lint", f"{files[0]} is empty", exit_code=ExitCode.NOTHING)
     return _Inputs(files, environ, env, sources)
+
+
+def nearest(start: Path, environ: Mapping[str, str]) -> Path:
+    """Return the folder whose project Compose would take when called in `start`: this one, else the next above.
+
+    Raises StackError("nothing-to-lint") if no folder up to the root has a Compose file.
+    """
+    for folder in (start, *start.parents):
+        env = env_file.load(folder / ".env", environ)
+        if Scope(folder, environ, (env,)).lookup("COMPOSE_FILE") or any((folder / name).is_file() for name in NAMES):
+            return folder
+    raise StackError(
+        "nothing-to-lint",
+        f"neither {start} nor a folder above it has a Compose file",
+        context="looked for " + ", ".join(NAMES),
+        hint="./invoke lint --project FOLDER",
+        exit_code=ExitCode.NOTHING,
+    )
 
 
 def locate(given: Path, environ: Mapping[str, str]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Where things are in a checkout, and the variables that a user sets: `.env`, then the environment over it."""
+"""Where things are in a home, and the variables that a user sets: `.env`, then the environment over it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack import home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 _PORT_LINE = re.compile(r"(?m)^([A-Z0-9_]+_PORT)=(\d+)(?=[ \t]*$|[ \t]+#)")
 _PORTS = range(1024, 65536)
 _QUOTED = re.compile(r"""(['"])(.*)\1(?:\s+#.*)?""")
@@ -24,9 +24,12 @@ _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One checkout: its folders and its variables. Nothing here touches the disk but the properties that say so."""
+    """One home: its folders and its variables. Nothing here touches the disk but the properties that say so.
 
-    root: Path = ROOT
+    Without a root it is the home of the folder where the user stands.
+    """
+
+    root: Path = field(default_factory=home.here)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
@@ -56,7 +59,7 @@ class Settings:
 
     @property
     def cache_dir(self) -> Path:
-        """Downloads and start-up caches, shared by all checkouts of a user (XDG_CACHE_HOME)."""
+        """Downloads and start-up caches, shared by all homes of a user (XDG_CACHE_HOME)."""
         if base := self.environ.get("XDG_CACHE_HOME"):
             return Path(base) / "messaging-backbone"
         import platformdirs  # noqa: PLC0415 - only a start needs the folder; `lint` is to be quick

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from backbone import resources
 from backbone.errors import ExitCode, StackError
 from backbone.stack import health
-from backbone.stack.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient
 
 FILE = Path("infra", "05-messaging", "kafka", "topics.yml")
-_SCHEMA = Path("schemas", "topics.schema.json")
+_SCHEMA = resources.schema("topics.schema.json")
 _CLUSTER_DEFAULT = -1
 
 
@@ -52,7 +52,7 @@ def read(path: Path) -> tuple[Topic, ...]:
 
     try:
         body = yaml.safe_load(path.read_text(encoding="utf-8"))
-        schema = json.loads((ROOT / _SCHEMA).read_text(encoding="utf-8"))
+        schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
         jsonschema.Draft7Validator(schema).validate(body)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, jsonschema.ValidationError) as error:
         where = f" at {error.json_path}" if isinstance(error, jsonschema.ValidationError) else ""

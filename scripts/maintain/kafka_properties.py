@@ -18,8 +18,8 @@ from backbone import console
 from backbone.errors import ExitCode, StackError
 from backbone.stack.engine.embedded import artifacts, jre
 from backbone.stack.engine.embedded.engine import LOCK_FILE
-from backbone.stack.settings import ROOT, Settings
-from scripts.maintain import program
+from backbone.stack.settings import Settings
+from scripts.maintain import ROOT, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

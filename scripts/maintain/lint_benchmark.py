@@ -23,8 +23,8 @@ import psutil
 
 from backbone import console
 from backbone.errors import ExitCode, StackError
-from backbone.stack.settings import ROOT, Settings
-from scripts.maintain import program
+from backbone.stack.settings import Settings
+from scripts.maintain import ROOT, program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

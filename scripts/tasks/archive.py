@@ -83,7 +83,7 @@ def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, ke
     contract = contracts.load(settings).for_topic(TOPIC)
     if contract is None:
         raise StackError("no-contract", f"{TOPIC} has no contract", exit_code=ExitCode.USAGE)
-    known = files.load(settings.root / files.FOLDER, settings.root / files.SCHEMA_FILE)
+    known = files.load(settings.root / files.FOLDER, files.SCHEMA_FILE)
     (connector,) = files.select(known, [CONNECTOR])
     return Plan(
         bootstrap=targets.own_brokers(stack),

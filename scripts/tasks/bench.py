@@ -120,7 +120,7 @@ def _options(
 
 
 def _open(engine: str, bootstrap: str, seed: int) -> Bench:
-    from backbone import console
+    from backbone import console, resources
     from backbone.bench.modes import Bench
     from backbone.bench.topics import Cluster
     from backbone.stack.settings import Settings
@@ -132,7 +132,7 @@ def _open(engine: str, bootstrap: str, seed: int) -> Bench:
     else:
         stack = targets.stack(None, engine or None)
         addresses, name = stack.bootstrap, stack.engine.name
-    schema = settings.root / "schemas" / "bench-report.schema.json"
+    schema = resources.schema("bench-report.schema.json")
     return Bench(Cluster(addresses), name, settings.results_dir, schema, seed, console.say)
 
 

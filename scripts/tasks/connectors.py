@@ -42,7 +42,7 @@ def connectors(
     from backbone.stack.settings import Settings
 
     settings = Settings()
-    known = files.load(settings.root / files.FOLDER, settings.root / files.SCHEMA_FILE)
+    known = files.load(settings.root / files.FOLDER, files.SCHEMA_FILE)
     wanted = files.select(known, name or [])
     worker = open_worker(settings, connect)
     if action == "status":

@@ -54,7 +54,7 @@ def load(settings: Settings) -> Contracts:
     """Return the checkout's contracts; StackError("contracts-invalid") if one is not sound."""
     from backbone.events.contracts import repository
 
-    return repository.load(settings.root / repository.FOLDER, settings.root / repository.SCHEMA_FILE)
+    return repository.load(settings.root / repository.FOLDER, repository.SCHEMA_FILE)
 
 
 def _check(settings: Settings, *, json: bool) -> ExitCode | None:
@@ -63,7 +63,7 @@ def _check(settings: Settings, *, json: bool) -> ExitCode | None:
     from backbone.events.contracts import repository
 
     root = settings.root
-    contracts, findings = repository.check(root / repository.FOLDER, root / repository.SCHEMA_FILE)
+    contracts, findings = repository.check(root / repository.FOLDER, repository.SCHEMA_FILE)
     if json:
         rows = [
             {"file": str(f.file.relative_to(root)), "line": f.line, "rule": f.rule, "message": f.message}

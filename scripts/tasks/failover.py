@@ -55,7 +55,7 @@ def failover(
     json: bool = False,
 ) -> ExitCode:
     """Break the running cluster by plan and check every record: lost, twice, out of order, unread."""
-    from backbone import console
+    from backbone import console, resources
     from backbone.failover import campaign, report
     from backbone.stack.settings import Settings
 
@@ -72,7 +72,7 @@ def failover(
         done = campaign.watch(how, cluster, lambda: _enough(seconds, busy=busy))
     else:
         done = campaign.conduct(how, cluster, plans(cluster, quick=quick, soak=soak, plan=plan, faults=faults))
-    page = report.write(done, folder, settings.root / "schemas" / "failover-report.schema.json")
+    page = report.write(done, folder, resources.schema("failover-report.schema.json"))
     if json:
         console.print_json(done)
     else:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack.settings import ROOT
 from scripts.tasks.command import command
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _FORMATS = ("auto", "text", "json", "sarif", "github", "junit")
 @command(
     iterable=["profile", "select", "skip"],
     help={
-        "project": "a folder or a Compose file; this repository when not given",
+        "project": "a folder or a Compose file; when not given, the nearest project from here upwards",
         "env_file": "variables to interpolate with, instead of the project's .env",
         "profile": "judge these profiles together; all of them when not given (repeatable)",
         "format": "|".join(_FORMATS),
@@ -65,7 +64,7 @@ def lint(
     threshold = Severity[_choice("fail-on", fail_on, [each.word for each in Severity]).upper()]
     outcome = lint_run.run(
         lint_run.Request(
-            project=Path(project) if project else ROOT,
+            project=Path(project) if project else None,
             env_file=Path(env_file) if env_file else None,
             profiles=tuple(profile or ()),
             policy=Path(policy) if policy else None,

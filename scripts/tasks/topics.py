@@ -46,11 +46,11 @@ def topics(
     from backbone import console
     from backbone.stack import health
     from backbone.stack import topics as library
-    from backbone.stack.settings import ROOT
+    from backbone.stack.settings import Settings
     from scripts.tasks import targets
 
     # A file that is not valid is told before anything is asked of a cluster.
-    wanted = library.read(ROOT / library.FILE) if action in {"plan", "apply"} else ()
+    wanted = library.read(Settings().root / library.FILE) if action in {"plan", "apply"} else ()
     with health.admin(targets.bootstrap(bootstrap)) as client:
         if action == "list":
             found = library.describe(client)

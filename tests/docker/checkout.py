@@ -8,7 +8,8 @@ import resource
 import shutil
 from typing import TYPE_CHECKING
 
-from backbone.stack.settings import ROOT, Settings, ensure_env_file, shift_ports
+from backbone.stack.settings import Settings, ensure_env_file, shift_ports
+from tests import ROOT
 from tests.e2e.checkout import free_shift
 
 if TYPE_CHECKING:

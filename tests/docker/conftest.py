@@ -17,7 +17,8 @@ from backbone.stack.engine import Stack, open_stack
 from backbone.stack.engine.docker import connection
 from backbone.stack.engine.docker.engine import DockerEngine
 from backbone.stack.engine.embedded import artifacts
-from backbone.stack.settings import ROOT, Settings
+from backbone.stack.settings import Settings
+from tests import ROOT
 from tests.docker import checkout, private, stand_ins
 
 if TYPE_CHECKING:

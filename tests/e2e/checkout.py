@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from backbone.stack import settings
+from tests import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ROOT = settings.ROOT
 TASK_TIMEOUT_S = 240
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import ROOT
 from tests.e2e import checkout
-from tests.e2e.checkout import ROOT, Checkout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.e2e.checkout import Checkout
 
 BANNED = re.compile(r"(java|javac|mvn|docker|dockerd|docker-compose|podman|uv)")
 ITSELF = "./invoke test"

@@ -6,7 +6,7 @@ import pytest
 
 from backbone.lint import engine
 from backbone.lint.output import manual
-from backbone.stack.settings import ROOT
+from tests import ROOT
 from tests.lint.conftest import Lint, codes, example_files
 
 RULES = engine.load_rules()

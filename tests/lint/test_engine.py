@@ -15,6 +15,7 @@ from tests.lint.conftest import Lint, Write, codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from backbone.lint.project import Project
 
@@ -185,3 +186,19 @@ def test_the_given_profiles_are_the_ones_judged(lint: Lint) -> None:
     text = "services:\n  a: {image: 'x:1', profiles: [one]}\n  b: {image: 'x:1', profiles: [two]}\n"
     assert set(lint(text).project.services) == {"a", "b"}
     assert set(lint(text, profiles=("one",)).project.services) == {"a"}
+
+
+def test_without_a_path_the_project_is_the_one_that_compose_would_take_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = tmp_path / "project" / "a" / "b"
+    below.mkdir(parents=True)
+    (tmp_path / "project" / "compose.yml").write_text("services: {web: {image: web}}\n", encoding="utf-8")
+    assert lint_run.nearest(below, {}) == tmp_path / "project"
+    (below / "other.yml").touch()
+    assert lint_run.nearest(below, {"COMPOSE_FILE": "other.yml"}) == below
+    monkeypatch.chdir(below)
+    assert lint_run.run(lint_run.Request(None, environ={})).project.directory == tmp_path / "project"
+    with pytest.raises(StackError, match="nor a folder above it has a Compose file") as caught:
+        lint_run.nearest(tmp_path, {})
+    assert caught.value.exit_code is ExitCode.NOTHING

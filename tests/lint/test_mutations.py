@@ -12,7 +12,7 @@ import pytest
 
 from backbone.lint import engine
 from backbone.lint import run as lint_run
-from backbone.stack.settings import ROOT
+from tests import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from backbone.lint.output import text as text_report
 from backbone.lint.output.excerpt import Mark, excerpt, plain
 from backbone.lint.output.formats import FORMATS
 from backbone.source.span import Span
-from backbone.stack.settings import ROOT
+from tests import ROOT
 
 if TYPE_CHECKING:
     from backbone.lint.run import Outcome

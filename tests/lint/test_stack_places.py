@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.lint import run as lint_run
-from backbone.stack.settings import ROOT
+from tests import ROOT
 
 if TYPE_CHECKING:
     from backbone.lint.project import Project

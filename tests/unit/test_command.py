@@ -9,8 +9,8 @@ import pytest
 from invoke import Collection, Program
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack.settings import ROOT
 from scripts.tasks.command import command
+from tests import ROOT
 
 if TYPE_CHECKING:
     from invoke import Context

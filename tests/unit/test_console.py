@@ -11,7 +11,7 @@ import pytest
 
 from backbone import console
 from backbone.errors import StackError
-from backbone.stack.settings import ROOT
+from tests import ROOT
 
 
 def test_words_go_to_stderr_and_data_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:

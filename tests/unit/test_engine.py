@@ -8,7 +8,8 @@ from backbone.console import download
 from backbone.errors import ExitCode, StackError
 from backbone.stack.engine import choose, open_stack
 from backbone.stack.engine.base import external_address, listeners
-from backbone.stack.settings import ROOT, Settings
+from backbone.stack.settings import Settings
+from tests import ROOT
 from tests.fakes import FakeEngine, model, stack
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backbone.stack.settings import ROOT
+from tests import ROOT
 
 DEFAULT = ["lint", "types", "unit", "validate", "e2e", "e2e-data", "e2e-failover", "bench"]
 

@@ -8,7 +8,8 @@ import yaml
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack import compose
-from backbone.stack.settings import ROOT, Settings, ensure_env_file, new_cluster_id, read_env, shift_ports
+from backbone.stack.settings import Settings, ensure_env_file, new_cluster_id, read_env, shift_ports
+from tests import ROOT
 
 ENV_LINES = {
     "plain": "A=one",

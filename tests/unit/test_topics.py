@@ -10,8 +10,8 @@ from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack import topics
-from backbone.stack.settings import ROOT
 from backbone.stack.topics import Change, Topic
+from tests import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from backbone.stack import compose
-from backbone.stack.settings import ROOT, read_env
+from backbone.stack.settings import read_env
+from tests import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,9 @@ from backbone.stack.compose import load
 from backbone.stack.engine.embedded.artifacts import read_lock
 from backbone.stack.engine.embedded.engine import LOCK_FILE
 from backbone.stack.engine.embedded.runtimes import RUNTIMES
-from backbone.stack.settings import ROOT, Settings
+from backbone.stack.settings import Settings
 from backbone.stack.topics import FILE
+from tests import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

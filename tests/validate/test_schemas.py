@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jsonschema_rs
 import pytest
 
-from backbone.stack.settings import ROOT
+from tests import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

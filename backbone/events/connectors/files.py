@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import yaml
 from jsonschema import Draft202012Validator
 
+from backbone import resources
 from backbone.errors import ExitCode, StackError
 from backbone.events.contracts.positions import line_of
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 FOLDER = Path("infra", "05-messaging", "connect", "connectors")
-SCHEMA_FILE = Path("schemas", "connector.schema.json")
+SCHEMA_FILE = resources.schema("connector.schema.json")
 """Both below the root of a checkout."""
 
 

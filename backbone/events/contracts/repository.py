@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from jsonschema import Draft202012Validator
 
+from backbone import resources
 from backbone.errors import ExitCode, StackError
 from backbone.events.contracts import compatibility, jsonschemas, rules
 from backbone.events.contracts.model import Contract, Contracts, Finding, Version
@@ -22,8 +23,7 @@ _VERSION = re.compile(r"v([1-9][0-9]*)\.(avsc|json)")
 _SHOWN = 20
 _LANGUAGES = {".avsc": ("avro-schema", rules.schema_error), ".json": ("json-schema", jsonschemas.schema_error)}
 FOLDER = Path("schemas", "contracts")
-SCHEMA_FILE = Path("schemas", "contract.schema.json")
-"""Both below the root of a checkout."""
+SCHEMA_FILE = resources.schema("contract.schema.json")
 
 
 def check(folder: Path, schema_file: Path) -> tuple[Contracts | None, list[Finding]]:

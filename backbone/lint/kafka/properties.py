@@ -12,13 +12,14 @@ import functools
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from backbone import resources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_DATA_FILE = Path(__file__).resolve().parents[3] / "schemas" / "kafka-properties.json"
+_DATA_FILE = resources.schema("kafka-properties.json")
 
 NOT_PROPERTIES = re.compile(
     # Read by the start scripts and the JVM (bin/kafka-run-class.sh), by the images, or by their log

@@ -11,7 +11,8 @@ import pytest
 from backbone.errors import ExitCode, StackError
 from backbone.events.archive.database import Database, of_stack
 from backbone.stack import endpoints
-from backbone.stack.settings import ROOT, Settings
+from backbone.stack.settings import Settings
+from tests import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

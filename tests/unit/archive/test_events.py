@@ -6,7 +6,7 @@ import json
 
 from backbone.events.archive.events import compare, events
 from backbone.events.contracts.values import Converter
-from backbone.stack.settings import ROOT
+from tests import ROOT
 
 SCHEMA = json.loads((ROOT / "schemas/contracts/events-topic-value/v2.avsc").read_text())
 

@@ -14,7 +14,7 @@ from backbone.events import records
 from backbone.events.contracts import repository
 from backbone.events.contracts.registry import Registry
 from backbone.events.contracts.wire import Decoder
-from backbone.stack.settings import ROOT
+from tests import ROOT
 from tests.servers.http import serve
 from tests.servers.registry import FakeRegistry
 
@@ -55,7 +55,7 @@ class _Pending:
 
 @pytest.fixture
 def contract() -> Contract:
-    found = repository.load(ROOT / repository.FOLDER, ROOT / repository.SCHEMA_FILE).for_topic("events-topic")
+    found = repository.load(ROOT / repository.FOLDER, repository.SCHEMA_FILE).for_topic("events-topic")
     assert found is not None
     return found
 

@@ -18,7 +18,7 @@ from backbone.bench.session import Cell, WarmUp
 from backbone.bench.statistics import RatePoint
 from backbone.bench.worker import Load
 from backbone.errors import StackError
-from backbone.stack.settings import ROOT
+from tests import ROOT
 from tests.unit.bench.builders import constantly, measurement, samples, without
 
 if TYPE_CHECKING:

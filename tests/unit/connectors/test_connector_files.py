@@ -8,12 +8,12 @@ import pytest
 
 from backbone.errors import ExitCode, StackError
 from backbone.events.connectors import files
-from backbone.stack.settings import ROOT
+from tests import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = ROOT / files.SCHEMA_FILE
+SCHEMA = files.SCHEMA_FILE
 SINK = """doc: Moves orders into a table.
 config:
   connector.class: io.example.SinkConnector

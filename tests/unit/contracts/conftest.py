@@ -10,7 +10,7 @@ import pytest
 
 from backbone.events.contracts import repository
 from backbone.events.contracts.registry import Registry
-from backbone.stack.settings import ROOT
+from tests import ROOT
 from tests.servers.http import serve
 from tests.servers.registry import FakeRegistry
 

@@ -9,7 +9,7 @@ import pytest
 
 from backbone.errors import ExitCode, StackError
 from backbone.events.contracts import repository
-from backbone.stack.settings import ROOT
+from tests import ROOT
 from tests.unit.contracts.conftest import SCHEMA_FILE, field, record
 
 if TYPE_CHECKING:

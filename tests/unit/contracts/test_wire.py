@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from backbone.errors import StackError
 from backbone.events.contracts.values import Converter, to_json
 from backbone.events.contracts.wire import Decoder, Encoder
-from backbone.stack.settings import ROOT
+from tests import ROOT
 from tests.unit.contracts.conftest import field, record
 
 EVENT: dict[str, Any] = json.loads((ROOT / "schemas/contracts/events-topic-value/v2.avsc").read_text())

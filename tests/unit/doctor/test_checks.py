@@ -9,7 +9,7 @@ import pytest
 
 from backbone.doctor.checks import CHECKS, diagnose
 from backbone.doctor.evidence import EngineFacts, Evidence, Limits, PortUse, Topic
-from backbone.stack.settings import ROOT
+from tests import ROOT
 from tests.unit.doctor.conftest import CLUSTER, GIB, cluster, folder, model, partition, running
 
 if TYPE_CHECKING:

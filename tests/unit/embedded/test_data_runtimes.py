@@ -15,7 +15,8 @@ from backbone.stack import compose
 from backbone.stack.engine.embedded.local_service import LocalService
 from backbone.stack.engine.embedded.runtimes import kafka_connect, postgres, schema_registry
 from backbone.stack.engine.embedded.unpack import unpack
-from backbone.stack.settings import ROOT, Settings
+from backbone.stack.settings import Settings
+from tests import ROOT
 
 _ENVIRON = {"PATH": "/usr/bin:/bin", "BIND_ADDRESS": "127.0.0.1"}
 
@@ -50,7 +51,7 @@ def make_site(tmp_path: Path, service: str, **environ: str) -> LocalService:
     home = tmp_path / "home" / service
     home.mkdir(parents=True)
     model = compose.load(settings, ["messaging", "data"])
-    return LocalService(model[service], home, {}, tmp_path / "cache", jars.__getitem__)
+    return LocalService(model[service], home, {}, tmp_path / "cache", jars.__getitem__, ROOT)
 
 
 def test_connects_folder_has_the_containers_names(tmp_path: Path) -> None:

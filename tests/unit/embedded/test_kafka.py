@@ -30,7 +30,7 @@ def local(
         "x-embedded": {"runtime": "kafka"},
     }
     return LocalService(
-        model(**{"kafka-1": body})["kafka-1"], root / "home", {"kafka-1": "127.0.0.11"}, root / "c", lambda _: []
+        model(**{"kafka-1": body})["kafka-1"], root / "home", {"kafka-1": "127.0.0.11"}, root / "c", lambda _: [], root
     )
 
 

@@ -12,7 +12,7 @@ from tests.fakes import model
 
 def local(**body: Any) -> LocalService:
     service = model(s=body)["s"]
-    return LocalService(service, Path("/home/s"), {"s": "127.0.0.11"}, Path("/cache"), lambda _: [])
+    return LocalService(service, Path("/home/s"), {"s": "127.0.0.11"}, Path("/cache"), lambda _: [], Path("/root"))
 
 
 PUBLISHED = {"ports": [{"host_ip": "127.0.0.1", "published": "9092", "target": 9092}]}

@@ -30,7 +30,7 @@ def local(root: Path, name: str = "kafka-1", *, listeners: str = "", ports: tupl
         "ports": [{"host_ip": "127.0.0.1", "published": str(port), "target": port} for port in ports],
         "volumes": [{"type": "bind", "source": str(root / "data" / name), "target": "/data"}],
     }
-    return LocalService(model(**{name: body})[name], root / name, {name: "127.0.0.11"}, root, lambda _: [])
+    return LocalService(model(**{name: body})[name], root / name, {name: "127.0.0.11"}, root, lambda _: [], root)
 
 
 def check(*places: LocalService, disk: int = PLENTY, memory: int = PLENTY) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from backbone.events.contracts import repository
 from backbone.events.contracts.registry import Registry
-from backbone.stack.settings import ROOT
 from examples.event_service import Contracts, NotByContractError, Publisher, Subscriber
+from tests import ROOT
 from tests.servers.http import serve
 from tests.servers.registry import FakeRegistry
 
@@ -70,7 +70,7 @@ class Broker:
 
 @pytest.fixture
 def contracts() -> Iterator[Contracts]:
-    found = repository.load(ROOT / repository.FOLDER, ROOT / repository.SCHEMA_FILE).for_topic(TOPIC)
+    found = repository.load(ROOT / repository.FOLDER, repository.SCHEMA_FILE).for_topic(TOPIC)
     assert found is not None
     with serve(FakeRegistry()) as url:
         registry = Registry(url)

@@ -8,7 +8,8 @@ from itertools import combinations
 import pytest
 
 from backbone.stack import compose, diagram
-from backbone.stack.settings import ROOT, Settings, read_env
+from backbone.stack.settings import Settings, read_env
+from tests import ROOT
 
 _REFERENCE = re.compile(r"\$\{([A-Z0-9_]+):-((?:[^{}]|\$\{[^}]*\})*)\}")
 SUBSETS = [subset for size in range(5) for subset in combinations(compose.PROFILES, size)]

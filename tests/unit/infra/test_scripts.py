@@ -10,7 +10,7 @@ import pytest
 
 from backbone.stack import topics
 from backbone.stack.engine.embedded import artifacts
-from backbone.stack.settings import ROOT
+from tests import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import pytest
 
 from backbone.errors import StackError
 from backbone.lint.kafka import properties
-from backbone.stack.settings import ROOT
 from scripts.maintain import kafka_properties
+from tests import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ import pytest
 from backbone.errors import StackError
 from backbone.stack.engine.embedded import artifacts
 from backbone.stack.engine.embedded.engine import LOCK_FILE
-from backbone.stack.settings import ROOT
 from scripts.maintain import kafka_version
+from tests import ROOT
 
 CURRENT = kafka_version.current(artifacts.read_lock(ROOT / LOCK_FILE))
 

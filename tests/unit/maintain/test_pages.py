@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack.settings import ROOT, Settings
+from backbone.stack.settings import Settings
 from scripts.maintain import pages, program, traceability
+from tests import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

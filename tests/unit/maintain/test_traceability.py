@@ -9,8 +9,8 @@ import pytest
 
 from backbone.errors import ExitCode, StackError
 from backbone.lint import engine
-from backbone.stack.settings import ROOT
 from scripts.maintain import traceability
+from tests import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbone.stack.settings import ROOT
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -45,7 +43,7 @@ class LocalService:
     hosts: Mapping[str, str]
     cache_dir: Path
     jars: Callable[[str], Sequence[Path]]
-    root: Path = ROOT
+    root: Path
 
     @property
     def log_file(self) -> Path:
