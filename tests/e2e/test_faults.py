@@ -16,6 +16,7 @@ import pytest
 
 from backbone.stack.settings import new_cluster_id, read_env
 from backbone.wait import wait_until
+from tests import ROOT
 from tests.e2e import checkout
 from tests.e2e.checkout import TASK_TIMEOUT_S, Checkout
 
@@ -27,7 +28,7 @@ NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0
 COMPOSE = "infra/05-messaging/kafka/docker-compose.yml"
 BROKERS_JAR: str = next(
     name
-    for name in json.loads((checkout.ROOT / "infra" / "artifacts.lock.json").read_text())["files"]
+    for name in json.loads((ROOT / "infra" / "artifacts.lock.json").read_text())["files"]
     if name.startswith("org.apache.kafka:kafka-clients:jar:")
 )
 
