@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ from backbone.stack.engine.base import ServiceState, Stack
 from backbone.stack.settings import Settings
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable, Iterator, Sequence
 
     from backbone.stack.engine.base import Progress
@@ -47,6 +47,7 @@ class FakeEngine:
     looks: dict[str, int] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     data: set[str] = field(default_factory=set)
+    paused: set[str] = field(default_factory=set)
 
     def can_run(self, service: str) -> bool:
         return service in self.model.services
@@ -76,6 +77,10 @@ class FakeEngine:
         if service not in self.looks:
             raise StackError("not-running", f"{service} does not run", exit_code=ExitCode.ENVIRONMENT)
         self.done.append(f"{number.name} {service}")
+        if number == signal.SIGSTOP:
+            self.paused.add(service)
+        elif number == signal.SIGCONT:
+            self.paused.discard(service)
 
     def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
         return [self._state(name) for name in self.model.services if services is None or name in services]
@@ -88,6 +93,8 @@ class FakeEngine:
         self.looks[name] += 1
         if name in self.dying and self.looks[name] >= self.needs:
             return ServiceState(name, "exited", exit_code=3)
+        if name in self.paused:
+            return ServiceState(name, "paused", health="starting")
         up = self.looks[name] > self.needs
         return ServiceState(name, "running" if up else "starting", health="healthy" if up else "starting")
 

@@ -73,7 +73,7 @@ def _round_trip(plan: Plan, topic: str, checks: Checks) -> None:
         sent = _send(plan.bootstrap, topic, _payload(plan.records))
         found.append(f"{len(sent)} records, acks=all")
     with checks.step("records are read back as they were sent") as found:
-        found.extend(compare(sent, _read(plan.bootstrap, topic, _ends(sent))))
+        found.extend(compare(sent, _read(plan.bootstrap, topic, last_offsets(sent))))
 
 
 def _archived(plan: Plan, checks: Checks) -> None:
@@ -94,10 +94,12 @@ def _archived(plan: Plan, checks: Checks) -> None:
         try:
             with checks.step(name) as found:
                 if plan.restart is not None:
-                    leader = _leader(plan.bootstrap, EVENTS_TOPIC, _ends(sent))
+                    leader = _leader(plan.bootstrap, EVENTS_TOPIC, last_offsets(sent))
                     plan.restart(leader)
                     found.append(f"broker {leader} restarted")
-                found.extend(compare(sent, _read(plan.bootstrap, EVENTS_TOPIC, _ends(sent), _starts(sent))))
+                found.extend(
+                    compare(sent, _read(plan.bootstrap, EVENTS_TOPIC, last_offsets(sent), first_offsets(sent)))
+                )
         finally:  # else those who read committed records only would wait for it, a minute long
             with checks.step("they are taken back before an archive keeps them") as found, _answering(EVENTS_TOPIC):
                 producer.abort_transaction()
@@ -244,11 +246,13 @@ def _reached(records: Sequence[Record], end: int) -> bool:
     return bool(records) and records[-1].offset >= end
 
 
-def _ends(sent: Sequence[Record]) -> dict[int, int]:
+def last_offsets(sent: Sequence[Record]) -> dict[int, int]:
+    """Return partition → the highest offset acknowledged in it."""
     return {number: max(r.offset for r in sent if r.partition == number) for number in {r.partition for r in sent}}
 
 
-def _starts(sent: Sequence[Record]) -> dict[int, int]:
+def first_offsets(sent: Sequence[Record]) -> dict[int, int]:
+    """Return partition → the lowest offset acknowledged in it."""
     return {number: min(r.offset for r in sent if r.partition == number) for number in {r.partition for r in sent}}
 
 

@@ -96,10 +96,7 @@ def summary(starts: Sequence[Start]) -> dict[str, object]:
 
 
 def main(argv: Sequence[str]) -> ExitCode:
-    """Measure starts of the embedded engine with and without the JVM's start-up cache; kept in results/.
-
-    Raises StackError("stack-runs") while this checkout's stack runs.
-    """
+    """Measure starts of the embedded engine with and without the JVM's start-up cache, while no other stack runs."""
     parser = argparse.ArgumentParser(prog="nox -s start-bench --", description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="starts of each kind, in turn (default 3)")
     parser.add_argument("--profile", action="append", help="what to start (default: messaging; repeatable)")

@@ -71,9 +71,10 @@ def test_env_files_are_read_as_compose_reads_them(tmp_path: Path) -> None:
     text = (
         "# comment\n\nPLAIN=one two # tail\nexport EXPORTED=x\nSINGLE='a $PLAIN # b'\n"
         'DOUBLE="c ${PLAIN} \\"q\\"\\n"\nEMPTY=\nHASH=a#b\nSPACED = y\nCOLON: z\nCHAIN=${PLAIN}/${UNSET:-d}\n'
+        "TWICE=first\nTWICE=last\n"
     )
     (tmp_path / ".env").write_text(text, encoding="utf-8")
-    names = ("PLAIN", "EXPORTED", "SINGLE", "DOUBLE", "EMPTY", "HASH", "SPACED", "COLON", "CHAIN")
+    names = ("PLAIN", "EXPORTED", "SINGLE", "DOUBLE", "EMPTY", "HASH", "SPACED", "COLON", "CHAIN", "TWICE")
     environment = {name: f"${{{name}}}" for name in names}
     file = tmp_path / "docker-compose.yml"
     file.write_text(json.dumps({"services": {"a": {"image": "x", "environment": environment}}}), encoding="utf-8")

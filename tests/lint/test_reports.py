@@ -149,6 +149,17 @@ def test_sarif_keeps_to_its_schema(text: str, lint: Lint) -> None:
     assert bool([each for each in run["results"] if "suppressions" in each]) == (text == OCTAL)
 
 
+def test_sarif_says_where_each_place_begins_and_ends(lint: Lint) -> None:
+    """Columns count from 1, and endColumn is the one after the last character (SARIF 2.1.0, 3.30.8)."""
+    log = json.loads(formatted(lint(TWICE, select=("KC002",)), "sarif"))
+    (result,) = log["runs"][0]["results"]
+    places = [result["locations"][0], result["relatedLocations"][0]]
+    assert [place["physicalLocation"]["region"] for place in places] == [
+        {"startLine": 4, "startColumn": 5, "endLine": 4, "endColumn": 10},
+        {"startLine": 3, "startColumn": 5, "endLine": 3, "endColumn": 10},
+    ]
+
+
 def test_github_annotations_escape_what_would_end_them(lint: Lint) -> None:
     lines = formatted(lint(TWICE, select=("KC002",)), "github").splitlines()
     assert lines[0].startswith(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -122,6 +123,17 @@ def test_an_interrupt_stops_what_was_started_and_nothing_else(tmp_path: Path, se
     with pytest.raises(KeyboardInterrupt):
         lifecycle.up(stack(tmp_path, engine), timeout=9, progress=seen.said.append, watch=interrupt)
     assert engine.done == ["start b", "stop b"]
+    assert set(engine.looks) == {"a"}
+
+
+def test_an_interrupt_leaves_alone_what_somebody_had_paused(tmp_path: Path, seen: Seen) -> None:
+    def interrupt(snapshot: Snapshot) -> None:
+        raise KeyboardInterrupt
+
+    engine = FakeEngine(TWO, looks={"a": 9})
+    engine.signal("a", signal.SIGSTOP)
+    with pytest.raises(KeyboardInterrupt):
+        lifecycle.up(stack(tmp_path, engine), timeout=9, progress=seen.said.append, watch=interrupt)
     assert set(engine.looks) == {"a"}
 
 

@@ -26,6 +26,7 @@ ENV_LINES = {
     "hash in quotes": 'A="one # two"',
     "a quote inside": "A=it's",
     "options": "A=-Xms256m -Xmx512m",
+    "twice, the last counts": "A=one\nA=two",
 }
 
 

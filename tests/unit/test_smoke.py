@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbone.stack.health import ClusterHealth, PartitionState
-from backbone.stack.smoke import Record, compare, replica_report
+from backbone.stack.smoke import Record, compare, first_offsets, last_offsets, replica_report
 
 
 def records(*places: tuple[int, int], tag: str = "v") -> list[Record]:
@@ -22,6 +22,11 @@ def failures(sent: list[Record], read: list[Record]) -> list[str]:
 def test_what_comes_back_as_it_was_sent_is_good() -> None:
     by_partition = [SENT[0], SENT[2], SENT[4], SENT[1], SENT[3]]
     assert list(compare(SENT, by_partition)) == ["5 sent, 5 read, 0 lost, 0 altered, 0 reordered, 0 twice"]
+
+
+def test_what_is_read_back_is_all_between_the_first_and_the_last_record_of_each_partition() -> None:
+    assert first_offsets(SENT) == {0: 5, 1: 2}
+    assert last_offsets(SENT) == {0: 7, 1: 3}
 
 
 def test_records_of_others_in_between_are_allowed() -> None:

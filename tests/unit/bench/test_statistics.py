@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backbone.bench.statistics import (
+    Interval,
     RatePoint,
     bootstrap,
     bootstrap_difference,
@@ -70,6 +71,20 @@ def test_one_bad_repeat_widens_the_bounds_of_all() -> None:
     assert bootstrap([good] * 4 + [bad], 0.95).high == 50.0
 
 
+def test_repeats_are_drawn_anew_too_so_that_one_bad_repeat_may_be_missing() -> None:
+    """A third of all draws of five repeats miss the bad one: (4/5)^5 = 0.33."""
+    good = [[1.0] * 100 for _ in range(10)]
+    bad = [[50.0] * 100 for _ in range(10)]
+    assert bootstrap([good] * 4 + [bad], 0.95).low == 1.0
+
+
+def test_the_bounds_are_those_of_95_percent() -> None:
+    """So many draws miss every block with a one: (1/3)^3 = 3.7 %, more than the lower tail of 2.5 %; (2/5)^5 = 1 %."""
+    draws = 20_000
+    assert bootstrap([[[0.0], [1.0], [1.0]]], 1.0, resamples=draws) == Interval(0.0, 1.0)
+    assert bootstrap([[[0.0], [0.0], [1.0], [1.0], [1.0]]], 1.0, resamples=draws) == Interval(1.0, 1.0)
+
+
 def test_a_lost_record_in_the_tail_makes_the_upper_bound_infinite() -> None:
     blocks = [[1.0] * 90 + [math.inf] * 10 for _ in range(10)]
     assert bootstrap([blocks], 0.95).high == math.inf
@@ -82,6 +97,12 @@ def test_a_difference_is_seen_with_its_sign() -> None:
     assert bootstrap_difference([fast], [slow], 0.95, resamples=200).low > 0
     assert bootstrap_difference([slow], [fast], 0.95, resamples=200).high < 0
     assert bootstrap_difference([fast], [_blocks(source, 20)], 0.95, resamples=200).contains(0)
+
+
+def test_the_bounds_of_a_slope_are_those_of_the_textbook() -> None:
+    """Slope 0.8; squared residuals 1.8 over n - 2 = 2 degrees of freedom; spread 5; 1.96 standard errors each way."""
+    found = slope([(0.0, 0.0), (1.0, 2.0), (2.0, 1.0), (3.0, 3.0)])
+    assert (found.low, found.high) == pytest.approx((0.8 - 1.96 * math.sqrt(0.18), 0.8 + 1.96 * math.sqrt(0.18)))
 
 
 def test_slopes() -> None:

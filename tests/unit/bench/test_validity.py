@@ -9,7 +9,8 @@ import pytest
 
 from backbone.bench.clock import OffsetBounds
 from backbone.bench.samples import Samples
-from backbone.bench.validity import Topology, backlog, failed, gates, sample_gate
+from backbone.bench.statistics import slope
+from backbone.bench.validity import LAG_SECONDS, Topology, backlog, failed, gates, sample_gate
 from tests.unit.bench.builders import CLOCKS, TOPOLOGY, constantly, run, samples, without
 
 if TYPE_CHECKING:
@@ -80,6 +81,14 @@ def test_a_growing_backlog_is_named() -> None:
 
 def test_a_backlog_that_only_swings_is_not() -> None:
     made = samples(20_000, latency=lambda index: 40.0 if index // 1000 % 2 else 5.0)
+    assert closed(run(made)) == []
+
+
+def test_a_backlog_that_may_grow_or_shrink_for_all_we_know_is_not() -> None:
+    """Only the slope's lower bound counts: its upper bound alone would void every noisy run."""
+    made = samples(6_000, latency=lambda index: 900.0 if index // 1000 % 2 else 5.0)
+    bounds = slope(backlog(made))
+    assert bounds.low < 0 < LAG_SECONDS < bounds.high * made.duration() / 1000
     assert closed(run(made)) == []
 
 

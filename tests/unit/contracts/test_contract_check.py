@@ -83,6 +83,16 @@ def test_a_changed_meaning_of_the_same_bytes_is_a_break(folder: Folder) -> None:
     assert "at: the meaning changed from timestamp-millis to timestamp-micros" in found[0].message
 
 
+@pytest.mark.parametrize(("precision", "scale"), [(12, 2), (10, 4)])
+def test_a_decimal_of_another_precision_or_scale_is_another_number(folder: Folder, precision: int, scale: int) -> None:
+    def price(digits: int, after_the_point: int) -> dict[str, object]:
+        decimal = {"type": "bytes", "logicalType": "decimal", "precision": digits, "scale": after_the_point}
+        return record(field("order_id"), field("price", decimal))
+
+    found = folder.contract(price(10, 2), price(precision, scale)).findings()
+    assert [f"from decimal 10 2 to decimal {precision} {scale}" in finding.message for finding in found] == [True]
+
+
 def test_a_break_inside_a_nested_record_is_named_with_its_way(folder: Folder) -> None:
     def address(kind: str) -> dict[str, object]:
         inner = {"type": "record", "name": "Address", "doc": "Where.", "fields": [field("zip_code", kind)]}

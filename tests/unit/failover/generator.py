@@ -38,7 +38,7 @@ def random_history(rng: random.Random) -> History:
 
 
 def _sound(rng: random.Random) -> dict[str, Any]:
-    terms = Terms(partitions=2, idempotent=rng.random() < 0.8, recovery_deadline=60, metadata_slack=5)
+    terms = Terms(partitions=2, idempotent=rng.random() < 0.8, recovery_deadline=rng.choice((20, 60)), metadata_slack=5)
     sends: list[Send] = []
     logs: dict[int, list[Entry]] = {0: [], 1: []}
     fences = {}

@@ -183,6 +183,16 @@ MORE_BREAKS: dict[str, tuple[str, History]] = {
         "A1",
         replace(RECOVERED, faults=(replace(FAULT, healed=35 * MS),), partitions=(view(40, 1, 2, 3),)),
     ),
+    "a write acknowledged too late after the heal": (
+        "A1",
+        replace(
+            RECOVERED,
+            faults=(replace(FAULT, healed=25 * MS),),
+            partitions=(view(30, 1, 2, 3),),
+            sends=(*SOUND.sends[:3], ok(FENCE, 30, 3, took=2_000)),
+            terms=Terms(partitions=1, recovery_deadline=SECOND),
+        ),
+    ),
     "read too late after the heal": (
         "A1",
         replace(RECOVERED, terms=Terms(partitions=1, recovery_deadline=SECOND // 2)),
