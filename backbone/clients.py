@@ -1,50 +1,24 @@
-"""Client settings for this cluster: the one place that knows them, for our tasks and for applications.
+"""Kafka clients for this cluster: the one place that makes them and knows their settings.
 
-They are kafka-python's names; docs/performance.md gives the Java names, the reason and the measured effect of
+The settings have kafka-python's names; docs/performance.md gives the Java names, the reason and the measured effect of
 each. The failover settings (docs/failover.md) buy shorter stalls when a broker goes for more requests on healthy days.
+kafka-python is imported when a client is opened: it takes 0.3 s, which tasks without one need not pay.
 """
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kafka.errors import NodeNotReadyError, UnknownBrokerIdError
-from kafka.net.compat import KafkaNetClient
-from kafka.net.manager import KafkaConnectionManager
-from kafka.net.selector import NetworkSelector
-from kafka.partitioner.sticky import StickyPartitioner
+from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from kafka import ConsumerRebalanceListener, KafkaConsumer
-
-
-class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
-    """Takes a broker that the metadata does not list for one that is not ready."""
-
-    def get_connection(self, node_id: object, **options: object) -> Any:
-        """Return the connection to a broker, made if need be. Raises NodeNotReadyError: try again later."""
-        try:
-            return super().get_connection(node_id, **options)
-        except UnknownBrokerIdError as error:
-            self.cluster.request_update()
-            raise NodeNotReadyError(node_id) from error
-
-
-class NetClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no types
-    """The network of a client (its setting kafka_client) that gets over a leader whom the metadata does not list.
-
-    When a broker has died, brokers name it as a leader for a moment and no longer list it. kafka-python 3.0.12 raises
-    then where nobody expects it: a producer's thread turns in a circle for good, without an error for its records (one
-    in some 450 producers and kills with FAILOVER_PRODUCER), a consumer never asks that broker again.
-    """
-
-    def __init__(self, **configs: Any) -> None:
-        net = NetworkSelector(**configs)
-        super().__init__(net=net, manager=_Connections(net, **configs))
-
+    from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer
+    from kafka.admin import KafkaAdminClient
 
 _CONNECTION: Mapping[str, Any] = MappingProxyType(
     {
@@ -56,7 +30,13 @@ _CONNECTION: Mapping[str, Any] = MappingProxyType(
         "request_timeout_ms": 5_000,
         # No topic may come to life by a typing error.
         "allow_auto_create_topics": False,
+        # A task says that no broker answers after this, not after 30 s.
+        "bootstrap_timeout_ms": 5_000,
     }
+)
+
+_ADMIN: Mapping[str, Any] = MappingProxyType(
+    {name: value for name, value in _CONNECTION.items() if name != "allow_auto_create_topics"}
 )
 
 PRODUCER: Mapping[str, Any] = MappingProxyType(
@@ -94,7 +74,8 @@ _IMPATIENT: Mapping[str, Any] = MappingProxyType(
         # Hear of a new leader before a request to the old one has timed out. And a leader that is cut off from its
         # peers, but not from us, keeps telling us that it leads (default 5 min).
         "metadata_max_age_ms": 1_000,
-        "kafka_client": NetClient,
+        # A client may start while brokers are frozen.
+        "bootstrap_timeout_ms": 30_000,
     }
 )
 
@@ -116,16 +97,64 @@ FAILOVER_CONSUMER: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def producer_settings(bootstrap: Sequence[str], **changes: object) -> dict[str, Any]:
-    """Return the keyword arguments of a KafkaProducer for this cluster, `changes` over the defaults."""
+def producer(bootstrap: Sequence[str], **changes: Any) -> KafkaProducer:
+    """Open a producer with PRODUCER and `changes` over that; StackError("no-broker") if none of the addresses answers.
+
+    Without a key, records stay with one partition until a batch is full (KIP-480).
+    """
+    from kafka import KafkaProducer  # noqa: PLC0415 - see above
+    from kafka.partitioner.sticky import StickyPartitioner  # noqa: PLC0415
+
     # A partitioner keeps state, so each producer gets its own.
-    here = {"bootstrap_servers": list(bootstrap), "kafka_client": NetClient, "partitioner": StickyPartitioner()}
-    return {**PRODUCER, **here, **changes}
+    return _open(KafkaProducer, bootstrap, {**PRODUCER, "partitioner": StickyPartitioner(), **changes})
 
 
-def consumer_settings(bootstrap: Sequence[str], **changes: object) -> dict[str, Any]:
-    """Return the keyword arguments of a KafkaConsumer for this cluster, `changes` over the defaults."""
-    return {**CONSUMER, "bootstrap_servers": list(bootstrap), "kafka_client": NetClient, **changes}
+def consumer(bootstrap: Sequence[str], **changes: Any) -> KafkaConsumer:
+    """Open a consumer with CONSUMER and `changes` over that; StackError("no-broker") if none of the addresses answers.
+
+    One of a group subscribes with `join`.
+    """
+    from kafka import KafkaConsumer  # noqa: PLC0415 - see above
+
+    return _open(KafkaConsumer, bootstrap, {**CONSUMER, **changes})
+
+
+@contextmanager
+def admin(bootstrap: Sequence[str], **changes: Any) -> Iterator[KafkaAdminClient]:
+    """Open an admin client for a block, with `changes` over its settings.
+
+    Raises StackError("no-broker") if none of the addresses answers, "kafka-request" for a request that failed.
+    """
+    from kafka.admin import KafkaAdminClient  # noqa: PLC0415 - see above
+
+    client = _open(KafkaAdminClient, bootstrap, {**_ADMIN, **changes})
+    try:
+        with errors_as("kafka-request", "the cluster refused or did not answer a request", hint="./invoke status"):
+            yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def errors_as(reference: str, message: str, hint: str = "./invoke status\n./invoke doctor") -> Iterator[None]:
+    """Turn what kafka-python raises in the block into StackError(reference, message), exit code 4."""
+    from kafka.errors import KafkaError  # noqa: PLC0415 - see above
+
+    try:
+        yield
+    except KafkaError as error:
+        raise StackError(
+            reference, message, context=str(error)[:400], hint=hint, exit_code=ExitCode.ENVIRONMENT
+        ) from error
+
+
+def _open(make: Callable[..., Any], bootstrap: Sequence[str], settings: Mapping[str, Any]) -> Any:
+    from backbone.kafka_network import NetClient  # noqa: PLC0415 - see above
+
+    # While brokers start or go, refused connections are expected; the library would log each of them.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    with errors_as("no-broker", f"no broker answers at {', '.join(bootstrap)}", hint="./invoke status\n./invoke up"):
+        return make(bootstrap_servers=list(bootstrap), kafka_client=NetClient, **settings)
 
 
 def join(consumer: KafkaConsumer, topic: str, listener: ConsumerRebalanceListener | None = None) -> None:

@@ -9,10 +9,10 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from backbone.clients import consumer_settings, join, producer_settings
+from backbone import clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,7 +59,7 @@ class KafkaSink:
     def __init__(self, target: KafkaTarget, acknowledged: Acknowledged, failed: Failed) -> None:
         self._topic, self._turns = target.topic, target.partitions if target.spread == "turns" else 0
         self._acknowledged, self._failed = acknowledged, failed
-        self._producer = KafkaProducer(**producer_settings(target.bootstrap, **target.producer))
+        self._producer = clients.producer(target.bootstrap, **target.producer)
         self._producer.partitions_for(self._topic)
 
     def send(self, sequence: int, record: bytes) -> None:
@@ -91,8 +91,7 @@ class KafkaSource:
 
     def __init__(self, target: KafkaTarget) -> None:
         self._group, self._committed = target.group or None, time.monotonic()
-        settings = consumer_settings(target.bootstrap, group_id=self._group, **target.consumer)
-        self._consumer = KafkaConsumer(**settings)
+        self._consumer = clients.consumer(target.bootstrap, group_id=self._group, **target.consumer)
         if self._group:
             self._join(target.topic)
         else:
@@ -108,7 +107,7 @@ class KafkaSource:
         self._consumer.poll(0)
 
     def _join(self, topic: str) -> None:
-        join(self._consumer, topic)
+        clients.join(self._consumer, topic)
         deadline = time.monotonic() + _JOIN_TIMEOUT_S
         while not self._consumer.assignment():
             self._consumer.poll(timeout_ms=100)

@@ -7,11 +7,9 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
-
+from backbone import clients
 from backbone.bench.validity import PartitionState
-from backbone.errors import ExitCode, StackError
+from backbone.errors import StackError
 from backbone.stack import health
 
 if TYPE_CHECKING:
@@ -25,33 +23,15 @@ PREFIX = "bench."
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A reachable cluster. Its methods raise StackError("cluster-unreachable") when it no longer answers."""
+    """A reachable cluster. Its methods raise StackError("no-broker") or "kafka-request" when it no longer answers."""
 
     bootstrap: tuple[str, ...]
-
-    @contextlib.contextmanager
-    def _admin(self) -> Iterator[KafkaAdminClient]:
-        client = None
-        try:
-            client = KafkaAdminClient(bootstrap_servers=list(self.bootstrap), bootstrap_timeout_ms=10_000)
-            yield client
-        except KafkaError as error:
-            raise StackError(
-                "cluster-unreachable",
-                f"no answer from the cluster at {', '.join(self.bootstrap)}",
-                context=f"{type(error).__name__}: {error}",
-                hint="invoke up",
-                exit_code=ExitCode.ENVIRONMENT,
-            ) from error
-        finally:
-            if client is not None:
-                client.close()
 
     @contextlib.contextmanager
     def topic(self, partitions: int, replicas: int, settings: Mapping[str, str] | None = None) -> Iterator[str]:
         """Yield the name of a new topic whose leaders are elected; it is removed when the block ends."""
         name = PREFIX + secrets.token_hex(4)
-        with self._admin() as admin:
+        with clients.admin(self.bootstrap) as admin:
             spec = {
                 "num_partitions": partitions,
                 "replication_factor": replicas,
@@ -62,18 +42,18 @@ class Cluster:
             yield name
         finally:
             # A cluster that has gone away is reported by what was being measured, not by tidying up.
-            with contextlib.suppress(StackError), self._admin() as admin:
+            with contextlib.suppress(StackError), clients.admin(self.bootstrap) as admin:
                 admin.delete_topics([name])
 
     def topology(self, topic: str) -> Topology:
         """Return the state of a topic's partitions."""
-        with self._admin() as admin:
+        with clients.admin(self.bootstrap) as admin:
             (described,) = admin.describe_topics([topic])
         return {each["partition_index"]: _state(each) for each in described["partitions"]}
 
     def brokers(self) -> list[str]:
         """Return HOST:PORT of every broker that is not fenced, by node id."""
-        with self._admin() as admin:
+        with clients.admin(self.bootstrap) as admin:
             listed = health.alive(admin.describe_cluster()["brokers"])
         return [f"{each['host']}:{each['port']}" for each in sorted(listed, key=lambda b: int(b["broker_id"]))]
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
+from backbone import clients
 from backbone.errors import ExitCode, StackError
 from backbone.events.contracts.jsonschemas import JsonConverter
 from backbone.events.contracts.values import Converter, to_json
@@ -33,7 +34,6 @@ Untyped: TypeAlias = Any
 
 _SHOWN = 20
 _TRANSACTION_MS = 15 * 60 * 1000  # the brokers' own limit, transaction.max.timeout.ms
-_BOOTSTRAP_MS = 5000
 _EARLIEST, _LATEST = "earliest", "latest"
 
 
@@ -141,18 +141,13 @@ def produce(
 def transaction(bootstrap: Sequence[str], topic: str) -> Iterator[Sender]:
     """Yield a Sender whose records become visible together, when the context ends without an exception.
 
-    Raises StackError("not-sent") if Kafka refuses one or cannot be reached; then none is visible.
+    Raises StackError("no-broker"), or "not-sent" if Kafka rejects one or goes away; then none is visible.
     """
-    from kafka import KafkaProducer  # noqa: PLC0415 - 0.1 s that the other tasks need not pay
-    from kafka.errors import KafkaError  # noqa: PLC0415
-
-    try:
-        producer = KafkaProducer(
-            bootstrap_servers=list(bootstrap),
+    with clients.errors_as("not-sent", f"Kafka did not take the records for {topic}; none of them is visible"):
+        producer = clients.producer(
+            bootstrap,
             transactional_id=f"produce-{topic}-{uuid.uuid4()}",
             transaction_timeout_ms=_TRANSACTION_MS,
-            bootstrap_timeout_ms=_BOOTSTRAP_MS,
-            linger_ms=5,
             batch_size=131_072,
         )
         try:
@@ -166,14 +161,6 @@ def transaction(bootstrap: Sequence[str], topic: str) -> Iterator[Sender]:
             producer.commit_transaction()
         finally:
             producer.close(timeout=10)
-    except KafkaError as error:
-        raise StackError(
-            "not-sent",
-            f"Kafka did not take the records for {topic}; none of them is visible",
-            context=f"{type(error).__name__}: {error}"[:300],
-            hint="invoke status\ninvoke doctor",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
 
 
 class _Transaction:
@@ -236,39 +223,23 @@ def consume(
 ) -> Iterator[Untyped]:
     """Yield committed records: those that are there now, or with `follow` for ever. No group, nothing is moved.
 
-    Raises StackError("no-topic") or "brokers-unreachable".
+    Raises StackError("no-topic"), "no-broker" or "kafka-request".
     """
-    from kafka import KafkaConsumer, TopicPartition  # noqa: PLC0415 - 0.1 s that the other tasks need not pay
-    from kafka.errors import KafkaError  # noqa: PLC0415
+    from kafka import TopicPartition  # noqa: PLC0415 - slow, see backbone.clients
 
-    try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=list(bootstrap),
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            fetch_max_wait_ms=100,
-            bootstrap_timeout_ms=_BOOTSTRAP_MS,
-        )
-        try:
-            numbers = consumer.partitions_for_topic(topic)
-            if not numbers:
-                raise no_topic(topic)
-            partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
-            consumer.assign(partitions)
-            ends = None if follow else consumer.end_offsets(partitions)
-            for partition, offset in start_offsets(consumer, partitions, start).items():
-                consumer.seek(partition, offset)
-            yield from _poll(consumer, ends, maximum)
-        finally:
-            consumer.close()
-    except KafkaError as error:
-        raise StackError(
-            "brokers-unreachable",
-            f"no broker answers at {', '.join(bootstrap)}",
-            context=f"{type(error).__name__}: {error}"[:300],
-            hint="invoke up --profile messaging\ninvoke status",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
+    with (
+        clients.errors_as("kafka-request", f"the cluster does not answer while {topic} is read"),
+        closing(clients.consumer(bootstrap, fetch_max_wait_ms=100)) as consumer,
+    ):
+        numbers = consumer.partitions_for_topic(topic)
+        if not numbers:
+            raise no_topic(topic)
+        partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+        consumer.assign(partitions)
+        ends = None if follow else consumer.end_offsets(partitions)
+        for partition, offset in start_offsets(consumer, partitions, start).items():
+            consumer.seek(partition, offset)
+        yield from _poll(consumer, ends, maximum)
 
 
 def no_topic(topic: str) -> StackError:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from backbone.clients import admin
 from backbone.errors import ExitCode, StackError
 from backbone.failover import journal, plan, result, run
 from backbone.failover.actions import abilities
 from backbone.failover.history import RECOVERY_S
 from backbone.failover.observed import observed
-from backbone.stack.health import admin, alive
+from backbone.stack.health import alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -12,17 +12,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer
+from kafka import ConsumerRebalanceListener
 from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
-from backbone.clients import FAILOVER_CONSUMER, join
+from backbone import clients
 from backbone.failover import payload
 from backbone.failover.journal import Journal
 from backbone.failover.producer import stop_at_end_of_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from kafka import KafkaConsumer
 
 COMMIT_INTERVAL_S = 1.0
 _POLL_MS = 200
@@ -121,11 +123,10 @@ class Reader:
 def main(job: dict[str, Any]) -> None:
     """Consume until standard input ends. job: see backbone/failover/workload.py."""
     journal = Journal(Path(job["journal"]))
-    consumer = KafkaConsumer(
-        bootstrap_servers=job["bootstrap"], group_id=job["group"], **{**FAILOVER_CONSUMER, **job["client"]}
-    )
+    settings = {**clients.FAILOVER_CONSUMER, **job["client"]}
+    consumer = clients.consumer(job["bootstrap"], group_id=job["group"], **settings)
     sessions = Sessions(journal, job["name"])
-    join(consumer, job["topic"], sessions)
+    clients.join(consumer, job["topic"], sessions)
     reader = Reader(consumer, journal, sessions, run=bytes.fromhex(job["run"]), group=job["group"])
     stop = threading.Event()
     threading.Thread(target=stop_at_end_of_input, args=(stop,), daemon=True).start()

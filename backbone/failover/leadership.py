@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
-from backbone.stack.health import admin
+from backbone.clients import admin
 from backbone.wait import wait_until
 
 if TYPE_CHECKING:

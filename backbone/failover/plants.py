@@ -13,10 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
 
-from backbone.clients import FAILOVER_PRODUCER
+from backbone import clients
 from backbone.failover import journal, leadership, payload, readback, segments
 from backbone.failover.checker import check
 from backbone.failover.history import Record, Terms
@@ -27,6 +26,8 @@ from backbone.wait import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from kafka import KafkaProducer
 
     from backbone.failover.campaign import Cluster
 
@@ -83,9 +84,7 @@ class Stage:
     @contextmanager
     def writer(self, name: str, **client: Any) -> Iterator[Callable[[int], frozenset[Record]]]:
         """Open a producer; yield a function that writes so many records one by one and returns them."""
-        producer = KafkaProducer(
-            bootstrap_servers=list(self.bootstrap), **{**FAILOVER_PRODUCER, "linger_ms": 0, **client}
-        )
+        producer = clients.producer(self.bootstrap, **{**clients.FAILOVER_PRODUCER, "linger_ms": 0, **client})
         writer = Writer(producer, self.journal, name=name, topic=self.topic, run=self.run, size=200)
 
         def write(count: int) -> frozenset[Record]:
@@ -195,10 +194,8 @@ def frozen_followers(folder: Path, cluster: Cluster, *, acks: str | int) -> Find
 
 @contextmanager
 def _acks_one(stage: Stage) -> Iterator[KafkaProducer]:
-    producer = KafkaProducer(
-        bootstrap_servers=list(stage.bootstrap),
-        **{**FAILOVER_PRODUCER, "acks": 1, "enable_idempotence": False, "linger_ms": 0},
-    )
+    settings = {**clients.FAILOVER_PRODUCER, "acks": 1, "enable_idempotence": False, "linger_ms": 0}
+    producer = clients.producer(stage.bootstrap, **settings)
     producer.partitions_for(stage.topic)
     try:
         yield producer

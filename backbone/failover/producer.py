@@ -14,16 +14,17 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from backbone.clients import FAILOVER_PRODUCER
+from backbone import clients
 from backbone.failover import payload
 from backbone.failover.history import Record
 from backbone.failover.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kafka import KafkaProducer
 
 _FLUSH_S = 130.0  # more than delivery_timeout_ms: every send gets its answer
 
@@ -92,12 +93,11 @@ def stop_at_end_of_input(stop: threading.Event) -> None:
 def main(job: dict[str, Any]) -> None:
     """Produce until standard input ends. job: see backbone/failover/workload.py."""
     journal = Journal(Path(job["journal"]))
-    producer = KafkaProducer(bootstrap_servers=job["bootstrap"], **{**FAILOVER_PRODUCER, **job["client"]})
+    producer = clients.producer(job["bootstrap"], **{**clients.FAILOVER_PRODUCER, **job["client"]})
     stop = threading.Event()
     threading.Thread(target=stop_at_end_of_input, args=(stop,), daemon=True).start()
-    writer = Writer(
-        *(producer, journal), name=job["name"], topic=job["topic"], run=bytes.fromhex(job["run"]), size=job["size"]
-    )
+    run = bytes.fromhex(job["run"])
+    writer = Writer(producer, journal, name=job["name"], topic=job["topic"], run=run, size=job["size"])
     journal.write("begin", job["name"])
     produce(writer, job["partitions"], job["rate"], stop)
     producer.close(timeout=_FLUSH_S)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from kafka import KafkaConsumer, KafkaProducer
 from kafka.structs import TopicPartition
 
-from backbone.clients import FAILOVER_CONSUMER, FAILOVER_PRODUCER
+from backbone import clients
 from backbone.errors import ExitCode, StackError
 from backbone.failover import payload
 from backbone.failover.history import Record
@@ -25,7 +24,7 @@ _POLL_MS = 500
 
 def write_fences(bootstrap: Sequence[str], topic: str, partitions: int, run: bytes, journal: Journal) -> None:
     """Append one acknowledged record to each partition: a pass that has not read it has not read everything."""
-    producer = KafkaProducer(bootstrap_servers=list(bootstrap), **FAILOVER_PRODUCER)
+    producer = clients.producer(bootstrap, **clients.FAILOVER_PRODUCER)
     try:
         for partition in range(partitions):
             record = Record(FENCE, partition, 1)
@@ -43,7 +42,7 @@ def read_back(bootstrap: Sequence[str], topic: str, name: str, run: bytes, journ
 
     Raises StackError("read-back-timeout") after `timeout` seconds.
     """
-    consumer = KafkaConsumer(bootstrap_servers=list(bootstrap), **{**FAILOVER_CONSUMER, "group_id": None})
+    consumer = clients.consumer(bootstrap, **clients.FAILOVER_CONSUMER)
     try:
         return _read(consumer, topic, name, run, journal, time.monotonic() + timeout)
     finally:

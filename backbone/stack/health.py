@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from backbone.errors import ExitCode, StackError
+from backbone import clients
+from backbone.errors import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from kafka.admin import KafkaAdminClient
-
-CONNECT_TIMEOUT_MS = 3000
-_REQUEST_TIMEOUT_MS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,43 +63,6 @@ class ClusterHealth:
         return ""
 
 
-@contextmanager
-def admin(bootstrap: Sequence[str], timeout_ms: int = CONNECT_TIMEOUT_MS) -> Iterator[KafkaAdminClient]:
-    """Open an admin client; StackError("no-broker") if none of the addresses answers in time."""
-    from kafka.admin import KafkaAdminClient  # noqa: PLC0415 - 0.3 s that `lint` and `logs` need not pay
-    from kafka.errors import KafkaError  # noqa: PLC0415
-
-    # While brokers start, refused connections are expected; the client would log each of them.
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    try:
-        client = KafkaAdminClient(
-            bootstrap_servers=list(bootstrap),
-            bootstrap_timeout_ms=timeout_ms,
-            request_timeout_ms=_REQUEST_TIMEOUT_MS,
-            reconnect_backoff_max_ms=500,
-        )
-    except (KafkaError, OSError) as error:
-        raise StackError(
-            "no-broker",
-            f"no broker answers at {', '.join(bootstrap)}",
-            context=f"{type(error).__name__}: {error}",
-            hint="./invoke status   # or start the stack: ./invoke up",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
-    try:
-        yield client
-    except KafkaError as error:
-        raise StackError(
-            "kafka-request",
-            f"the cluster refused or did not answer: {type(error).__name__}",
-            context=str(error)[:400],
-            hint="./invoke status",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
-    finally:
-        client.close()
-
-
 def alive(brokers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return those of a described cluster's brokers that are not fenced (Kafka 4 lists the others too: KIP-1073)."""
     return [broker for broker in brokers if not broker.get("is_fenced")]
@@ -124,7 +83,7 @@ def cluster_health(client: KafkaAdminClient) -> ClusterHealth:
 def probe(bootstrap: Sequence[str]) -> ClusterHealth | None:
     """Return the cluster's health, None while no broker answers."""
     try:
-        with admin(bootstrap, timeout_ms=1000) as client:
+        with clients.admin(bootstrap, bootstrap_timeout_ms=1000) as client:
             return cluster_health(client)
     except StackError:
         return None

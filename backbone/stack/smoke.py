@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 import uuid
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backbone.errors import ExitCode, StackError
+from backbone import clients
+from backbone.errors import StackError
 from backbone.stack import health, topics
 from backbone.verdict import Checks, StepFailedError, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from kafka import KafkaProducer
 
@@ -49,7 +51,7 @@ class Plan:
 
 def run(plan: Plan) -> Verdict:
     """Carry out the smoke test and clean up after it, whatever happens; StackError("no-broker") if none answers."""
-    with health.admin(plan.bootstrap):
+    with clients.admin(plan.bootstrap):
         pass
     checks = Checks("smoke")
     own = f"smoke-{uuid.uuid4().hex[:12]}"
@@ -66,7 +68,7 @@ def run(plan: Plan) -> Verdict:
 
 def _round_trip(plan: Plan, topic: str, checks: Checks) -> None:
     """Own topic: replicas, acknowledged offsets, and every record read back in order."""
-    with checks.step("topic is created with all replicas") as found, health.admin(plan.bootstrap) as client:
+    with checks.step("topic is created with all replicas") as found, clients.admin(plan.bootstrap) as client:
         topics.create(client, topics.Topic(topic, plan.partitions))
         found.extend(replica_report(health.cluster_health(client), topic))
     with checks.step("records are acknowledged by all in-sync replicas") as found:
@@ -81,7 +83,8 @@ def _archived(plan: Plan, checks: Checks) -> None:
 
     It goes in a transaction that is aborted in the end: an archive reads what is committed and never meets it.
     """
-    with _producer(plan.bootstrap, transactional_id=f"smoke-{uuid.uuid4()}") as producer:
+    producer = clients.producer(plan.bootstrap, transactional_id=f"smoke-{uuid.uuid4()}")
+    try:
         with checks.step(f"records reach {EVENTS_TOPIC}") as found, _answering(EVENTS_TOPIC):
             producer.init_transactions()
             producer.begin_transaction()
@@ -104,10 +107,12 @@ def _archived(plan: Plan, checks: Checks) -> None:
             with checks.step("they are taken back before an archive keeps them") as found, _answering(EVENTS_TOPIC):
                 producer.abort_transaction()
                 found.append("transaction aborted")
+    finally:
+        producer.close(timeout=1)
 
 
 def _clean_up(bootstrap: Sequence[str], topic: str, checks: Checks) -> None:
-    with checks.step("its own topic is removed") as found, health.admin(bootstrap) as client:
+    with checks.step("its own topic is removed") as found, clients.admin(bootstrap) as client:
         if topics.describe(client, [topic]):
             topics.delete(client, topic)
         found.append(topic)
@@ -167,8 +172,16 @@ def _payload(count: int) -> dict[bytes, bytes]:
 
 
 def _send(bootstrap: Sequence[str], topic: str, payload: Mapping[bytes, bytes]) -> list[Record]:
-    with _producer(bootstrap) as producer, _answering(topic):
-        return _acknowledged(producer, topic, payload)
+    producer = clients.producer(bootstrap)
+    try:
+        with _answering(topic):
+            return _acknowledged(producer, topic, payload)
+    finally:
+        producer.close(timeout=1)
+
+
+def _answering(topic: str) -> AbstractContextManager[None]:
+    return clients.errors_as("send-failed", f"{topic} did not take the records")
 
 
 def _acknowledged(producer: KafkaProducer, topic: str, payload: Mapping[bytes, bytes]) -> list[Record]:
@@ -177,57 +190,16 @@ def _acknowledged(producer: KafkaProducer, topic: str, payload: Mapping[bytes, b
     return [Record(meta.partition, meta.offset, key, value) for key, value, meta in done]
 
 
-@contextmanager
-def _answering(topic: str) -> Iterator[None]:
-    """Turn what the client raises into StackError("send-failed")."""
-    from kafka.errors import KafkaError  # noqa: PLC0415
-
-    try:
-        yield
-    except KafkaError as error:
-        raise StackError(
-            "send-failed",
-            f"{topic} did not take the records: {type(error).__name__}",
-            context=str(error),
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
-
-
-@contextmanager
-def _producer(bootstrap: Sequence[str], **settings: str) -> Iterator[KafkaProducer]:
-    from kafka import KafkaProducer  # noqa: PLC0415
-
-    from backbone.clients import NetClient  # noqa: PLC0415 - it imports kafka
-
-    producer = KafkaProducer(
-        bootstrap_servers=list(bootstrap),
-        kafka_client=NetClient,
-        acks="all",
-        linger_ms=5,
-        reconnect_backoff_max_ms=500,
-        **settings,
-    )
-    try:
-        yield producer
-    finally:
-        producer.close(timeout=1)
-
-
 def _read(
     bootstrap: Sequence[str], topic: str, ends: Mapping[int, int], starts: Mapping[int, int] | None = None
 ) -> list[Record]:
     """Read a topic with a fresh consumer from `starts` (or the beginning) up to the offsets `ends`, inclusive."""
-    from kafka import KafkaConsumer, TopicPartition  # noqa: PLC0415
+    from kafka import TopicPartition  # noqa: PLC0415 - slow, see backbone.clients
 
     partitions = {number: TopicPartition(topic, number) for number in ends}
-    consumer = KafkaConsumer(
-        bootstrap_servers=list(bootstrap),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=50,
-        reconnect_backoff_max_ms=500,
-    )
-    try:
+    # What it looks for on events-topic is never committed.
+    consumer = clients.consumer(bootstrap, isolation_level="read_uncommitted", fetch_max_wait_ms=50)
+    with closing(consumer):
         consumer.assign(list(partitions.values()))
         for number, start in (starts or dict.fromkeys(ends, 0)).items():
             consumer.seek(partitions[number], start)
@@ -237,8 +209,6 @@ def _read(
             for batch in consumer.poll(timeout_ms=200).values():
                 for item in batch:
                     read[item.partition].append(Record(item.partition, item.offset, item.key, item.value))
-    finally:
-        consumer.close(autocommit=False)
     return [record for records in read.values() for record in records]
 
 
@@ -262,7 +232,7 @@ def _leader(bootstrap: Sequence[str], topic: str, partitions: Iterable[int]) -> 
     It is also back sooner. Another broker is let in again when its old session ends (broker.session.timeout.ms), a
     former controller at once: the new one starts without its session.
     """
-    with health.admin(bootstrap) as client:
+    with clients.admin(bootstrap) as client:
         # Earlier restarts can have left the controller without a partition.
         client.elect_leaders(_PREFERRED, [topic])
         cluster = health.cluster_health(client)

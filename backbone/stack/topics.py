@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from backbone import resources
+from backbone import clients, resources
 from backbone.errors import ExitCode, StackError
-from backbone.stack import health
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -172,14 +171,14 @@ def delete(client: KafkaAdminClient, name: str) -> None:
 def plan_file(path: Path, bootstrap: Sequence[str]) -> tuple[Change, ...]:
     """Return what differs between a file and a cluster."""
     wanted = read(path)
-    with health.admin(bootstrap) as client:
+    with clients.admin(bootstrap) as client:
         return plan(wanted, describe(client))
 
 
 def apply_file(path: Path, bootstrap: Sequence[str]) -> tuple[Change, ...]:
     """Make a cluster's topics what a file says and return what was changed."""
     wanted = read(path)
-    with health.admin(bootstrap) as client:
+    with clients.admin(bootstrap) as client:
         changes = plan(wanted, describe(client))
         apply(client, changes)
     return changes

@@ -43,15 +43,14 @@ def topics(
     json: bool = False,
 ) -> ExitCode:
     """Show, create or delete topics; `plan` and `apply` compare with infra/05-messaging/kafka/topics.yml."""
-    from backbone import console
-    from backbone.stack import health
+    from backbone import clients, console
     from backbone.stack import topics as library
     from backbone.stack.settings import Settings
     from scripts.tasks import targets
 
     # A file that is not valid is told before anything is asked of a cluster.
     wanted = library.read(Settings().root / library.FILE) if action in {"plan", "apply"} else ()
-    with health.admin(targets.bootstrap(bootstrap)) as client:
+    with clients.admin(targets.bootstrap(bootstrap)) as client:
         if action == "list":
             found = library.describe(client)
             rows = [(topic.name, topic.partitions, topic.replicas) for topic in found.values()]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import TopicPartition
 
-from backbone.stack import health, topics
+from backbone import clients
+from backbone.stack import topics
 
 _PARTITIONS = 3
 _READ_MS = 30_000
@@ -16,9 +17,9 @@ def produce(bootstrap: tuple[str, ...], count: int, topic: str = "") -> tuple[st
     """Write records to a topic (a new one without a name); return its name and every acknowledged value."""
     if not topic:
         topic = f"e2e-{uuid.uuid4().hex[:8]}"
-        with health.admin(bootstrap) as client:
+        with clients.admin(bootstrap) as client:
             topics.create(client, topics.Topic(topic, _PARTITIONS))
-    producer = KafkaProducer(bootstrap_servers=list(bootstrap), acks="all", enable_idempotence=True)
+    producer = clients.producer(bootstrap)
     try:
         values = [uuid.uuid4().hex.encode() for _ in range(count)]
         sent = [producer.send(topic, value, partition=n % _PARTITIONS) for n, value in enumerate(values)]
@@ -31,9 +32,7 @@ def produce(bootstrap: tuple[str, ...], count: int, topic: str = "") -> tuple[st
 
 def read(bootstrap: tuple[str, ...], topic: str, count: int) -> set[bytes]:
     """Read a topic from its beginning until so many records have come; what came twice counts once."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=list(bootstrap), auto_offset_reset="earliest", consumer_timeout_ms=_READ_MS
-    )
+    consumer = clients.consumer(bootstrap, consumer_timeout_ms=_READ_MS)
     consumer.assign([TopicPartition(topic, partition) for partition in range(_PARTITIONS)])
     found: set[bytes] = set()
     try:

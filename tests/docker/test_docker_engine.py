@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone import clients
 from backbone.errors import StackError
-from backbone.stack import compose, health, lifecycle
+from backbone.stack import compose, lifecycle
 from backbone.stack.engine import Stack, open_stack
 from backbone.wait import wait_until
 from tests.docker import checkout
@@ -32,7 +33,7 @@ def test_every_started_service_is_healthy_and_every_one_shot_has_ended_well(dock
 
 
 def test_the_topics_of_the_file_are_there_without_any_task(docker_stack: Stack) -> None:
-    with health.admin(docker_stack.bootstrap) as client:
+    with clients.admin(docker_stack.bootstrap) as client:
         assert "events-topic" in client.list_topics()
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from backbone.stack import health
+from backbone import clients
 
 if TYPE_CHECKING:
     from backbone.stack.engine import Stack
@@ -29,7 +29,7 @@ def test_both_engines_give_the_brokers_the_same_properties(docker_stack: Stack, 
 
 def effective(stack: Stack, broker: int) -> dict[str, str]:
     """Return every property of a broker as the cluster itself reports it."""
-    with health.admin(stack.bootstrap) as client:
+    with clients.admin(stack.bootstrap) as client:
         asked = [ConfigResource(ConfigResourceType.BROKER, str(broker))]
         described = client.describe_configs(asked, config_filter="all")["broker"][str(broker)]
     return {name: str(entry["value"]) for name, entry in described.items()}

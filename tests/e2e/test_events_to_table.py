@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from backbone import clients
 from backbone.errors import StackError
 from backbone.events.archive.database import Database, of_stack
 from backbone.events.contracts.registry import Registry
@@ -128,7 +129,7 @@ def test_without_a_stack_every_task_says_what_is_missing(fresh: Checkout, tmp_pa
         (("contracts", "plan"), "registry-unreachable"),
         (("produce", "events-topic", "--file", str(file)), "registry-unreachable"),
         (("connectors", "status"), "connect-unreachable"),
-        (("consume", "events-topic"), "brokers-unreachable"),
+        (("consume", "events-topic"), "no-broker"),
         (("archive", "--events", "1"), "registry-unreachable"),
     ):
         assert reference in fresh.run(*words, code=4).stderr
@@ -173,12 +174,8 @@ def test_changes_of_a_table_become_events(stack: Checkout) -> None:
     )
     stack.run("connectors", "apply", "--name", "postgres-changes")
     execute(stack, "UPDATE orders SET state = 'paid' WHERE id = 1")
-    servers = list(endpoints.bootstrap(model(stack)))
-    from kafka import KafkaConsumer  # noqa: PLC0415 - only here
-
-    consumer = KafkaConsumer(
-        "changes.public.orders", bootstrap_servers=servers, auto_offset_reset="earliest", consumer_timeout_ms=60_000
-    )
+    consumer = clients.consumer(endpoints.bootstrap(model(stack)), consumer_timeout_ms=60_000)
+    clients.join(consumer, "changes.public.orders")
     states = [json.loads(message.value)["state"] for message, _ in zip(consumer, range(2), strict=False)]
     consumer.close()
     assert states == ["open", "paid"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone import clients
 from backbone.errors import ExitCode, StackError
 from backbone.stack import health
 from backbone.stack.health import ClusterHealth, PartitionState
@@ -100,7 +101,7 @@ no_broker = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableException
 @no_broker
 def test_no_broker_is_told_with_the_addresses_tried(closed_port: int) -> None:
     address = f"127.0.0.1:{closed_port}"
-    with pytest.raises(StackError) as caught, health.admin([address], timeout_ms=200):
+    with pytest.raises(StackError) as caught, clients.admin([address], bootstrap_timeout_ms=200):
         pytest.fail("there is no broker")
     error = caught.value
     assert (error.reference, error.exit_code) == ("no-broker", ExitCode.ENVIRONMENT)

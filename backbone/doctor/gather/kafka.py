@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone import clients
 from backbone.doctor.evidence import Topic
 from backbone.errors import ExitCode, StackError
 from backbone.events.connectors.worker import Worker
@@ -40,7 +41,7 @@ def unreachable(stack: Stack) -> tuple[str, ...]:
 
 def topics(stack: Stack) -> tuple[Topic, ...]:
     """Return what each topic may grow to, by its effective retention and segment size."""
-    with cluster_health.admin(stack.bootstrap) as client:
+    with clients.admin(stack.bootstrap) as client:
         described = client.describe_topics()
         settings = _retention(client, [str(item["name"]) for item in described])
     return tuple(

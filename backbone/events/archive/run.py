@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from backbone import clients
 from backbone.errors import StackError
 from backbone.events import records
 from backbone.events.archive import traffic
@@ -288,7 +289,7 @@ def _restarts_lose_nothing(this: Run, codec: records.Codec, restart: Callable[[s
 
 def _leader(plan: Plan) -> str | None:
     """Return the service that leads the topic's first partition."""
-    with health.admin(plan.bootstrap) as client:
+    with clients.admin(plan.bootstrap) as client:
         found = health.cluster_health(client).partitions
     leaders = {item.leader for item in found if (item.topic, item.partition) == (plan.contract.topic, 0)}
     return next((plan.brokers[leader] for leader in leaders if leader in plan.brokers), None)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from backbone import clients
 from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
@@ -19,44 +20,21 @@ Untyped: TypeAlias = Any
 """A value of kafka-python, which publishes no types."""
 
 _DELIVERY_TIMEOUT_MS = 120_000
-_BOOTSTRAP_MS = 5000
+_BATCH_SIZE = 131_072
 
 
 @contextmanager
 def producer(bootstrap: Sequence[str]) -> Iterator[Untyped]:
-    """Yield an idempotent producer that waits for all in-sync copies and outlives the loss of a broker.
+    """Yield a producer that outlives the loss of a broker.
 
-    Raises StackError("not-sent") for whatever the client cannot hand to a broker at all.
+    Raises StackError("no-broker"), or "not-sent" for whatever the client cannot hand to a broker at all.
     """
-    from kafka import KafkaProducer  # noqa: PLC0415 - 0.1 s that the other tasks need not pay
-    from kafka.errors import KafkaError  # noqa: PLC0415
-
-    from backbone.clients import NetClient  # noqa: PLC0415 - it imports kafka
-
-    try:
-        client = KafkaProducer(
-            bootstrap_servers=list(bootstrap),
-            kafka_client=NetClient,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=5,
-            batch_size=131_072,
-            bootstrap_timeout_ms=_BOOTSTRAP_MS,
-            delivery_timeout_ms=_DELIVERY_TIMEOUT_MS,
-            request_timeout_ms=10_000,
-        )
+    with clients.errors_as("not-sent", f"Kafka at {', '.join(bootstrap)} does not take events"):
+        client = clients.producer(bootstrap, batch_size=_BATCH_SIZE, delivery_timeout_ms=_DELIVERY_TIMEOUT_MS)
         try:
             yield client
         finally:
             client.close(timeout=10)
-    except KafkaError as error:
-        raise StackError(
-            "not-sent",
-            f"Kafka at {', '.join(bootstrap)} does not take events",
-            context=f"{type(error).__name__}: {error}"[:300],
-            hint="invoke status\ninvoke doctor",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
 
 
 def send(client: Untyped, topic: str, records: Iterable[Record]) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
-import requests
-
+from backbone import rest
 from backbone.errors import ExitCode, StackError
 from backbone.wait import CLOCK
 
@@ -64,7 +63,6 @@ class Worker:
 
     url: str
     timeout: float = 30.0
-    session: requests.Session = field(default_factory=requests.Session, repr=False, compare=False)
     clock: Clock = CLOCK
 
     def connectors(self) -> tuple[str, ...]:
@@ -118,38 +116,18 @@ class Worker:
         self._call("POST", f"/connectors/{quote(name, safe='')}/restart?includeTasks=true")
 
     def _call(self, method: str, path: str, body: object | None = None, *, none_if_missing: bool = False) -> Json:
+        service = rest.Service(
+            "Kafka Connect",
+            "connect",
+            self.url,
+            self.timeout,
+            unreachable_hint="invoke up --profile messaging\ninvoke logs kafka-connect",
+            refused_hint="invoke connectors plan",
+            stranger_hint="KAFKA_CONNECT_PORT in .env: does another program use it?",
+        )
         deadline = self.clock.now() + _BUSY_TIMEOUT_S
-        while (response := self._request(method, path, body)).status_code == _BUSY:
-            if self.clock.now() >= deadline:
-                break
+        while (answer := service.ask(method, path, body)).status == _BUSY and self.clock.now() < deadline:
             self.clock.sleep(0.2)
-        if response.ok:
-            return response.json() if response.content else None
-        if response.status_code == _NOT_FOUND and none_if_missing:
+        if answer.status == _NOT_FOUND and none_if_missing:
             return None
-        raise _refusal(method, path, response)
-
-    def _request(self, method: str, path: str, body: object | None) -> requests.Response:
-        try:
-            return self.session.request(method, self.url + path, json=body, timeout=self.timeout)
-        except requests.RequestException as error:
-            raise StackError(
-                "connect-unreachable",
-                f"Kafka Connect does not answer at {self.url}",
-                context=str(error).rpartition(": ")[2].rstrip(")'\""),
-                hint="invoke up --profile messaging\ninvoke logs kafka-connect",
-                exit_code=ExitCode.ENVIRONMENT,
-            ) from error
-
-
-def _refusal(method: str, path: str, response: requests.Response) -> StackError:
-    try:
-        message = str(response.json().get("message", ""))
-    except (requests.JSONDecodeError, AttributeError):
-        message = response.text[:300]
-    return StackError(
-        "connect-refused",
-        f"Kafka Connect answers {response.status_code} to {method} {path}",
-        context=message or None,
-        hint="invoke connectors plan",
-    )
+        return service.read(method, path, answer)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-import requests
-
-from backbone.errors import ExitCode, StackError
+from backbone import rest
+from backbone.errors import StackError
 from backbone.events.contracts.model import canonical, is_json_schema
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ class Registry:
 
     url: str
     timeout: float = 10.0
-    session: requests.Session = field(default_factory=requests.Session, repr=False, compare=False)
 
     def level(self, subject: str | None = None) -> str | None:
         """Return a subject's level, None if it has none of its own; without subject, the global one."""
@@ -78,27 +76,26 @@ class Registry:
         return None if answer is None else dict(json.loads(answer["schema"]))
 
     def _call(self, method: str, path: str, body: object | None = None, *, none_if_missing: bool = False) -> Any:
-        try:
-            response = self.session.request(
-                method,
-                self.url + path,
-                data=None if body is None else json.dumps(body),
-                headers={"Content-Type": _MEDIA_TYPE, "Accept": f"{_MEDIA_TYPE}, application/json"},
-                timeout=self.timeout,
-            )
-        except requests.RequestException as error:
-            raise StackError(
-                "registry-unreachable",
-                f"the schema registry does not answer at {self.url}",
-                context=_cause(error),
-                hint="invoke up --profile messaging\ninvoke status",
-                exit_code=ExitCode.ENVIRONMENT,
-            ) from error
-        if response.ok:
-            return _json(response)
-        if response.status_code == _NOT_FOUND and none_if_missing:
+        service = rest.Service(
+            "the schema registry",
+            "registry",
+            self.url,
+            self.timeout,
+            headers={"Content-Type": _MEDIA_TYPE, "Accept": f"{_MEDIA_TYPE}, application/json"},
+            unreachable_hint="invoke up --profile messaging\ninvoke status",
+            stranger_hint="SCHEMA_REGISTRY_PORT in .env: does another program use it?",
+        )
+        answer = service.ask(method, path, body)
+        if answer.status == _NOT_FOUND and none_if_missing:
             return None
-        raise _refusal(method, path, response)
+        if answer.status == _INCOMPATIBLE:
+            raise StackError(
+                "contract-incompatible",
+                f"the registry refuses {path.split('/')[2]}: it breaks the promise of the subject's level (409)",
+                context=_reasons(answer.message),
+                hint="give a new field a default, keep the types of the old ones; invoke contracts check",
+            )
+        return service.read(method, path, answer)
 
 
 def _typed(schema: str) -> dict[str, str]:
@@ -114,50 +111,7 @@ def _config(subject: str | None) -> str:
     return f"/config/{quote(subject, safe='')}" if subject else "/config"
 
 
-def _json(response: requests.Response) -> Any:
-    try:
-        return response.json()
-    except requests.JSONDecodeError as error:
-        raise StackError(
-            "registry-refused",
-            f"{response.url} answers, but is no schema registry",
-            context=response.text[:200],
-            hint="SCHEMA_REGISTRY_PORT in .env: does another program use it?",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
-
-
-def _refusal(method: str, path: str, response: requests.Response) -> StackError:
-    try:
-        message = str(response.json().get("message", ""))
-    except (requests.JSONDecodeError, AttributeError):
-        message = response.text[:300]
-    if response.status_code == _INCOMPATIBLE:
-        return StackError(
-            "contract-incompatible",
-            f"the registry refuses {path.split('/')[2]}: it breaks the promise of the subject's level (409)",
-            context=_reasons(message),
-            hint="give a new field a default, keep the types of the old ones; invoke contracts check",
-        )
-    client_fault = response.status_code < 500  # noqa: PLR2004 - RFC 9110: 5xx is the server's
-    return StackError(
-        "registry-refused",
-        f"the registry answers {response.status_code} to {method} {path}",
-        context=message or None,
-        exit_code=ExitCode.FINDINGS if client_fault else ExitCode.ENVIRONMENT,
-    )
-
-
 def _reasons(message: str) -> str:
     """Return the differences in the registry's message, one a line, without the Java class before them."""
     _, _, listed = message.partition("list of diff types: [")
     return "\n".join(listed.rstrip("]").split(", ")) if listed else message
-
-
-def _cause(error: BaseException) -> str:
-    """Return the innermost reason: `requests` wraps it three times."""
-    while (inner := getattr(error, "reason", None) or (error.args[0] if error.args else None)) is not None:
-        if not isinstance(inner, BaseException):
-            break
-        error = inner
-    return f"{type(error).__name__}: {error}"

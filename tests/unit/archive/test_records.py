@@ -67,7 +67,6 @@ def registry(contract: Contract) -> Iterator[Registry]:
         for version in contract.versions:
             client.register(contract.subject, version.compact)
         yield client
-        client.session.close()
 
 
 @pytest.fixture

@@ -38,9 +38,7 @@ def fake() -> FakeWorker:
 @pytest.fixture
 def worker(fake: FakeWorker) -> Iterator[Worker]:
     with serve(fake) as url:
-        client = Worker(url, clock=Clock())
-        yield client
-        client.session.close()
+        yield Worker(url, clock=Clock())
 
 
 def connector(name: str = "archive", **config: str) -> Connector:

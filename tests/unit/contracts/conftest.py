@@ -80,6 +80,4 @@ def fake() -> FakeRegistry:
 @pytest.fixture
 def registry(fake: FakeRegistry) -> Iterator[Registry]:
     with serve(fake) as url:
-        client = Registry(url)
-        yield client
-        client.session.close()
+        yield Registry(url)

@@ -136,5 +136,5 @@ class Stranger:
 
 
 def test_another_program_on_the_port_is_recognised() -> None:
-    with serve(Stranger()) as url, pytest.raises(StackError, match="no schema registry"):
+    with serve(Stranger()) as url, pytest.raises(StackError, match="is not the schema registry"):
         Registry(url).subjects()

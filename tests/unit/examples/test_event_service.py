@@ -76,7 +76,6 @@ def contracts() -> Iterator[Contracts]:
         registry = Registry(url)
         for version in found.versions:
             registry.register(found.subject, version.compact)
-        registry.session.close()
         yield Contracts(url)
 
 

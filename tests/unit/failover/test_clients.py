@@ -24,10 +24,14 @@ from backbone.failover.consumer import Reader, Sessions
 from backbone.failover.history import Record
 from backbone.failover.journal import Journal, load
 from backbone.failover.producer import Writer, produce
+from backbone.kafka_network import NetClient
+from examples import event_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from kafka.net.compat import KafkaNetClient
 
     from backbone.failover.history import History
 
@@ -232,11 +236,9 @@ def test_one_commit_at_a_time_and_only_confirmed_ones_count(tmp_path: Path, monk
     assert [commit.offset for commit in load(tmp_path).commits] == [3]
 
 
-@pytest.mark.parametrize(
-    "settings", [clients.FAILOVER_PRODUCER, clients.FAILOVER_CONSUMER, clients.producer_settings(["127.0.0.1:1"])]
-)
-def test_a_leader_that_the_metadata_does_not_list_is_not_ready_yet(settings: dict[str, Any]) -> None:
-    client = settings["kafka_client"](bootstrap_servers="127.0.0.1:1")
+@pytest.mark.parametrize("network", [NetClient, event_service.Network])
+def test_a_leader_that_the_metadata_does_not_list_is_not_ready_yet(network: type[KafkaNetClient]) -> None:
+    client = network(bootstrap_servers="127.0.0.1:1")
     try:
         client.maybe_connect(7)
         assert isinstance(client.send(7, object()).exception, NodeNotReadyError)

@@ -1,0 +1,74 @@
+"""Every Kafka client comes from one place, with the same cure and the same error when no broker answers."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kafka.errors import KafkaTimeoutError
+
+from backbone import clients
+from backbone.errors import ExitCode, StackError
+from backbone.kafka_network import NetClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Recorder:
+    """Stands in for a class of kafka-python and keeps the settings that it is made with."""
+
+    made: dict[str, Any]
+
+    def __init__(self, **settings: Any) -> None:
+        Recorder.made = settings
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "open_client"),
+    [
+        ("kafka.KafkaProducer", clients.producer),
+        ("kafka.KafkaConsumer", clients.consumer),
+        ("kafka.admin.KafkaAdminClient", lambda bootstrap: clients.admin(bootstrap).__enter__()),
+    ],
+)
+def test_every_client_has_the_cured_network(
+    name: str, open_client: Callable[[list[str]], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(name, Recorder)
+    open_client(["127.0.0.1:1"])
+    assert Recorder.made["kafka_client"] is NetClient
+    assert Recorder.made["bootstrap_servers"] == ["127.0.0.1:1"]
+
+
+def test_no_other_module_makes_a_client() -> None:
+    files = [path for folder in ("backbone", "scripts", "tests") for path in (ROOT / folder).rglob("*.py")]
+    makers = {path.relative_to(ROOT).as_posix() for path in files if "bootstrap_servers=" in path.read_text()}
+    assert makers - {"tests/unit/failover/test_clients.py", "tests/unit/test_clients.py"} == {"backbone/clients.py"}
+
+
+@pytest.mark.parametrize("open_client", [clients.producer, clients.consumer])
+def test_without_a_broker_the_addresses_are_told(open_client: Callable[..., object]) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    with pytest.raises(StackError, match="no-broker") as caught:
+        open_client([address], bootstrap_timeout_ms=100)
+    assert caught.value.exit_code is ExitCode.ENVIRONMENT
+    assert address in caught.value.message
+
+
+def test_what_the_library_raises_becomes_one_error() -> None:
+    with (
+        pytest.raises(StackError, match="not-sent: nothing was sent") as caught,
+        clients.errors_as("not-sent", "nothing was sent"),
+    ):
+        raise KafkaTimeoutError("expired")
+    assert caught.value.context == "KafkaTimeoutError: expired"
