@@ -6,11 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
-import avro.schema
-from avro.errors import AvroException
-
-from backbone.events.contracts import jsonschemas
-from backbone.events.contracts.compatibility import breaks
+from backbone.events.contracts import avrotypes, jsonschemas, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +21,8 @@ def _missing(what: str, code: int = 40401) -> tuple[int, object]:
 def _breaks(new: str, old: str, *, is_json: bool) -> Iterable[tuple[tuple[str, ...], str]]:
     if is_json:
         return jsonschemas.breaks(json.loads(new), json.loads(old))
-    return breaks(avro.schema.parse(new), avro.schema.parse(old))
+    found = resolution.breaks(avrotypes.read(json.loads(new)), avrotypes.read(json.loads(old)))
+    return [(each.place, each.reason) for each in found]
 
 
 class FakeRegistry:
@@ -85,8 +82,8 @@ class FakeRegistry:
         ids = self.subjects.setdefault(subject, [])
         try:
             if not is_json:
-                avro.schema.parse(text)
-        except AvroException:
+                avrotypes.read(json.loads(text))
+        except ValueError:
             return 422, {"error_code": 42201, "message": "Failed to discover artifact type from content."}
         if text in self.schemas and self.schemas.index(text) + 1 in ids:
             return 200, {"id": self.schemas.index(text) + 1}

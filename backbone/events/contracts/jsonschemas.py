@@ -13,10 +13,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from jsonschema import Draft7Validator
-from jsonschema.exceptions import SchemaError
+from jsonschema.exceptions import SchemaError, ValidationError
 
+from backbone.events.contracts.jsontext import Violation, cut, join
 from backbone.events.contracts.positions import line_of
-from backbone.events.contracts.values import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,8 +49,28 @@ class JsonConverter(NamedTuple):
 
     def convert(self, value: object) -> tuple[Any, list[Violation]]:
         """Return the value and everything that the contract does not allow."""
-        errors = sorted(Draft7Validator(self.schema).iter_errors(value), key=lambda error: str(error.absolute_path))
-        return value, [Violation(".".join(map(str, error.absolute_path)), error.message) for error in errors]
+        try:
+            errors = sorted(Draft7Validator(self.schema).iter_errors(value), key=lambda each: str(each.absolute_path))
+            return value, [violation for error in errors for violation in _violations(error)]
+        except (ArithmeticError, RecursionError) as error:  # a limit such as multipleOf meets a number of 300 digits
+            return value, [Violation("", f"cannot be judged: {error}")]
+
+
+def _violations(error: ValidationError) -> Iterator[Violation]:
+    """Yield what an error says, each with the field that it is about."""
+    path = ""
+    for step in error.absolute_path:
+        path = f"{path}[{step}]" if isinstance(step, int) else join(path, step)
+    if error.validator == "required":
+        yield Violation(join(path, error.message.split("'")[1]), "is missing")
+    elif error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        names = list(error.schema.get("properties", ())) if isinstance(error.schema, dict) else []
+        unknown = [name for name in error.instance if name not in names]
+        yield from (
+            Violation(join(path, name), f"is not in the contract; it has {', '.join(names)}") for name in unknown
+        )
+    else:
+        yield Violation(path, cut(error.message, 200))
 
 
 def schema_error(schema: object, text: str) -> tuple[str, int] | None:

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
-
-    from backbone.events.contracts.positions import Step
 
 Level: TypeAlias = Literal[
     "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"
@@ -103,40 +100,3 @@ def is_json_schema(schema: object) -> bool:
 def canonical(schema: object) -> str:
     """Return a JSON value as one line with sorted keys."""
     return json.dumps(schema, sort_keys=True, separators=(",", ":"))
-
-
-def field_steps(schema: object, names: Sequence[str]) -> list[Step]:
-    """Return the way through a schema's JSON to a field named by the records it is in, as far as it goes."""
-    steps: list[Step] = []
-    node = schema
-    for name in names:
-        record_steps, record = _record_in(node)
-        if record is None:
-            break
-        at = next((i for i, field in enumerate(record["fields"]) if field["name"] == name), None)
-        steps += [*record_steps, "fields"]
-        if at is None:
-            break
-        steps.append(at)
-        node = record["fields"][at].get("type")
-        steps.append("type")
-    if steps and steps[-1] == "type":
-        steps.pop()
-    return steps
-
-
-def _record_in(node: object) -> tuple[list[Step], dict[str, Any] | None]:
-    """Return the first record inside a type: itself, or in a union, an array, a map or a wrapped type."""
-    if isinstance(node, dict):
-        if node.get("type") in ("record", "error"):
-            return [], node
-        for key in ("items", "values", "type"):
-            if isinstance(node.get(key), dict | list):
-                steps, record = _record_in(node[key])
-                return [key, *steps], record
-    if isinstance(node, list):
-        for index, branch in enumerate(node):
-            steps, record = _record_in(branch)
-            if record is not None:
-                return [index, *steps], record
-    return [], None

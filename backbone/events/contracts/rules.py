@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import copy
 import re
 from typing import TYPE_CHECKING, Any
 
-import avro.schema
 import fastavro
-from avro.errors import AvroException
-from fastavro.schema import SchemaParseException, UnknownType
+from fastavro.schema import SchemaParseException
 
-from backbone.events.contracts import jsonschemas
+from backbone.events.contracts import avrotypes, jsonschemas, values
 from backbone.events.contracts.model import Contract, Finding, Version
 from backbone.events.contracts.positions import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backbone.events.contracts.avrotypes import Type
     from backbone.events.contracts.positions import Step
 
 _FIELD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -26,31 +25,34 @@ _SYMBOL = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
 
 def schema_error(schema: object, text: str) -> tuple[str, int] | None:
-    """Return why this is no Avro schema and the line, None if it is one.
-
-    Names and duplicates are judged by the Avro project's parser, the types of defaults by fastavro's.
-    """
+    """Return why this is no Avro schema and the line, None if it is one; the defaults are judged with it."""
     try:
-        fastavro.parse_schema(schema)  # type: ignore[arg-type]  # any JSON: what it makes of it is the question
-        avro.schema.parse(json.dumps(schema))
-    except UnknownType as error:
-        name = str(error.name).rpartition(".")[2]  # fastavro puts the namespace before it
-        return f"unknown type {name!r}", _line_with(text, name)
-    except (AvroException, SchemaParseException, ValueError, KeyError, TypeError) as error:
-        words = str(error).splitlines()[0]
-        return words, _line_with(text, *re.findall(r"[\"'<]([\w.-]+)[\"'>]", words), *re.findall(r"[\w-]+", words))
-    if not isinstance(schema, dict) or schema.get("type") != "record":
-        return "the schema of a topic's values is a record", 1
+        root = avrotypes.read(schema)
+        if root.kind != "record":
+            return "the schema of a topic's values is a record", 1
+        _judge_defaults(root)
+        fastavro.parse_schema(copy.deepcopy(schema))  # type: ignore[arg-type]  # the one that writes has to take it too
+    except avrotypes.SchemaError as error:
+        return str(error), line_of(text, error.steps)
+    except (SchemaParseException, ValueError, KeyError, TypeError) as error:
+        return str(error).splitlines()[0], 1
     return None
 
 
-def _line_with(text: str, *words: str) -> int:
-    """Return the line of the first of some quoted words that the text has; a parser says what, not where."""
-    for word in words:
-        for number, line in enumerate(text.splitlines(), 1):
-            if f'"{word.strip(chr(34))}"' in line:
-                return number
-    return 1
+def _judge_defaults(root: Type) -> None:
+    """Raise SchemaError for the first default that is no value of its field's type."""
+    left, seen = [root], {root.name}
+    while left:
+        kind = left.pop()
+        for field in kind.fields:
+            if field.has_default:
+                try:
+                    values.default(field.type, field.default)
+                except ValueError as error:
+                    raise avrotypes.SchemaError(field.steps, f"{field.name}: {error}") from error
+        parts = [*kind.parts, *(field.type for field in kind.fields)]
+        left += [part for part in parts if not part.name or part.name not in seen]
+        seen |= {part.name for part in parts}
 
 
 def check(contract: Contract) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import struct
@@ -9,12 +10,32 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import fastavro
+from fastavro import _read_py
+from fastavro.read import LOGICAL_READERS
+from fastavro.schema import SchemaParseException
 
 from backbone.errors import StackError
+from backbone.events.contracts import avrotypes
 from backbone.events.contracts.model import is_json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+
+def _tolerant(read: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a reader of a logical type give the plain number where Python has no such date or time; Avro has."""
+
+    def reader(data: Any, *schemas: Any) -> Any:
+        try:
+            return read(data, *schemas)
+        except (OverflowError, ValueError):
+            return data
+
+    return reader
+
+
+for _name in [name for name in LOGICAL_READERS if "time" in name or "date" in name]:
+    LOGICAL_READERS[_name] = _tolerant(LOGICAL_READERS[_name])
 
 _HEADER = struct.Struct(">bI")
 _MAGIC = 0
@@ -42,7 +63,7 @@ class Decoder:
     """Reads records of whatever schemas they name; each is looked up once."""
 
     lookup: Callable[[int], dict[str, Any] | None]
-    _schemas: dict[int, Any] = field(default_factory=dict)
+    _readers: dict[int, Callable[[io.BytesIO], Any]] = field(default_factory=dict)
 
     def decode(self, raw: bytes) -> dict[str, Any]:
         """Return the record.
@@ -59,9 +80,8 @@ class Decoder:
         buffer = io.BytesIO(raw)
         buffer.seek(_HEADER.size)
         try:
-            schema = self._schema(schema_id)
-            record = json.load(buffer) if is_json_schema(schema) else fastavro.schemaless_reader(buffer, schema, None)
-        except (EOFError, IndexError, UnicodeDecodeError, ValueError, OverflowError) as error:
+            record = self._reader(schema_id)(buffer)
+        except (EOFError, LookupError, ValueError, ArithmeticError, RecursionError, SchemaParseException) as error:
             raise StackError(
                 "undecodable",
                 f"the value says it has schema {schema_id}, and does not follow it",
@@ -73,8 +93,8 @@ class Decoder:
             raise StackError("undecodable", f"schema {schema_id} is no record")
         return record
 
-    def _schema(self, schema_id: int) -> Any:
-        if schema_id not in self._schemas:
+    def _reader(self, schema_id: int) -> Callable[[io.BytesIO], Any]:
+        if schema_id not in self._readers:
             schema = self.lookup(schema_id)
             if schema is None:
                 raise StackError(
@@ -82,8 +102,23 @@ class Decoder:
                     f"the registry knows no schema {schema_id}",
                     hint="was it written with another registry? invoke contracts drift",
                 )
-            self._schemas[schema_id] = schema if is_json_schema(schema) else fastavro.parse_schema(schema)
-        return self._schemas[schema_id]
+            self._readers[schema_id] = _reader(schema)
+        return self._readers[schema_id]
+
+
+def _reader(schema: dict[str, Any]) -> Callable[[io.BytesIO], Any]:
+    """Return what reads a value of a schema; ValueError if the schema is none that can be read here.
+
+    A type that contains itself is read by fastavro's Python code: its compiled code has no limit for the depth, and a
+    value of a few kilobytes ends the process (segmentation fault).
+    """
+    if is_json_schema(schema):
+        return json.load
+    parsed = fastavro.parse_schema(copy.deepcopy(schema))
+    read = (
+        _read_py.schemaless_reader if avrotypes.contains_itself(avrotypes.read(schema)) else fastavro.schemaless_reader
+    )
+    return lambda buffer: read(buffer, parsed, None)
 
 
 def _guess(raw: bytes) -> str:

@@ -43,7 +43,7 @@ def test_a_field_with_a_default_may_be_added(folder: Folder) -> None:
         (
             "BACKWARD",
             record(field("order_id"), field("total", "string")),
-            "total: reader type: string not compat",
+            "total: it was int and is string",
         ),
         ("BACKWARD", record(*V1["fields"], name="Purchase"), "renamed from shop.Order to shop.Purchase"),
     ],
@@ -57,7 +57,7 @@ def test_a_broken_promise_names_the_field_and_its_line(
     assert found[0].file.name == "v2.avsc"
     field_name = found[0].message.split(":")[0]
     line = found[0].file.read_text().splitlines()[found[0].line - 1]
-    assert found[0].line == 1 or field_name in line or '"fields"' in line or line.strip() == "{"
+    assert found[0].line == 1 or field_name in line or '"fields"' in line or '"type"' in line or line.strip() == "{"
 
 
 @pytest.mark.parametrize("level", ["NONE", "FORWARD"])
@@ -100,7 +100,7 @@ def test_a_break_inside_a_nested_record_is_named_with_its_way(folder: Folder) ->
 
     found = folder.contract(address("int"), address("string")).findings()
     assert found[0].message.startswith("address.zip_code: ")
-    assert '"zip_code"' in found[0].file.read_text().splitlines()[found[0].line]
+    assert found[0].file.read_text().splitlines()[found[0].line - 1].strip() == '"type": "string",'
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,12 @@ def test_a_break_inside_a_nested_record_is_named_with_its_way(folder: Folder) ->
     [
         (['{"type": "record",\n "name"'], "json-syntax", "column"),
         ([record(field("order_id", "strin"))], "avro-schema", "unknown type 'strin'"),
-        ([record(field("order_id"), field("n", "int", default="x"))], "avro-schema", "Default value <x>"),
-        ([record(field("order_id"), field("order_id"))], "avro-schema", "order_id already in use"),
+        (
+            [record(field("order_id"), field("n", "int", default="x"))],
+            "avro-schema",
+            'n: expected a whole number, found "x"',
+        ),
+        ([record(field("order_id"), field("order_id"))], "avro-schema", "two fields 'order_id'"),
         (['"string"'], "avro-schema", "is a record"),
         ([record(field("order_id", "int"))], "key-field", "no string field"),
         ([record(field("order_id"), field("orderTotal"))], "name-style", "snake_case"),
