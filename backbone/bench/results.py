@@ -12,6 +12,7 @@ import jsonschema
 from backbone.bench import document, page, samples
 from backbone.bench.histogram import write_log
 from backbone.errors import ExitCode, StackError
+from backbone.pages.render import html, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,8 +50,9 @@ def save(folder: Path, report: Mapping[str, Any], measurements: Sequence[Sequenc
         for measurement in repeats:
             _save_raw(folder / raw_name(number, measurement.repeat), measurement)
     (folder / REPORT).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / "index.html").write_text(page.html(report), encoding="utf-8")
-    (folder / "report.md").write_text(page.markdown(report), encoding="utf-8")
+    made = page.page(report)
+    (folder / "index.html").write_text(html(made), encoding="utf-8")
+    (folder / "report.md").write_text(markdown(made), encoding="utf-8")
     _point_latest(folder)
 
 

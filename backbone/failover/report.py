@@ -8,8 +8,9 @@ from xml.etree import ElementTree as ET  # only written, never parsed
 
 import jsonschema
 
-from backbone.failover import page
 from backbone.failover.checker import describe
+from backbone.failover.page import page
+from backbone.pages.render import html
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def write(report: Mapping[str, Any], folder: Path, schema: Path) -> Path:
-    """Write report.json, report.html and junit.xml to a folder; return the page.
+    """Write report.json, index.html and junit.xml to a folder; return the page.
 
     Raises jsonschema.ValidationError if the report is not what the schema promises: a mistake of ours.
     """
     jsonschema.validate(report, json.loads(schema.read_text(encoding="utf-8")))
     (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     ET.ElementTree(junit(report)).write(folder / "junit.xml", encoding="utf-8", xml_declaration=True)
-    path = folder / "report.html"
-    path.write_text(page.render(report), encoding="utf-8")
+    path = folder / "index.html"
+    path.write_text(html(page(report)), encoding="utf-8")
     return path
 
 

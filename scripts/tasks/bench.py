@@ -151,12 +151,13 @@ def _java() -> Java:
 
 def _render(done: Done, *, json: bool) -> ExitCode:
     from backbone import console
-    from backbone.bench import page
+    from backbone.bench.page import page
+    from backbone.pages.render import markdown
 
     if json:
         console.print_json(done.report)
     else:
-        console.data.print(page.markdown(done.report), markup=False)
+        console.data.print(markdown(page(done.report)), markup=False)
     console.say(f"report: {done.folder / 'index.html'}")
     verdict = done.report["verdict"]
     if not verdict["conclusive"]:

@@ -177,12 +177,12 @@ def _show(report: Mapping[str, Any], page: Path) -> None:
     rows = [
         (
             *(kind["kind"], kind["hit"], kind["faults"]),
-            *(round(kind["write_stall_ms"][key]) for key in ("p50", "p95")),
-            *(round(kind["read_stall_ms"][key]) for key in ("p50", "p95")),
+            *(round(kind["write_stall_ms"][key]) for key in ("p50", "max")),
+            *(round(kind["read_stall_ms"][key]) for key in ("p50", "max")),
         )
         for kind in report["kinds"]
     ]
-    console.print_table(("FAULT", "HIT", "N", "WRITE P50", "P95", "READ P50", "P95"), rows, title="stalls, ms")
+    console.print_table(("FAULT", "HIT", "N", "WRITE P50", "WORST", "READ P50", "WORST"), rows, title="stalls, ms")
     for run in report["runs"]:
         moved = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in run["changes"].items())
         console.say(f"{run['name']}: {moved} while {run['counts']['sent']} records were sent")

@@ -37,7 +37,7 @@ def test_the_quick_run_is_valid(cluster: Checkout) -> None:
     assert report["profile"]["broker.session.timeout.ms"] == "1500"
     assert not any(report["violations"].values())
     folders = list((cluster.root / "results" / "failover").iterdir())
-    assert {"report.html", "report.json", "junit.xml"} <= {path.name for path in folders[0].iterdir()}
+    assert {"index.html", "report.json", "junit.xml"} <= {path.name for path in folders[0].iterdir()}
     assert _first_assignment(folders[0]) == [0, 1, 2]
 
 

@@ -7,17 +7,19 @@ import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
 
-from backbone.bench import document, page, report, results
+from backbone.bench import document, report, results
 from backbone.bench.baseline import Figure, Floor
+from backbone.bench.page import page
 from backbone.bench.session import Cell, WarmUp
 from backbone.bench.statistics import RatePoint
 from backbone.bench.worker import Load
 from backbone.errors import StackError
+from backbone.pages.chart import Chart
+from backbone.pages.render import html, markdown
 from tests import ROOT
 from tests.unit.bench.builders import constantly, measurement, samples, without
 
@@ -98,7 +100,7 @@ def test_a_lost_record_voids_the_session_and_shows_as_infinite() -> None:
     assert not built["verdict"]["valid"]
     assert not built["verdict"]["met_01"]
     assert built["cells"][0]["spans"]["end_to_end"]["p99"] is None
-    assert "∞" in page.markdown(built)
+    assert "∞" in markdown(page(built))
     jsonschema.validate(built, json.loads(SCHEMA.read_text()))
 
 
@@ -107,7 +109,7 @@ def test_quantiles_without_enough_records_are_left_out() -> None:
     assert "p99" not in summary
     assert summary["p95"] == 1.0
     assert "p99" in document.summary([1e6] * 10_000)
-    assert "n/a" in page.markdown(made(5.0))
+    assert "n/a" in markdown(page(made(5.0)))
 
 
 def test_repeats_are_joined_not_averaged() -> None:
@@ -124,26 +126,36 @@ def test_a_curve_ends_at_the_maximum() -> None:
 
 
 def test_the_page_stands_alone() -> None:
-    text = page.html(made(5.0, 6.0))
+    text = html(page(made(5.0, 6.0)))
     assert not re.search(r"<script|<link|src=|https?://(?!www\.w3\.org)", text)
     assert "MET-01 holds" in text
 
 
-def test_every_chart_is_well_formed() -> None:
-    charts = re.findall(r"<svg.*?</svg>", page.html(made(5.0, 6.0)), flags=re.DOTALL)
-    assert len(charts) >= 4
+def test_the_limit_is_named_in_the_legend_of_every_picture() -> None:
+    blocks = page(made(5.0, 6.0)).blocks
+    charts = [block for each in blocks for block in getattr(each, "blocks", [each]) if isinstance(block, Chart)]
+    assert len(charts) == 3
     for chart in charts:
-        assert len(ET.fromstring(chart).findall("polyline")) >= 1  # noqa: S314 - our own text
+        assert any("MET-01: 100 ms" in name for _, name in chart.legend())
+
+
+def test_a_sweep_shows_a_line_for_each_size() -> None:
+    cells = [
+        measurement(samples(10_000), cell=Cell(Load(rate, size, 10))) for size in (100, 1024) for rate in (500, 1000)
+    ]
+    built = report.build(replace(session(), mode="sweep"), [[each] for each in cells])
+    chart = next(block for block in page(built).blocks if isinstance(block, Chart))
+    assert [(line.name, len(line.points)) for line in chart.lines] == [("100 B", 2), ("1,024 B", 2)]
 
 
 def test_words_from_outside_are_escaped() -> None:
     built = {**made(5.0), "engine": "<b>&"}
-    assert "&lt;b&gt;&amp;" in page.html(built)
+    assert "&lt;b&gt;&amp;" in html(page(built))
 
 
 def test_failed_gates_are_shown_with_their_meaning() -> None:
     built = report.build(session(), [[measurement(samples(10_000, delay_ms=2.5))]])
-    text = page.markdown(built)
+    text = markdown(page(built))
     assert "the figures are too high" in text
     assert "the client was saturated" in text
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from backbone.failover import page, report
+from backbone.failover import report
+from backbone.failover.page import headline, latency, page
 from backbone.failover.result import combine, summarize
+from backbone.pages.render import html
 from tests.unit.failover.samples import BREAKS, FAULT, RECOVERED, SOUND
 from tests.unit.failover.test_stalls import outage
 
@@ -69,18 +71,27 @@ def test_junit_fails_what_is_broken_and_only_that() -> None:
 
 def test_the_page_shows_text_as_text() -> None:
     hostile = replace(RECOVERED, faults=(replace(FAULT, evidence="<script>alert(1)</script>"),))
-    html = page.render(made(hostile))
-    assert "<script>" not in html
-    assert "&lt;script&gt;" in html
+    text = html(page(made(hostile)))
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
 
 
 def test_the_chart_marks_what_happened_and_not_what_did_not() -> None:
     (fault,) = made(outage())["runs"][0]["faults"]
-    assert all(f">{name}</text>" in page.chart(fault) for name in ("fault", "fenced", "leader", "first_ack"))
+
+    def named() -> str:
+        return " ".join(name for chart in latency(fault) for _, name in chart.legend())
+
+    assert all(words in named() for words in ("fault", "left out by", "new leader", "acknowledged again after"))
     fault["timeline_ms"]["fenced"] = None
-    assert ">fenced</text>" not in page.chart(fault)
+    assert "left out by" not in named()
 
 
 def test_the_headline_counts() -> None:
-    assert "1 of 1 faults of 1 kinds proved" in page.headline(made(RECOVERED))
-    assert "1 lost" in page.headline(made(BREAKS["L1"][0]))
+    assert "1 of 1 faults of 1 kinds proved" in headline(made(RECOVERED))
+    assert "1 lost" in headline(made(BREAKS["L1"][0]))
+
+
+def test_a_bound_is_told_when_it_says_something() -> None:
+    assert "confidence" not in headline(made(RECOVERED, RECOVERED))
+    assert "fewer than 10.0% of such faults" in headline(made(*[RECOVERED] * 30))

@@ -1,0 +1,38 @@
+"""From a page to text: HTML that stands alone in one file, or Markdown without the charts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from backbone.pages.model import shown
+
+if TYPE_CHECKING:
+    from backbone.pages.model import Page
+
+
+def _environment(*, html: bool) -> Environment:
+    made = Environment(
+        loader=PackageLoader("backbone.pages"),
+        autoescape=html,  # noqa: S701 - off for Markdown only, which has no tags
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["shown"] = shown
+    return made
+
+
+_HTML, _MARKDOWN = _environment(html=True), _environment(html=False)
+
+
+def html(page: Page) -> str:
+    """Return a page as HTML: no script, no font, no network, so that it can be kept and sent."""
+    return _HTML.get_template("page.html").render(page=page)
+
+
+def markdown(page: Page) -> str:
+    """Return its words and tables as Markdown."""
+    return _MARKDOWN.get_template("page.md").render(page=page)
