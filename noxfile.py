@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent
 LOCK = ROOT / "requirements" / "dev.txt"
 TOOLS = ROOT / ".nox" / "dev" / "bin"
+UNIT = ("tests/unit", "tests/lint")
 E2E = tuple(f"tests/e2e/test_{name}.py" for name in ("newcomer", "tasks", "faults", "lint_truth"))
 STAGES = ("schema", "policy", "config", "security", "workflows")
 
@@ -63,10 +64,11 @@ def dev(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["dev"], tags=["static"])
 def lint(session: nox.Session) -> None:
-    """Check style (ruff), layers (import-linter) and YAML (yamllint)."""
+    """Check style (ruff), layers (import-linter), dead code (vulture) and YAML (yamllint)."""
     run(session, "ruff", "check")
     run(session, "ruff", "format", "--check")
     run(session, "lint-imports", "--no-cache")
+    run(session, "vulture")
     run(session, "yamllint", "--strict", ".")
 
 
@@ -78,8 +80,29 @@ def types(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["dev"])
 def unit(session: nox.Session) -> None:
-    """Run the tests that need no cluster."""
-    run(session, "pytest", "tests/unit", "tests/lint", *session.posargs)
+    """Run the tests that need no cluster, on two processes."""
+    run(session, "pytest", "--numprocesses", "2", *UNIT, *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def coverage(session: nox.Session) -> None:
+    """Run the unit tests and measure the lines and branches they execute; under the floor of pyproject.toml it fails."""
+    run(session, "pytest", "--numprocesses", "2", "--cov", *UNIT, *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def histories(session: nox.Session) -> None:
+    """Judge 10,000 random failover histories by the checker and by the definitions: both must find the same."""
+    run(
+        session,
+        "pytest",
+        "tests/unit/failover/test_checker.py",
+        "-k",
+        "random",
+        "--histories",
+        "10000",
+        *session.posargs,
+    )
 
 
 @nox.session(venv_backend="none", requires=["dev"], tags=["static"])

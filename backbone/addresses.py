@@ -30,11 +30,6 @@ class Listener:
     text: str
 
     @property
-    def binds_all(self) -> bool:
-        """Whether the host means every address of the machine."""
-        return self.host in ANY_ADDRESS
-
-    @property
     def is_loopback(self) -> bool:
         """Whether only the same network namespace reaches the host."""
         return self.host in LOOPBACK

@@ -34,10 +34,6 @@ class Interval:
     low: float
     high: float
 
-    def contains(self, value: float) -> bool:
-        """Return whether the value lies within, ends included."""
-        return self.low <= value <= self.high
-
 
 def quantile(ordered: Sequence[float], q: float) -> float:
     """Return the nearest-rank quantile of ascending values: the smallest that q of all do not exceed."""

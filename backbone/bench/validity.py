@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from backbone.bench.clock import OFFSET_LIMIT_NS
 from backbone.bench.histogram import AGREEMENT, disagreement
 from backbone.bench.samples import NEVER
-from backbone.bench.statistics import QUANTILES, enough, quantile, slope
+from backbone.bench.statistics import QUANTILES, quantile, slope
 
 if TYPE_CHECKING:
     from backbone.bench.run import Run
@@ -80,11 +80,6 @@ def gates(run: Run, measured: Samples, before: Topology, after: Topology, *, rep
 def repeat_gates(run: Run, measured: Samples) -> list[Gate]:
     """Return the gates that need no cluster: those of a run against the echo stub."""
     return gates(run, measured, {}, {})
-
-
-def sample_gate(count: int, q: float) -> Gate:
-    """Return whether there are enough records for a quantile."""
-    return Gate("samples", enough(count, q), str(count), f"enough for p{q * 100:g}", "too short a run for its tail")
 
 
 def _clocks(run: Run) -> Gate:

@@ -21,7 +21,6 @@ class EngineFacts:
     memory: int
     log_drivers: tuple[str, ...] = ("json-file",)
     clock_skew: float = 0.0
-    security: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,11 +125,6 @@ class Workload:
         """Wait for a producer's first acknowledgement or a consumer's first delivery."""
         self.wait_for(role, {"producer": '["ok"', "consumer": '["deliver"'}[role])
 
-    def wait_for_journal(self, role: str, timeout: float = 60.0) -> None:
-        """Wait until a process has begun to write down what it does."""
-        path = self.folder / f"{self.processes[role].name}.jsonl"
-        wait_until(path.exists, what=path.name, timeout=timeout, interval=0.02)
-
     def abandon(self) -> None:
         """Kill whatever still runs: the way out of a failed run."""
         for process in self.processes.values():

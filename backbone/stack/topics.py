@@ -168,13 +168,6 @@ def delete(client: KafkaAdminClient, name: str) -> None:
         ) from error
 
 
-def plan_file(path: Path, bootstrap: Sequence[str]) -> tuple[Change, ...]:
-    """Return what differs between a file and a cluster."""
-    wanted = read(path)
-    with clients.admin(bootstrap) as client:
-        return plan(wanted, describe(client))
-
-
 def apply_file(path: Path, bootstrap: Sequence[str]) -> tuple[Change, ...]:
     """Make a cluster's topics what a file says and return what was changed."""
     wanted = read(path)

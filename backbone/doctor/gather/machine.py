@@ -35,7 +35,6 @@ def engine(stack: Stack) -> EngineFacts:
         memory=int(info.get("MemTotal", 0)),
         log_drivers=tuple((info.get("Plugins") or {}).get("Log") or ()),
         clock_skew=_skew(str(info.get("SystemTime", "")), datetime.now(UTC)),
-        security=tuple(info.get("SecurityOptions") or ()),
     )
 
 

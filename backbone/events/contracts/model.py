@@ -52,13 +52,6 @@ class Version:
         """True for JSON Schema, false for Avro."""
         return is_json_schema(self.schema)
 
-    @property
-    def field_names(self) -> tuple[str, ...]:
-        """The names of the record's fields, in order."""
-        if self.is_json:
-            return tuple(self.schema["properties"])
-        return tuple(field["name"] for field in self.schema["fields"])
-
 
 @dataclass(frozen=True, slots=True)
 class Contract:

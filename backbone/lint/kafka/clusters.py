@@ -321,12 +321,6 @@ def brokers(project: Project) -> Iterator[Node]:
         yield from cluster.brokers
 
 
-@lru_cache(maxsize=4)
-def brokers_by_name(project: Project) -> Mapping[str, Node]:
-    """Return every broker by its service's name."""
-    return {broker.name: broker for broker in brokers(project)}
-
-
 def nodes(project: Project) -> Iterator[Node]:
     """Yield every node of every cluster."""
     for cluster in clusters(project):

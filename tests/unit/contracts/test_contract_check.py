@@ -31,7 +31,7 @@ def test_a_field_with_a_default_may_be_added(folder: Folder) -> None:
     v2 = record(field("order_id"), field("total", "long"), field("note", ["null", "string"], default=None))
     loaded = folder.contract(V1, v2).load()
     assert [version.number for version in loaded.contracts[0].versions] == [1, 2]
-    assert loaded.contracts[0].latest.field_names == ("order_id", "total", "note")
+    assert [each["name"] for each in loaded.contracts[0].latest.schema["fields"]] == ["order_id", "total", "note"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from backbone.errors import StackError
 from backbone.failover.journal import Journal, load
 from backbone.failover.workload import Workload
+from backbone.wait import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +22,14 @@ def workload(tmp_path: Path) -> Workload:
     return Workload(tmp_path, journal, "00" * 16, "t", "g", ("127.0.0.1:1",), {}, 3, 300.0, 100)
 
 
+def wait_for_journal(workload: Workload) -> None:
+    """Wait until the observer has begun to write down what it does."""
+    wait_until((workload.folder / f"{workload.processes['observer'].name}.jsonl").exists, what="journal", timeout=60)
+
+
 def test_a_process_ends_with_its_input_and_a_whole_journal(workload: Workload) -> None:
     workload.start("observer")
-    workload.wait_for_journal("observer")
+    wait_for_journal(workload)
     workload.end("observer")
     workload.journal.close()
     assert load(workload.folder).truncated == ()
@@ -31,10 +37,10 @@ def test_a_process_ends_with_its_input_and_a_whole_journal(workload: Workload) -
 
 def test_a_killed_one_is_excused_and_its_successor_has_a_new_name(workload: Workload) -> None:
     workload.start("observer")
-    workload.wait_for_journal("observer")
+    wait_for_journal(workload)
     assert workload.kill("observer") == -9
     workload.start("observer")
-    workload.wait_for_journal("observer")
+    wait_for_journal(workload)
     workload.end("observer")
     workload.journal.close()
     assert load(workload.folder).truncated == ()
@@ -43,7 +49,7 @@ def test_a_killed_one_is_excused_and_its_successor_has_a_new_name(workload: Work
 
 def test_one_that_dies_is_missed_with_its_last_words(workload: Workload) -> None:
     workload.start("observer")
-    workload.wait_for_journal("observer")
+    wait_for_journal(workload)
     workload.require_alive()
     (workload.folder / "observer-0.0.log").write_text("out of memory")
     workload.processes["observer"].popen.kill()
@@ -58,7 +64,7 @@ def test_one_that_dies_is_missed_with_its_last_words(workload: Workload) -> None
 
 def test_one_that_does_not_come_to_its_point_is_quoted(workload: Workload) -> None:
     workload.start("observer")
-    workload.wait_for_journal("observer")
+    wait_for_journal(workload)
     (workload.folder / "observer-0.0.jsonl").write_text('["begin"]\n["assign",[]]\n')
     with pytest.raises(StackError, match="waited 0 s for 1 × deliver") as caught:
         workload.wait_for("observer", "deliver", timeout=0.0)
