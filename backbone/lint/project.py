@@ -165,6 +165,8 @@ class Project:
     require: Requirements = field(default_factory=Requirements)
     profiles: tuple[str, ...] = ()
     """The profiles asked for; empty means every profile there is."""
+    foreign: bool = True
+    """Whether nobody wrote a policy for it: what is a decision of its authors is then no error."""
 
     @cached_property
     def services(self) -> Mapping[str, Service]:

@@ -109,7 +109,8 @@ def run(request: Request) -> Outcome:
 
     rules = engine.load_rules()
     path = request.policy or inputs.directory / "policy.toml"
-    held = policy.load(path, rules) if request.policy or path.is_file() else policy.Policy()
+    governed = bool(request.policy) or path.is_file()
+    held = policy.load(path, rules) if governed else policy.Policy()
     selection = policy.chosen(held.selection, request.select, request.skip, rules, ignores=request.ignores)
     example = inputs.directory / ".env.example"
     if asking.ident:
@@ -123,6 +124,7 @@ def run(request: Request) -> Outcome:
         example=env_file.load(example, {}) if example.is_file() else None,
         require=held.require,
         profiles=request.profiles,
+        foreign=not governed,
     )
     deadline = max(began + BUDGET_S, time.monotonic() + RULES_S)
     result = engine.run(project, selection, rules, deadline=deadline)

@@ -13,7 +13,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -123,7 +123,7 @@ def parse(path: Path, text: str) -> tuple[ComposeFile, ...]:
     if problem := _too_deep(text):
         return (ComposeFile(path, text, problem=problem),)
     try:
-        roots = list(yaml.compose_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        roots = _compose(text)
     except yaml.MarkedYAMLError as error:
         return (ComposeFile(path, text, problem=_syntax(error, text)),)
     except yaml.reader.ReaderError as error:
@@ -132,6 +132,41 @@ def parse(path: Path, text: str) -> tuple[ComposeFile, ...]:
         return (ComposeFile(path, text, problem=Problem(message, where, where + 1)),)
     documents = [_document(path, text, root) for root in roots if not _is_nothing(root)]
     return tuple(documents) or (ComposeFile(path, text),)
+
+
+def _compose(text: str) -> list[Node]:
+    """Return the root of each document of a text."""
+    try:
+        return list(yaml.compose_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except yaml.composer.ComposerError as error:
+        if "duplicate anchor" not in str(error.context or error.problem):
+            raise
+        return list(_Composer(text).nodes())
+
+
+class _Composer(yaml.composer.Composer, yaml.resolver.Resolver):
+    """Composes a text that sets an anchor again, which YAML 1.2 (section 7.1) allows and PyYAML refuses.
+
+    Slower than libyaml's composer, so it is used only where that one gave up; the events are libyaml's all the same.
+    """
+
+    def __init__(self, text: str) -> None:
+        yaml.composer.Composer.__init__(self)
+        yaml.resolver.Resolver.__init__(self)
+        events = getattr(yaml, "CParser", yaml.SafeLoader)(text)
+        self.check_event = events.check_event
+        self.peek_event = events.peek_event
+        self.get_event = events.get_event
+
+    def nodes(self) -> Iterator[Node]:
+        while self.check_node():
+            yield from filter(None, [self.get_node()])
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        event = self.peek_event()
+        if not isinstance(event, yaml.AliasEvent) and getattr(event, "anchor", None):
+            self.anchors.pop(event.anchor, None)
+        return super().compose_node(parent, index)
 
 
 def _document(path: Path, text: str, root: Node) -> ComposeFile:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Assignment", "Document", "EnvFile", "Interpolation", "SourceMap", "Written"]
 
 Path_ = tuple[str | int, ...]
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _APPENDED = frozenset({"ports", "volumes", "expose", "secrets", "configs", "devices", "env_file", "security_opt"})
 """Lists that Compose joins over definitions, the weakest first; any other list replaces the weaker one."""
 
@@ -130,9 +131,21 @@ class SourceMap:
         return cls(*project_files.read(files, scope))
 
     def node(self, *path: str | int) -> Node | None:
-        """Return the node that is the value at a path, None when none is or it is a piece of a list entry."""
+        """Return the node that is the value at a path, None when none is.
+
+        None also for an entry of a list: in `- NAME=VALUE` the value is a piece of the node, and in `- NAME` it is
+        written nowhere, it comes from the shell or the env file.
+        """
         written = self._written(path)
-        return written.node if written and written.start < 0 else None
+        return written.node if written and written.holder is not written.node else None
+
+    def is_passed_through(self, *path: str | int) -> bool:
+        """Say whether a variable's value is in no Compose file: `- NAME`, `NAME:` with nothing, or from an env_file."""
+        written = self._written(path)
+        if written is None:
+            return self._assigned(path) is not None
+        in_list = written.holder is written.node
+        return written.start < 0 if in_list else compose_file.is_plain(written.node) and written.node.value in _NULL
 
     def definitions(self, service: str) -> tuple[Written, ...]:
         """Return where a service is defined, strongest first: each document, then what it extends."""

@@ -24,7 +24,7 @@ GOOD = sorted(CASES.glob("KC*/good*"))
 def marks(folder: Path, code: str) -> set[tuple[str, int]]:
     """Return (file, line) of each place where a project says that a code belongs."""
     found = set()
-    for file in folder.rglob("*"):
+    for file in (path for path in folder.rglob("*") if path.is_file()):
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             match = re.search(r"# flagged( next)?: (\w+)$", line)
             if match and match[2] == code:

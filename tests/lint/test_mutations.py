@@ -164,7 +164,11 @@ MUTATIONS = (
         "    image: redis:7.4.1\n    secrets: [planted]\n",
     ),
     planted("KC506", "    image: kafbat/kafka-ui:latest"),
-    Mutation("KC508", r"    volumes:\n(?=[^\n]*kafka/kafka-2:/var)", "    volumes:\n      - ./a.jar:/opt/a.jar:ro\n"),
+    Mutation(
+        "KC508",
+        r"    volumes:\n(?=[^\n]*kafka/kafka-2:/var)",
+        "    volumes:\n      - ./docker-compose.yml:/opt/a.jar:ro\n",
+    ),
     Mutation("KC601", r"(?<=\n)  profiles: \[messaging\]", "  profiles: [data]"),
     Mutation("KC602", r'(?<=KAFKA_NODE_ID: "3"\n)', "      KAFKA_PROCESS_ROLES: controller\n"),
     Mutation("KC603", KAFKA_2, "\n  kafka-2:\n    networks: !override [default]\n"),

@@ -83,6 +83,8 @@ class Replication:
     text: str
     factor: int
     min_isr: int | None = None
+    command: str = ""
+    """The topic command that asks, "" for a variable."""
 
     @property
     def where(self) -> Span:
@@ -185,19 +187,34 @@ def _topic_commands(service: Service) -> Iterator[Replication]:
             factor = _REPLICATION_FLAG.search(match["rest"])
             if factor and "--create" in match["rest"]:
                 isr = _MIN_ISR_FLAG.search(match["rest"])
-                yield Replication(service, path, factor[0], int(factor["factor"]), int(isr["isr"]) if isr else None)
+                least = int(isr["isr"]) if isr else None
+                yield Replication(service, path, factor[0], int(factor["factor"]), least, match[0])
 
 
-def cluster_of(service: Service, project: Project) -> Cluster | None:
-    """Return the cluster that a service uses: the one it bootstraps to, or the only one there is."""
-    every = clusters.clusters(project)
+def cluster_of(asked: Replication, project: Project) -> Cluster | None:
+    """Return the cluster whose topics a replication factor is about, None when it is outside the project or unsaid.
+
+    For a topic command that is where the command itself connects to, else where its service does. For a variable
+    it is the bootstrap variable that is named most alike: a worker may keep its licence topic in another cluster.
+    """
+    service = asked.service
+    endpoints = list(_in_text(asked.command))
+    if not endpoints and service.name in clusters.by_service(project):
+        return next(one for one in clusters.clusters(project) if service.name in one.names)
+    if not endpoints:
+        given = _by_client(project).get(service.name, ())
+        nearest = max((_likeness(asked, one) for one in given), default=(0, 0))
+        endpoints = [one.endpoint for one in given if _likeness(asked, one) == nearest]
     names = network.of(project)
-    for bootstrap in _by_client(project).get(service.name, ()):
-        hosts = {found.name for found in names.resolve(service, bootstrap.endpoint.host)}
-        match = next((one for one in every if hosts & one.names), None)
-        if match:
-            return match
-    return every[0] if len(every) == 1 else None
+    hosts = {found.name for endpoint in endpoints for found in names.resolve(service, endpoint.host)}
+    return next((one for one in clusters.clusters(project) if hosts & one.names), None)
+
+
+def _likeness(asked: Replication, bootstrap: Bootstrap) -> tuple[int, int]:
+    """Return how many words two variables begin with in common; of two alike the shorter is the service's own."""
+    ours, theirs = (str(path[-1]).split("_") for path in (asked.path, bootstrap.path))
+    common = next((n for n, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]), len(ours))
+    return common, -len(theirs)
 
 
 @lru_cache(maxsize=8)

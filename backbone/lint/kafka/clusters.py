@@ -49,7 +49,38 @@ _IMAGE_DEFAULTS = {
     "share.coordinator.state.topic.min.isr": "1",
     "log.dirs": "/tmp/kraft-combined-logs",  # noqa: S108 - what the image does, not what we do
 }
-_MOUNTED_CONFIG = "/mnt/shared/config"
+_DEVELOPMENT_FACTORS = {
+    # Kafka's own config/server.properties, for one broker on one machine: what Bitnami's start script begins with
+    # (libkafka.sh, kafka_initialize; it takes the listeners, the roles and the ids out).
+    name: value
+    for name, value in _IMAGE_DEFAULTS.items()
+    if name.startswith(("offsets.", "transaction.", "share."))
+}
+_LOCAL_DEFAULTS = {
+    # etc/confluent/docker/configureDefaults of confluent-local: each where no variable says otherwise.
+    "node.id": "1",
+    "process.roles": "broker,controller",
+    "listeners": "PLAINTEXT://localhost:29092,CONTROLLER://localhost:29093,PLAINTEXT_HOST://0.0.0.0:9092",
+    "advertised.listeners": "PLAINTEXT://localhost:29092,PLAINTEXT_HOST://localhost:9092",
+    "controller.listener.names": "CONTROLLER",
+    "controller.quorum.voters": "1@localhost:29093",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PLAINTEXT_HOST:PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "log.dirs": "/tmp/kraft-combined-logs",  # noqa: S108 - what the image does, not what we do
+}
+_LOCAL = "confluentinc/confluent-local"
+_MOUNTED_CONFIG = re.compile(
+    # A file of properties, a folder of configuration, or the start script itself.
+    r".*\.properties|/mnt/shared/config(/.*)?|.*/kafka/conf(ig)?(/.*)?|/etc/kafka|/etc/(kafka|confluent)/docker(/.*)?"
+)
+_CONFIGURES = re.compile(
+    r"\bKAFKA_\w+=|--override\b|\.properties\b|\bsed\b|(?<!kafka-server-start)(?<!start-kafka)\.sh\b"
+)
+"""A command line that gives the server more than its environment says."""
+_IDLE = re.compile(r"\bsleep\b|\btail\s+-f|/dev/null")
 _LOG_DIRS = {APACHE: "/tmp/kafka-logs", CONFLUENT: "/var/lib/kafka/data", BITNAMI: "/bitnami/kafka/data"}  # noqa: S108
 _SERVER_START = re.compile(r"kafka-server-start|docker/run\b|kafka\.Kafka\b|docker/launch|start-kafka|kafka-run\b")
 _TOOLS = re.compile(
@@ -250,31 +281,46 @@ def node_of(service: Service) -> Node | None:
     found = properties.settings(service.environment, prefix)
     if image.is_connect or not _runs_server(service) or not (vendor or _MARKERS & found.keys()):
         return None
-    mounted = any(
-        mount.target.startswith(_MOUNTED_CONFIG) or mount.target.endswith(".properties") for mount in service.mounts
-    )
-    if vendor == APACHE and not found and not mounted:
-        found = {name: Setting(name, value) for name, value in _IMAGE_DEFAULTS.items()}
-    elif not _MARKERS & found.keys() and not mounted:
+    mounted = any(_MOUNTED_CONFIG.fullmatch(mount.target.rstrip("/")) for mount in service.mounts)
+    defaults = {} if mounted else _defaults(service, image, vendor, bool(found))
+    if not _MARKERS & (found.keys() | defaults.keys()) and not mounted:
         return None
-    # An image nobody knows may have defaults of its own, unless it is told everything a node needs.
-    complete = not mounted and bool(vendor or "process.roles" in found)
-    return Node(service, image, vendor, prefix, found, complete)
+    settings = {name: Setting(name, value) for name, value in defaults.items()} | found
+    # A mounted file or a longer command may say more, and an image nobody knows may have defaults of its own, unless
+    # it is told everything a node needs.
+    told = {"process.roles", "listeners"} <= found.keys()
+    complete = not mounted and bool(vendor or told) and not _CONFIGURES.search(_command_line(service))
+    return Node(service, image, vendor, prefix, settings, complete)
+
+
+def _defaults(service: Service, image: Image, vendor: str, configured: bool) -> Mapping[str, str]:
+    """Return the properties that an image's own configuration holds before the environment's are laid over it."""
+    if image.repository == _LOCAL:
+        return _LOCAL_DEFAULTS
+    if vendor == BITNAMI:
+        return _DEVELOPMENT_FACTORS
+    own = vendor == APACHE and not configured and not _command_line(service)
+    return _IMAGE_DEFAULTS if own else {}
 
 
 def _vendor_of_a_copy(service: Service, image: Image) -> str:
-    """Return whose start script an image runs that mirrors Confluent's or is built on apache/kafka."""
-    name = image.repository.rpartition("/")[2]
-    if name in ("cp-kafka", "cp-server"):
+    """Return whose start script an image runs that is a mirror of a known one, or built on it."""
+    if image.derives_from_confluent:
         return CONFLUENT
+    if any(variable.startswith("KAFKA_CFG_") for variable in service.environment):
+        return BITNAMI
     known = {"KAFKA_PROCESS_ROLES", "KAFKA_NODE_ID"} & service.environment.keys()
-    return APACHE if name == "kafka" and known else ""
+    return APACHE if image.name == "kafka" and not image.is_of_another_family and known else ""
+
+
+def _command_line(service: Service) -> str:
+    return " ".join((*service.entrypoint, *service.command))
 
 
 def _runs_server(service: Service) -> bool:
     """Whether the container starts a server: an image's own command does, a script of tools does not."""
-    words = " ".join((*service.entrypoint, *service.command))
-    return bool(not words or _SERVER_START.search(words) or not _TOOLS.search(words))
+    words = _command_line(service)
+    return bool(not words or _SERVER_START.search(words) or not (_TOOLS.search(words) or _IDLE.search(words)))
 
 
 @lru_cache(maxsize=8)

@@ -37,7 +37,6 @@ OPEN_PREFIXES: Mapping[str, tuple[str, ...]] = {
         "config.providers.",
         "rsm.config.",
         "rlmm.config.",
-        "confluent.",
         "metrics.context.",
         "authorizer.",
         "client.quota.callback.",
@@ -51,16 +50,29 @@ OPEN_PREFIXES: Mapping[str, tuple[str, ...]] = {
         "admin.listeners.",
         "listeners.https.",
         "config.providers.",
-        "confluent.",
         "metrics.context.",
         "config.storage.",
         "offset.storage.",
         "status.storage.",
         "topic.creation.",
-        "rest.",
     ),
 }
 """Names under these belong to plugins, listeners or topics, so Kafka's list does not hold them."""
+
+CONFLUENT_PREFIXES = (
+    # Parts that Confluent Server and its Connect image carry inside: REST Proxy, the metadata service (MDS) with its
+    # LDAP and OAuth logins, role-based access, cluster links. None of these begins a property of Kafka's own.
+    "confluent.",
+    "kafka.rest.",
+    "oauthbearer.",
+    "ldap.",
+    "rest.servlet.",
+    "public.key.",
+    "token.",
+    "schema.registry.",
+    "control.center.",
+    "multitenant.",
+)
 
 EXTRA: Mapping[str, frozenset[str]] = {
     # Known to Kafka without documentation, or to a class it ships (StandardAuthorizer, FileConfigProvider).
@@ -86,8 +98,16 @@ REMOVED_IN_4 = re.compile(
 )
 """Properties of Kafka 3 that Kafka 4 reads past."""
 
+REMOVED_IN_3 = re.compile(r"rest\.(host\.name|port)|internal\.(key|value)\.converter(\..+)?")
+"""Properties of a Connect worker of Kafka 2 (KIP-174, KIP-208)."""
+
 _CLIENT_FAMILIES = {"producer.": "producer", "consumer.": "consumer", "admin.": "admin"}
 _NEAR = 0.84
+_MEANT = {
+    # Far from what was meant by its letters: Connect's HTTP server has `listeners`; the other two ended with Kafka 2.
+    ("connect", name): "listeners"
+    for name in ("rest.listeners", "rest.listener", "rest.host.name")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +159,13 @@ def settings(environment: Mapping[str, str], prefix: str) -> dict[str, Setting]:
     return found
 
 
-def is_known(name: str, family: str) -> bool:
-    """Say whether a family has this property, or hands names like it to a plugin or a listener."""
-    if name in known(family) or name in EXTRA.get(family, ()):
+def is_known(name: str, family: str, *, confluent: bool = False) -> bool:
+    """Say whether a family has this property, or hands names like it to a plugin or a listener.
+
+    confluent: the image is Confluent's, which has properties of its own.
+    """
+    own = CONFLUENT_PREFIXES if confluent else CONFLUENT_PREFIXES[:1]
+    if name in known(family) or name in EXTRA.get(family, ()) or name.startswith(own):
         return True
     for prefix, clients in _CLIENT_FAMILIES.items():
         if family == "connect" and name.startswith(prefix):
@@ -152,6 +176,8 @@ def is_known(name: str, family: str) -> bool:
 @functools.cache
 def suggestion(name: str, family: str) -> str:
     """Return the property somebody probably meant, "" if none is near."""
+    if meant := _MEANT.get((family, name)):
+        return meant
     candidates = [*known(family), *EXTRA.get(family, ())]
     if family == "connect":
         candidates += [

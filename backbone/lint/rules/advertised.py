@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from backbone.addresses import Listener
     from backbone.lint.kafka.clusters import Node
-    from backbone.lint.project import Port, Project
+    from backbone.lint.project import Port, Project, Service
 
 _UNROUTABLE = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 - recognised, never bound
 
@@ -64,9 +64,10 @@ def external_port_mismatch(project: Project) -> Iterator[Finding]:
     """Flag an advertised port of the host that does not lead to that listener.
 
     Looked at: addresses for clients outside the project's networks (localhost, an IP address,
-    host.docker.internal; other names are a warning, since a proxy may stand in between). Left alone:
-    listeners bound to loopback, host networking, containers that share the broker's network, ports that
-    Docker picks.
+    host.docker.internal; other names are a warning, since a proxy may stand in between). Left alone: listeners
+    that no published port leads to (with localhost they are for tools inside the container), those bound to
+    loopback, host ports that another service publishes, host networking, containers that share the broker's
+    network, ports that Docker picks.
 
     Why:
         The first connection succeeds, then the client is sent to a closed or wrong port and times out.
@@ -99,8 +100,11 @@ def external_port_mismatch(project: Project) -> Iterator[Finding]:
             continue
         for advertised in node.advertised:
             listener = node.listener(advertised.name)
-            if listener and _is_for_the_host(node, advertised, listener, names):
-                yield from _port_faults(node, advertised, listener, names.owner(node.service).ports)
+            owner = names.owner(node.service)
+            if listener is None or not _is_for_the_host(node, advertised, listener, names):
+                continue
+            if not _published_elsewhere(advertised.port, owner, project):
+                yield from _port_faults(node, advertised, listener, owner.ports)
 
 
 def _is_for_the_host(node: Node, advertised: Listener, listener: Listener, names: network.Names) -> bool:
@@ -111,6 +115,13 @@ def _is_for_the_host(node: Node, advertised: Listener, listener: Listener, names
     return written and advertised.host not in _UNROUTABLE and bool(advertised.host)
 
 
+def _published_elsewhere(number: int, owner: Service, project: Project) -> bool:
+    """Whether another service, such as a proxy before the brokers, publishes a port of the host."""
+    nodes = clusters.by_service(project)
+    others = (service for service in project.services.values() if service is not owner and service.name not in nodes)
+    return any(port.published and port.published[0] <= number <= port.published[1] for o in others for port in o.ports)
+
+
 def _port_faults(node: Node, advertised: Listener, listener: Listener, ports: tuple[Port, ...]) -> Iterator[Finding]:
     tcp = [port for port in ports if port.protocol == "tcp"]
     here = [port for port in tcp if port.published and port.published[0] <= advertised.port <= port.published[1]]
@@ -119,8 +130,8 @@ def _port_faults(node: Node, advertised: Listener, listener: Listener, ports: tu
         return
     certain = advertised.host in LOOPBACK | network.GATEWAY_NAMES or is_ip_address(advertised.host)
     others = [port for port in right if port.published]
-    if not certain and not here and not others:
-        return
+    if not here and not others and advertised.host not in network.GATEWAY_NAMES:
+        return  # for tools inside the container, or for nobody
     where = f"{advertised.host}:{advertised.port}"
     yield Finding(
         at=node.where(node.advertised_property, part=advertised.text),

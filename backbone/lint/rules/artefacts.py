@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from backbone.lint.kafka.images import parse_image
 from backbone.lint.model import Finding, Severity, rule
+from backbone.source import git_ignore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from backbone.lint.project import Project
 
 _MOVING = frozenset({"", "latest", "stable", "edge", "main", "master", "nightly", "dev", "snapshot"})
+_BUILD_FOLDERS = frozenset({"target", "build", "dist", "out"})
 _BINARIES = frozenset({".jar", ".war", ".so", ".dylib", ".dll", ".exe", ".whl", ".deb", ".rpm", ".zip", ".tgz"})
 
 
@@ -40,8 +42,8 @@ def image_not_exact(project: Project) -> Iterator[Finding]:
     """
     for service in project.services.values():
         image = parse_image(service.image)
-        if not service.image or image.digest or service.body.get("build"):
-            continue
+        if not service.image or image.digest or service.body.get("build") or service.image.endswith(":"):
+            continue  # `name:${TAG}` with TAG unset: KC303 says it, and Compose refuses to pull `name:`
         moving = image.tag.lower() in _MOVING
         major_only = bool(re.fullmatch(r"v?\d+(-\w+)?", image.tag))
         if moving or major_only:
@@ -57,9 +59,19 @@ def image_not_exact(project: Project) -> Iterator[Finding]:
             )
 
 
+def _is_kept(path: Path, project: Project) -> bool:
+    """Whether a file lies in the project's folder and is part of the repository rather than a build's output."""
+    if not path.is_file() or not path.is_relative_to(project.directory):
+        return False
+    return not (_BUILD_FOLDERS & set(path.relative_to(project.directory).parts) or git_ignore.ignored(path))
+
+
 @rule("KC508", "binary-mounted", Severity.WARNING)
 def binary_mounted(project: Project) -> Iterator[Finding]:
-    """Flag a binary artefact (a jar, an archive, a library) that is mounted from the project's folder.
+    """Flag a binary artefact (a jar, an archive, a library) of the repository that is mounted.
+
+    What a build or a download makes passes: a file that is not there, lies in a build's output folder (target,
+    build, dist, out), or is git-ignored.
 
     Why:
         A binary in a repository has no origin that anybody can check, and is updated by nobody. Fetch it by
@@ -70,6 +82,8 @@ def binary_mounted(project: Project) -> Iterator[Finding]:
           kafka:
             image: apache/kafka:4.3.1
             volumes: ["./jmx_prometheus_javaagent.jar:/opt/agent.jar:ro"]
+        --- jmx_prometheus_javaagent.jar
+        PK
 
     Passes:
         services:
@@ -82,10 +96,9 @@ def binary_mounted(project: Project) -> Iterator[Finding]:
     """
     for service in project.services.values():
         for mount in service.mounts:
-            source = Path(mount.source)
-            inside = source.is_relative_to(project.directory) or not source.is_absolute()
+            source = project.directory / mount.source
             binary = source.suffix in _BINARIES or Path(mount.target).suffix in _BINARIES
-            if mount.kind == "bind" and inside and binary:
+            if mount.kind == "bind" and binary and _is_kept(source, project):
                 yield Finding(
                     at=service.where("volumes", mount.index),
                     message=f"{service.name} mounts the binary {source.name} from the repository",

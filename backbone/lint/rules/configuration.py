@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from backbone.lint.kafka.clusters import Node
+    from backbone.lint.kafka.images import Image
     from backbone.lint.project import Project, Service
 
 _FIRST_WITHOUT_ZOOKEEPER = (4, 0)
+_FIRST_WITHOUT_REST_PORT = (3, 0)
 
 
 @rule("KC006", "unknown-property", Severity.ERROR)
@@ -66,18 +68,25 @@ def unknown_property(project: Project) -> Iterator[Finding]:
     for service in project.services.values():
         if is_connect(service):
             # An image that is no Connect image may hand any variable to its own properties file.
-            certain = parse_image(service.image).is_connect
+            image = parse_image(service.image)
+            certain = image.is_connect
             for setting in properties.settings(service.environment, "CONNECT_").values():
                 near = certain or properties.suggestion(setting.name, "connect")
-                past = properties.REMOVED_IN_4.fullmatch(setting.name)
-                if near and not past and not properties.is_known(setting.name, "connect"):
+                known = properties.is_known(setting.name, "connect", confluent=certain)
+                if near and not known and not _of_an_older_worker(setting.name, image):
                     yield _unknown(service, setting, "connect", "CONNECT_")
+
+
+def _of_an_older_worker(name: str, image: Image) -> bool:
+    """Whether a property is one of Kafka 3's, or of Kafka 2's where the image may be that old."""
+    old = image.kafka_version is None or image.kafka_version < _FIRST_WITHOUT_REST_PORT
+    return bool(properties.REMOVED_IN_4.fullmatch(name) or (old and properties.REMOVED_IN_3.fullmatch(name)))
 
 
 def _of_node(node: Node) -> Iterator[Finding]:
     modern = node.image.kafka_version is not None and not node.older_than(*_FIRST_WITHOUT_ZOOKEEPER)
     for setting in node.settings.values():
-        if not setting.variable or properties.is_known(setting.name, "broker"):
+        if not setting.variable or properties.is_known(setting.name, "broker", confluent=node.vendor == CONFLUENT):
             continue
         if not properties.REMOVED_IN_4.fullmatch(setting.name):
             yield _unknown(node.service, setting, "broker", "KAFKA_")

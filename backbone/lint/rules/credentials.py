@@ -17,9 +17,23 @@ SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _HARMLESS = re.compile(
-    # Nothing, a switch, a path, a class, a reference to another place, or words that ask to be replaced.
+    # Nothing, a switch, a path, a class, or a reference to another place.
     r"|true|false|yes|no|none|null|\d{1,4}|/.*|[a-z]+\.[a-z]+\.[\w.$]+|\w+_credentials?|.*\.(txt|key|pem|jks|p12)"
-    r"|.*\$\{.*|<.*>|change[-_ ]?me\w*|replace[-_ ]?me\w*|your[-_ ].*|example|xxx+|todo|\*+|file:.*|vault:.*",
+    r"|.*\$\{.*|file:.*|vault:.*",
+    re.IGNORECASE,
+)
+_PLACEHOLDER = re.compile(
+    # Words that ask to be replaced, in every common style: in brackets of some kind, the same character over and over,
+    # an order to the reader, a description of whose it is, or a word for "nothing yet".
+    r"[<\[{(%@_].*[>\]})%@_]|\$\w+|(.)\1{2,}|.*(\.\.\.|x{3,}|y{3,}|\*{3,}).*"
+    r"|(please[-_ ]?)?(change|replace|set|fill|enter|insert|put|paste|add|type|provide|use|generate|specify|define)"
+    r"([-_ ]?(this|me|it|in|with|your|my|here|a|the|own|you|to|on|at)(?![a-z])|[-_ ]+).*"
+    r"|(change|replace|fill)\w*"
+    r"|(your|my|the|some|any|own)[-_ ]?(\w+[-_ ])*(password|passwd|passphrase|secret|key|token|value|credentials?)\w*"
+    r"|your.*|.*[-_ ](goes[-_ ])?here|(\w+[-_ ])*(user|self)[-_ ]?provided|provided[-_ ]by.*"
+    r"|(to[-_ ]?be[-_ ]?)?(replaced|changed|set|filled|defined|provided)|(not|un)[-_ ]?(set|used|needed|required)"
+    r"|place[-_ ]?holder.*|example.*|.*[-_ ]example|sample.*|dummy.*|fake.*|redacted|hidden|masked|removed|empty|blank"
+    r"|todo.*|tbd|fixme.*|n/?a|optional|required|sk-(\.+|x+|your.*)|foo|bar|foobar",
     re.IGNORECASE,
 )
 _INLINE = re.compile(
@@ -28,7 +42,15 @@ _INLINE = re.compile(
 
 
 def _is_secret(name: str, value: str) -> bool:
-    return bool(SECRET_KEY.fullmatch(name)) and not _HARMLESS.fullmatch(value.strip())
+    """Whether a variable is named like a secret and holds more than a switch, a reference or a placeholder."""
+    return bool(SECRET_KEY.fullmatch(name)) and not _is_harmless(value)
+
+
+def _is_harmless(value: str) -> bool:
+    words = value.strip()
+    # A name of several words for what belongs here (db_password) is no password; `password` alone often is one.
+    named = re.fullmatch(r"(\w+[-_])+(password|key|token)|client[-_]secret", words, re.IGNORECASE)
+    return bool(named or _HARMLESS.fullmatch(words) or _PLACEHOLDER.fullmatch(words))
 
 
 @rule("KC307", "secret-in-example", Severity.WARNING, needs_model=False)
@@ -97,7 +119,7 @@ def literal_credential(project: Project) -> Iterator[Finding]:
         for variable, value in service.environment.items():
             inline = _INLINE.search(value)
             found = value if _is_secret(variable, value) else inline and (inline["jaas"] or inline["url"])
-            if not found or _HARMLESS.fullmatch(found) or _comes_from_outside(project, service.name, variable, found):
+            if not found or _is_harmless(found) or _comes_from_outside(project, service.name, variable, found):
                 continue
             yield Finding(
                 at=service.where("environment", variable),
@@ -110,7 +132,9 @@ def literal_credential(project: Project) -> Iterator[Finding]:
 
 
 def _comes_from_outside(project: Project, service: str, variable: str, found: str) -> bool:
-    """Whether a value is filled in from a variable that has no such default."""
+    """Whether a value is a variable's without such a default, passed through, or read from an env_file."""
+    if project.sources.is_passed_through("services", service, "environment", variable):
+        return True
     inside = project.sources.used("services", service, "environment", variable)
     defaults = [one.argument for one in inside if one.operator.endswith("-") and one.argument]
     return bool(inside) and not any(default in found for default in defaults)

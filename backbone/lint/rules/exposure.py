@@ -59,8 +59,9 @@ def static_address(project: Project) -> Iterator[Finding]:
 def host_port_duplicate(project: Project) -> Iterator[Finding]:
     """Flag two services that publish the same port of the host.
 
-    Ranges, protocols and addresses count: 127.0.0.1 and 127.0.0.2 do not clash, 0.0.0.0 clashes with both.
-    For two services that no single profile starts together it is a note: they may be alternatives.
+    Protocols and addresses count: 127.0.0.1 and 127.0.0.2 do not clash, 0.0.0.0 clashes with both. A range of host
+    ports for one container port passes: Docker takes the first that is free. For two services that no single profile
+    starts together it is a note: they may be alternatives.
 
     Why:
         The second to start fails: "Bind for 127.0.0.1:9092 failed: port is already allocated". Compose does
@@ -84,7 +85,7 @@ def host_port_duplicate(project: Project) -> Iterator[Finding]:
     for service in project.services.values():
         for port in service.ports:
             first, last = port.published or (1, 0)
-            for number in range(first, last + 1):
+            for number in (first,) if first == last else ():
                 others = taken.setdefault((port.protocol, number), [])
                 for other, earlier in others:
                     pair = (service.name, port.index, other.name, earlier.index)

@@ -85,7 +85,7 @@ def replication_exceeds_brokers(project: Project) -> Iterator[Finding]:
             for prop in _FACTORS:
                 yield from _too_many(one, node, prop, count, profiles)
     for asked in clients.replications(project):
-        used = clients.cluster_of(asked.service, project)
+        used = clients.cluster_of(asked, project)
         if used is None:
             continue
         active = (
@@ -106,7 +106,9 @@ def replication_exceeds_brokers(project: Project) -> Iterator[Finding]:
 def _too_many(one: Cluster, node: Node, prop: str, count: int, profiles: frozenset[str]) -> Iterator[Finding]:
     factor = node.number(prop)
     written = node.is_set(prop)
-    if factor is None or not 0 < count < factor or not (written or node.complete) or (not written and not node.roles):
+    # Without roles it starts only as a node of the ZooKeeper style, which ended with Kafka 4.
+    starts = node.roles or (node.get("zookeeper.connect") and node.older_than(4, 0))
+    if factor is None or not 0 < count < factor or not (written or (node.complete and node.vendor and starts)):
         return
     if not written and (node is not one.brokers[0] or prop not in _UNSET_SEVERITY):
         return

@@ -195,8 +195,9 @@ def resources_unbounded(project: Project) -> Iterator[Finding]:
 def versions_mixed(project: Project) -> Iterator[Finding]:
     """Flag two images of one product family with different versions.
 
-    Families are the Confluent Platform (confluentinc/cp-…), whose parts are released together, and each Kafka
-    image.
+    Families are the parts of the Confluent Platform that are released together, and each Kafka image. Control Center
+    next-gen with its Prometheus and Alertmanager, kcat, Flink and others have versions of their own and pass, and
+    so do two builds of one version.
 
     Why:
         Parts of a platform are tested together; brokers of two versions agree on the older features only.
@@ -217,10 +218,9 @@ def versions_mixed(project: Project) -> Iterator[Finding]:
     families: dict[str, list[tuple[Service, str]]] = {}
     for service in project.services.values():
         image = parse_image(service.image)
-        platform = image.repository.startswith("confluentinc/cp-")
-        family = "the Confluent Platform" if platform else image.repository if image.vendor else ""
+        family = "the Confluent Platform" if image.is_platform_part else image.repository if image.vendor else ""
         if family and image.version and not service.body.get("build"):
-            families.setdefault(family, []).append((service, image.tag))
+            families.setdefault(family, []).append((service, image.release))
     for family, members in families.items():
         tags = [tag for _, tag in members]
         usual = max(dict.fromkeys(tags), key=tags.count)

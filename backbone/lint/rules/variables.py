@@ -71,7 +71,8 @@ def variable_undocumented(project: Project) -> Iterator[Finding]:
 def variable_without_default(project: Project) -> Iterator[Finding]:
     """Flag `${X}` with neither a default nor `:?`, that no env file sets.
 
-    With a value only in .env.example it is a warning: whoever has no copy of it gets the blank string.
+    With a value only in .env.example it is a warning: whoever has no copy of it gets the blank string. In a project
+    without a policy it is a warning too, since many are meant to be started with variables of the shell.
 
     Why:
         Compose warns once, puts a blank string there and goes on; what then fails is far from here.
@@ -101,7 +102,7 @@ def variable_without_default(project: Project) -> Iterator[Finding]:
             evidence=f"{one.name}:{'/'.join(map(str, one.path))}",
             label="blank when it is not set",
             help=f"write ${{{one.name}:-{value or 'DEFAULT'}}}, or ${{{one.name}:?say what to set}}",
-            severity=Severity.WARNING if documented else Severity.ERROR,
+            severity=Severity.WARNING if documented or project.foreign else Severity.ERROR,
         )
 
 
