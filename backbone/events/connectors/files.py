@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,11 @@ class Connector:
     def topics(self) -> tuple[str, ...]:
         """The topics that a sink reads; none for a source."""
         return tuple(filter(None, (topic.strip() for topic in self.config.get("topics", "").split(","))))
+
+    def reads(self, topic: str) -> bool:
+        """Tell whether a sink reads a topic, by name or by pattern."""
+        pattern = self.config.get("topics.regex")
+        return topic in self.topics or bool(pattern and re.fullmatch(pattern, topic))
 
     @property
     def dead_letters(self) -> str | None:

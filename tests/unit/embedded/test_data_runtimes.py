@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack import compose
+from backbone.stack.engine.embedded import plugin_source
 from backbone.stack.engine.embedded.local_service import LocalService
 from backbone.stack.engine.embedded.runtimes import kafka_connect, postgres, schema_registry
 from backbone.stack.engine.embedded.unpack import unpack
@@ -45,6 +48,7 @@ def make_site(tmp_path: Path, service: str, **environ: str) -> LocalService:
         "connect-postgres": [archive(tmp_path / "jars/pg-1-plugin.tar.gz", "debezium-connector-postgres/b.jar")],
         "connect-avro": [tmp_path / "jars" / name for name in ("avro-1.12.0.jar", "converter-1.jar")],
         "connect": [tmp_path / "jars/connect-runtime.jar"],
+        "java-compiler": [tmp_path / "jars/ecj-1.jar"],
     }
     for jar in (*jars["connect-avro"], *jars["connect"]):
         jar.touch()
@@ -52,6 +56,56 @@ def make_site(tmp_path: Path, service: str, **environ: str) -> LocalService:
     home.mkdir(parents=True)
     model = compose.load(settings, ["messaging", "data"])
     return LocalService(model[service], home, {}, tmp_path / "cache", jars.__getitem__, ROOT)
+
+
+@pytest.fixture(autouse=True)
+def compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler that knows no Java: it makes one class of whatever it is given."""
+    real = subprocess.run
+
+    def run(argv: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        if "-jar" not in argv:
+            return real(argv, **options)
+        source, classes = Path(argv[-1]), Path(argv[argv.index("-d") + 1])
+        if source.read_text() == "broken":
+            return subprocess.CompletedProcess(argv, 1, "", f"ERROR in {source.name} (at line 1)")
+        (classes / "backbone").mkdir(parents=True)
+        (classes / "backbone/Made.class").write_bytes(b"made")
+        return subprocess.CompletedProcess(argv, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+
+
+def test_our_sink_lies_beside_the_one_it_extends(tmp_path: Path) -> None:
+    local = make_site(tmp_path, "kafka-connect")
+    kafka_connect.launch(local)
+    (made,) = (local.home / "plugins/debezium-connector-jdbc").glob("ArchiveSink-*.jar")
+    with zipfile.ZipFile(made) as jar:
+        assert jar.read(plugin_source.SERVICE).decode().split() == ["backbone.connect.ArchiveSink"]
+        assert jar.read("backbone/Made.class") == b"made"
+    before = made.resolve()
+    kafka_connect.launch(local)
+    (again,) = (local.home / "plugins/debezium-connector-jdbc").glob("ArchiveSink-*.jar")
+    assert again.resolve() == before
+
+
+def test_a_source_is_compiled_anew_when_it_changes_and_its_errors_are_told(tmp_path: Path) -> None:
+    source = tmp_path / "Sink.java"
+
+    def made() -> Path:
+        return plugin_source.jar(
+            source, "a.Sink", compiler=tmp_path / "ecj.jar", classpath=[], cache=tmp_path / "cache"
+        )
+
+    source.write_text("one")
+    first = made()
+    source.write_text("two")
+    assert made() != first
+    source.write_text("broken")
+    with pytest.raises(StackError, match="cannot be compiled") as error:
+        made()
+    assert "at line 1" in str(error.value.context)
+    assert not list((tmp_path / "cache").rglob("*.class"))
 
 
 def test_connects_folder_has_the_containers_names(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from backbone.stack.engine.embedded import plugin_source
 from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
 from backbone.stack.engine.embedded.runtimes import jvm
 from backbone.stack.engine.embedded.runtimes.kafka import log4j2
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 _ARCHIVES = ("connect-jdbc", "connect-postgres")
 _CONVERTER = "connect-avro"
 _CONVERTER_CLASS = "io.apicurio.registry.utils.converter.AvroConverter"
+_COMPILER = "java-compiler"
+SINK = Path("infra", "05-messaging", "connect", "plugin", "ArchiveSink.java")
+SINK_CLASS = "backbone.connect.ArchiveSink"
+"""Our own sink (ADR 0084): its source below the root of a checkout, and its name."""
+_SINK_FOLDER = "debezium-connector-jdbc"
 
 
 def launch(local: LocalService) -> Launch:
@@ -65,7 +71,20 @@ def _plugins(local: LocalService) -> None:
         (archive,) = local.jars(name)
         for part in unpack(archive, local.cache_dir).iterdir():
             (folder / part.name).symlink_to(part)
+    _sink(folder / _SINK_FOLDER, local)
     _converter(folder / "apicurio-converter", local.jars(_CONVERTER))
+
+
+def _sink(folder: Path, local: LocalService) -> None:
+    """Put our sink beside Debezium's, which it extends: one folder is one class loader."""
+    jars = sorted(jar.resolve() for jar in folder.glob("*.jar"))
+    folder.unlink()
+    folder.mkdir()
+    for jar in jars:
+        (folder / jar.name).symlink_to(jar)
+    (compiler,) = local.jars(_COMPILER)
+    made = plugin_source.jar(local.root / SINK, SINK_CLASS, compiler=compiler, classpath=jars, cache=local.cache_dir)
+    (folder / made.name).symlink_to(made)
 
 
 def _converter(folder: Path, jars: Iterable[Path]) -> None:
@@ -90,4 +109,5 @@ def _mounts(local: LocalService) -> None:
             link.symlink_to(mount.source)
 
 
-RUNTIME: Runtime = Runtime(sets=("connect", *_ARCHIVES, _CONVERTER), launch=launch, endpoint=endpoint, check=check)
+_SETS = ("connect", *_ARCHIVES, _CONVERTER, _COMPILER)
+RUNTIME: Runtime = Runtime(sets=_SETS, launch=launch, endpoint=endpoint, check=check)
