@@ -1,4 +1,4 @@
-"""Records by contract: JSON lines into a topic, all of them or none, and a topic's records as JSON lines.
+"""Records by contract: JSON lines into a topic, all of them or none.
 
 A file is read twice: once to judge every line, once to send. So nothing is sent while a line is wrong, and
 a file may be larger than memory. What is sent is one Kafka transaction (KIP-98): who reads committed records
@@ -7,34 +7,35 @@ sees the whole file or nothing of it, also when the task is killed half-way.
 
 from __future__ import annotations
 
-import base64
-import json
+import difflib
 import uuid
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from backbone import clients
 from backbone.errors import ExitCode, StackError
+from backbone.events.contracts import jsontext
 from backbone.events.contracts.jsonschemas import JsonConverter
-from backbone.events.contracts.values import Converter, to_json
+from backbone.events.contracts.jsontext import Violation
+from backbone.events.contracts.values import Converter
 from backbone.events.contracts.wire import Encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from backbone.events.contracts.model import Contract
     from backbone.events.contracts.registry import Registry
-    from backbone.events.contracts.wire import Decoder
 
 Untyped: TypeAlias = Any
 """A value of kafka-python, which publishes no types."""
 
 _SHOWN = 20
 _TRANSACTION_MS = 15 * 60 * 1000  # the brokers' own limit, transaction.max.timeout.ms
-_EARLIEST, _LATEST = "earliest", "latest"
+_BATCH_BYTES = 131_072
+_BATCH_HEAD = 61  # bytes of a record batch before its first record (Kafka protocol, RecordBatch v2)
 
 
 class Record(NamedTuple):
@@ -77,45 +78,87 @@ class Codec:
         converter = JsonConverter(latest.schema) if latest.is_json else Converter(latest.schema)
         return cls(contract, converter, Encoder(found.id, latest.schema))
 
-    def record(self, value: object) -> tuple[Record | None, list[str]]:
+    def record(self, value: object) -> tuple[Record | None, list[Violation]]:
         """Return the record for a JSON value, or the reasons why there is none."""
         converted, violations = self.converter.convert(value)
+        key = converted.get(self.contract.key) if isinstance(converted, dict) else None
+        if key == "":
+            violations.append(Violation(self.contract.key, "is the record's key and is empty"))
         if violations:
-            return None, [str(violation) for violation in violations]
-        key = str(converted[self.contract.key]).encode()
-        return Record(key, self.encoder.encode(converted)), []
-
-
-def read(lines: Iterable[str], codec: Codec) -> Iterator[tuple[int, Record | None, list[str]]]:
-    """Yield (line number from 1, record, reasons why there is none) for each line that is not empty."""
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+            return None, violations
         try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            yield number, None, [f"no JSON: {error.msg}, column {error.colno}"]
-            continue
-        yield number, *codec.record(value)
+            return Record(str(key).encode(), self.encoder.encode(converted)), []
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+            return None, [Violation("", f"cannot be written: {error}")]
 
 
-def judge(lines: Iterable[str], codec: Codec) -> int:
+def lines(file: Path) -> Iterator[bytes]:
+    """Yield the lines of a file; of one that is too long to be a record only as much as shows that."""
+    with file.open("rb") as stream:
+        while line := stream.readline(jsontext.MAX_LINE + 1):
+            yield line
+            while len(line) > jsontext.MAX_LINE and not line.endswith(b"\n"):
+                line = stream.readline(jsontext.MAX_LINE + 1)
+
+
+def read(
+    lines: Iterable[bytes], codec: Codec, limit: int | None = None
+) -> Iterator[tuple[int, Record | None, list[Violation]]]:
+    """Yield (line number from 1, record, reasons why there is none) for each line that is not empty.
+
+    limit: the bytes that the topic takes of a record, its max.message.bytes.
+    """
+    for number, line in enumerate(lines, 1):
+        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if text.strip():
+            yield number, *_judged(text, codec, limit)
+
+
+def _judged(line: bytes, codec: Codec, limit: int | None) -> tuple[Record | None, list[Violation]]:
+    try:
+        value, faults = jsontext.parse(line)
+    except ValueError as error:
+        return None, [Violation("", str(error))]
+    record, violations = codec.record(value)
+    if faults:
+        places = {fault.field for fault in faults}
+        return None, [*faults, *(each for each in violations if each.field not in places)]
+    if record is not None and limit is not None and (size := _batch_bytes(record)) > limit:
+        reason = f"the record would take {size:,} bytes; {codec.contract.topic} takes {limit:,} (max.message.bytes)"
+        return None, [Violation("", reason)]
+    return record, violations
+
+
+def _batch_bytes(record: Record) -> int:
+    """Return the bytes of a batch that holds this record alone: what Kafka compares with max.message.bytes."""
+    parts = sum(_varint_bytes(len(part)) + len(part) for part in record)
+    body = parts + 4  # attributes, the deltas of timestamp and offset, the number of headers: a byte each
+    return _BATCH_HEAD + _varint_bytes(body) + body
+
+
+def _varint_bytes(number: int) -> int:
+    return max(1, -(-(2 * number).bit_length() // 7))
+
+
+def judge(lines: Iterable[bytes], codec: Codec, limit: int | None = None) -> int:
     """Return the number of records if every line follows the contract.
 
     Raises StackError("invalid-records") with line and field of what does not, "no-records" without any.
     """
-    total, wrong = 0, 0
-    shown_reasons: list[str] = []
-    for number, record, reasons in read(lines, codec):
+    total = wrong = faults = 0
+    shown: list[str] = []
+    for number, record, violations in read(lines, codec, limit):
         total += 1
         wrong += record is None
-        shown_reasons += [f"line {number}: {reason}" for reason in reasons]
+        faults += len(violations)
+        shown += [f"line {number}: {each}" for each in violations[: _SHOWN - len(shown)]]
     if wrong:
+        more = [f"and {faults - len(shown)} more"] if faults > len(shown) else []
         raise StackError(
             "invalid-records",
             f"{wrong} of {total} records break {codec.contract.subject} v{codec.contract.latest.number}; "
             "nothing was sent",
-            context="\n".join(shown_reasons[:_SHOWN]),
+            context="\n".join([*shown, *more]),
             hint=f"the fields are explained in {codec.contract.latest.file}",
         )
     if not total:
@@ -124,31 +167,61 @@ def judge(lines: Iterable[str], codec: Codec) -> int:
 
 
 def produce(
-    lines: Callable[[], Iterable[str]],
+    lines: Callable[[], Iterable[bytes]],
     codec: Codec,
     open_sender: Callable[[], AbstractContextManager[Sender]],
+    limit: int | None = None,
 ) -> int:
-    """Send every line if all follow the contract, and return how many; `lines` opens the input, twice."""
-    total = judge(lines(), codec)
+    """Send every line if all follow the contract, and return how many; `lines` opens the input, twice.
+
+    Raises what judge() raises, and StackError("input-changed") if a line is no longer what it was.
+    """
+    total = judge(lines(), codec, limit)
+    sent = 0
     with open_sender() as sender:
-        for _, record, _ in read(lines(), codec):
-            if record is not None:
-                sender.send(record.key, record.value)
+        for number, record, _ in read(lines(), codec, limit):
+            if record is None:
+                raise _changed(f"line {number}")
+            sender.send(record.key, record.value)
+            sent += 1
+        if sent != total:
+            raise _changed(f"it had {total} records and has {sent}")
     return total
 
 
+def _changed(what: str) -> StackError:
+    return StackError("input-changed", f"the input changed while it was sent ({what}); nothing of it is visible")
+
+
+def largest_record(bootstrap: Sequence[str], topic: str) -> int:
+    """Return how many bytes a topic takes of a record. Raises StackError("no-topic"), "no-broker"."""
+    with clients.admin(bootstrap) as client:
+        from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415 - slow, see backbone.clients
+
+        known = client.list_topics()
+        if topic not in known:
+            raise no_topic(topic, known)
+        asked = [ConfigResource(ConfigResourceType.TOPIC, topic, ["max.message.bytes"])]
+        found = client.describe_configs(asked, config_filter="all")["topic"][topic]
+    return int(found["max.message.bytes"]["value"])
+
+
 @contextmanager
-def transaction(bootstrap: Sequence[str], topic: str) -> Iterator[Sender]:
+def transaction(bootstrap: Sequence[str], topic: str, limit: int | None = None) -> Iterator[Sender]:
     """Yield a Sender whose records become visible together, when the context ends without an exception.
 
-    Raises StackError("no-broker"), or "not-sent" if Kafka rejects one or goes away; then none is visible.
+    limit: the topic's max.message.bytes; no batch may be larger. Raises StackError("no-broker"), or "not-sent" if Kafka
+    rejects one or goes away; then none is visible.
     """
+    from kafka.errors import KafkaError  # noqa: PLC0415 - slow, see backbone.clients
+
     with clients.errors_as("not-sent", f"Kafka did not take the records for {topic}; none of them is visible"):
         producer = clients.producer(
             bootstrap,
             transactional_id=f"produce-{topic}-{uuid.uuid4()}",
             transaction_timeout_ms=_TRANSACTION_MS,
-            batch_size=131_072,
+            batch_size=min(_BATCH_BYTES, limit or _BATCH_BYTES),
+            max_request_size=max(limit or 0, 1024 * 1024) + _BATCH_BYTES,
         )
         try:
             producer.init_transactions()
@@ -156,7 +229,8 @@ def transaction(bootstrap: Sequence[str], topic: str) -> Iterator[Sender]:
             try:
                 yield _Transaction(producer, topic)
             except BaseException:
-                producer.abort_transaction()
+                with suppress(KafkaError):  # the first failure is the one to tell; the broker aborts in time
+                    producer.abort_transaction()
                 raise
             producer.commit_transaction()
         finally:
@@ -174,93 +248,12 @@ class _Transaction:
         self._producer.send(self._topic, key=key, value=value)
 
 
-def shown(message: Untyped, decoder: Decoder) -> dict[str, Any]:
-    """Return a consumed record as JSON: its place, its key, and its value or the reason why it cannot be read."""
-    moment = datetime.fromtimestamp(message.timestamp / 1000, UTC).isoformat(timespec="milliseconds")
-    place = {
-        "partition": message.partition,
-        "offset": message.offset,
-        "timestamp": moment.replace("+00:00", "Z"),
-        "key": None if message.key is None else message.key.decode("utf-8", "replace"),
-    }
-    if message.value is None:
-        return {**place, "value": None}
-    try:
-        return {**place, "value": to_json(decoder.decode(message.value))}
-    except StackError as error:
-        return {**place, "error": str(error), "raw": base64.b64encode(message.value).decode()}
-
-
-def start_offsets(consumer: Untyped, partitions: Sequence[Untyped], start: str) -> dict[Untyped, int]:
-    """Return where to begin in each partition: earliest, latest, an offset, or a moment (ISO 8601).
-
-    Raises StackError("unknown-start") for anything else.
-    """
-    if start == _EARLIEST:
-        return dict(consumer.beginning_offsets(partitions))
-    ends: dict[Untyped, int] = dict(consumer.end_offsets(partitions))
-    if start == _LATEST:
-        return ends
-    if start.isdecimal():
-        first = consumer.beginning_offsets(partitions)
-        return {each: min(max(int(start), first[each]), ends[each]) for each in partitions}
-    try:
-        moment = datetime.fromisoformat(start)
-    except ValueError as error:
-        raise StackError(
-            "unknown-start",
-            f"cannot start from {start!r}",
-            hint="--from earliest, latest, an offset such as 42, or a moment such as 2026-01-31T12:00:00Z",
-            exit_code=ExitCode.USAGE,
-        ) from error
-    milliseconds = int(moment.timestamp() * 1000)
-    found = consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
-    return {each: found[each].offset if found.get(each) else ends[each] for each in partitions}
-
-
-def consume(
-    bootstrap: Sequence[str], topic: str, *, start: str, maximum: int | None, follow: bool
-) -> Iterator[Untyped]:
-    """Yield committed records: those that are there now, or with `follow` for ever. No group, nothing is moved.
-
-    Raises StackError("no-topic"), "no-broker" or "kafka-request".
-    """
-    from kafka import TopicPartition  # noqa: PLC0415 - slow, see backbone.clients
-
-    with (
-        clients.errors_as("kafka-request", f"the cluster does not answer while {topic} is read"),
-        closing(clients.consumer(bootstrap, fetch_max_wait_ms=100)) as consumer,
-    ):
-        numbers = consumer.partitions_for_topic(topic)
-        if not numbers:
-            raise no_topic(topic)
-        partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
-        consumer.assign(partitions)
-        ends = None if follow else consumer.end_offsets(partitions)
-        for partition, offset in start_offsets(consumer, partitions, start).items():
-            consumer.seek(partition, offset)
-        yield from _poll(consumer, ends, maximum)
-
-
-def no_topic(topic: str) -> StackError:
+def no_topic(topic: str, known: Iterable[str] = ()) -> StackError:
     """Return the error for a topic that is not there; topics are never made by writing to them."""
+    near = difflib.get_close_matches(topic, known, 1)
     return StackError(
         "no-topic",
-        f"there is no topic {topic!r}",
+        f"there is no topic {jsontext.shown(topic)}" + (f"; did you mean {near[0]}?" if near else ""),
         hint="invoke topics list",
         exit_code=ExitCode.USAGE,
     )
-
-
-def _poll(consumer: Untyped, ends: dict[Untyped, int] | None, maximum: int | None) -> Iterator[Untyped]:
-    """Yield records until `maximum` or the ends; an end is reached by position, for the last may be a marker."""
-    count = 0
-    while maximum is None or count < maximum:
-        if ends is not None and all(consumer.position(each) >= end for each, end in ends.items()):
-            return
-        for messages in consumer.poll(timeout_ms=200).values():
-            for message in messages:
-                yield message
-                count += 1
-                if count == maximum:
-                    return

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from backbone.errors import ExitCode
-    from backbone.events.contracts.model import Contracts
+    from backbone.events.contracts.model import Contract, Contracts
     from backbone.events.contracts.registration import Change
     from backbone.events.contracts.registry import Registry
     from backbone.stack.settings import Settings
@@ -55,6 +55,23 @@ def load(settings: Settings) -> Contracts:
     from backbone.events.contracts import repository
 
     return repository.load(settings.root / repository.FOLDER, repository.SCHEMA_FILE)
+
+
+def contract_of(settings: Settings, topic: str) -> Contract:
+    """Return the contract of a topic's values; StackError("no-contract") if there is none."""
+    from backbone.errors import ExitCode, StackError
+
+    contracts = load(settings)
+    contract = contracts.for_topic(topic)
+    if contract is None:
+        raise StackError(
+            "no-contract",
+            f"topic {topic!r} has no contract",
+            context="topics with one: " + ", ".join(sorted(each.topic for each in contracts.contracts)),
+            hint=f"invoke contracts new {topic}",
+            exit_code=ExitCode.USAGE,
+        )
+    return contract
 
 
 def _check(settings: Settings, *, json: bool) -> ExitCode | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone import clients
 from backbone.errors import StackError
-from backbone.events import records
+from backbone.events import reading, records
 from backbone.events.archive import traffic
 from backbone.events.archive.events import compare, events
 from backbone.events.connectors import deployment as connector_plan
@@ -137,7 +137,7 @@ def _refused_schema(contract: Contract, registry: Registry) -> str:
 def _refused_record(this: Run, codec: records.Codec) -> str:
     """Produce a file whose first line is valid and whose second is not; the transaction must not even begin."""
     valid = next(events(this.source, 1, first=10**9))
-    lines = [json.dumps(valid), json.dumps({**valid, "event_id": 1})]
+    lines = [json.dumps(valid).encode(), json.dumps({**valid, "event_id": 1}).encode()]
     plan = this.plan
     try:
         records.produce(lambda: lines, codec, lambda: records.transaction(plan.bootstrap, plan.contract.topic))
@@ -265,7 +265,7 @@ def _dead_letter(this: Run) -> str | None:
 
 def _since(this: Run, topic: str) -> Iterator[Any]:
     """Yield what came to a topic since this run began."""
-    return records.consume(this.plan.bootstrap, topic, start=this.began.isoformat(), maximum=None, follow=False)
+    return reading.consume(this.plan.bootstrap, topic, reading.Selection(start=this.began.isoformat()))
 
 
 def _restarts_lose_nothing(this: Run, codec: records.Codec, restart: Callable[[str], None], checks: Checks) -> None:

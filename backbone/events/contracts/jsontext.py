@@ -34,7 +34,7 @@ class Violation(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.field or 'the record'}: {self.reason}"
+        return f"{self.field}: {self.reason}" if self.field else self.reason
 
 
 class Unreadable(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -74,8 +74,8 @@ def codec(contract: Contract, registry: Registry) -> records.Codec:
     return records.Codec.registered(contract, registry)
 
 
-def lines(*values: object) -> list[str]:
-    return [value if isinstance(value, str) else json.dumps(value) for value in values]
+def lines(*values: object) -> list[bytes]:
+    return [(value if isinstance(value, str) else json.dumps(value)).encode() for value in values]
 
 
 def test_every_line_is_sent_keyed_by_the_contract_and_readable_through_the_registry(
@@ -109,7 +109,7 @@ def test_a_broker_that_goes_half_way_leaves_nothing_visible(codec: records.Codec
 
 def test_no_record_is_nothing_to_work_on(codec: records.Codec) -> None:
     with pytest.raises(StackError) as caught:
-        records.judge(["", "\n"], codec)
+        records.judge([b"", b"\n"], codec)
     assert caught.value.exit_code is ExitCode.NOTHING
 
 
@@ -117,74 +117,3 @@ def test_a_contract_that_was_not_applied_is_named_with_its_remedy(contract: Cont
     with serve(FakeRegistry()) as url, pytest.raises(StackError, match="contract-not-registered") as caught:
         records.Codec.registered(contract, Registry(url))
     assert caught.value.hint == "invoke contracts apply"
-
-
-@dataclass
-class Message:
-    """A consumed record, as kafka-python gives it."""
-
-    value: bytes | None
-    key: bytes | None = b"k"
-    partition: int = 1
-    offset: int = 42
-    timestamp: int = 1_769_860_800_000
-
-
-def test_a_record_is_shown_with_its_place(codec: records.Codec, registry: Registry) -> None:
-    record, _ = codec.record(GOOD)
-    assert record is not None
-    shown = records.shown(Message(record.value), Decoder(registry.schema))
-    assert shown == {
-        "partition": 1,
-        "offset": 42,
-        "timestamp": "2026-01-31T12:00:00.000Z",
-        "key": "k",
-        "value": {**GOOD, "amount": None, "payload": None, "trace_id": None},
-    }
-
-
-def test_a_poison_record_is_shown_with_its_reason_and_its_bytes(registry: Registry) -> None:
-    shown = records.shown(Message(b"{}  ", key=None), Decoder(registry.schema))
-    assert shown["raw"] == "e30gIA=="
-    assert shown["key"] is None
-    assert shown["error"].startswith("not-confluent-wire: ")
-
-
-def test_a_tombstone_is_a_null(registry: Registry) -> None:
-    assert records.shown(Message(None), Decoder(registry.schema))["value"] is None
-
-
-class Offsets:
-    """A consumer that knows two partitions: 0 holds offsets 5-9, 1 is empty."""
-
-    def beginning_offsets(self, _: object) -> dict[int, int]:
-        return {0: 5, 1: 0}
-
-    def end_offsets(self, _: object) -> dict[int, int]:
-        return {0: 10, 1: 0}
-
-    def offsets_for_times(self, asked: dict[int, int]) -> dict[int, Any]:
-        found = type("Found", (), {"offset": 7})()
-        return {partition: found if moment < 1000 and partition == 0 else None for partition, moment in asked.items()}
-
-
-@pytest.mark.parametrize(
-    ("start", "expected"),
-    [
-        ("earliest", {0: 5, 1: 0}),
-        ("latest", {0: 10, 1: 0}),
-        ("8", {0: 8, 1: 0}),
-        ("2", {0: 5, 1: 0}),
-        ("99", {0: 10, 1: 0}),
-        ("1970-01-01T00:00:00.500Z", {0: 7, 1: 0}),
-        ("2026-01-01T00:00:00Z", {0: 10, 1: 0}),
-    ],
-)
-def test_where_reading_starts(start: str, expected: dict[int, int]) -> None:
-    assert records.start_offsets(Offsets(), [0, 1], start) == expected
-
-
-def test_an_unknown_start_lists_the_forms() -> None:
-    with pytest.raises(StackError, match="unknown-start") as caught:
-        records.start_offsets(Offsets(), [0], "yesterday")
-    assert "earliest" in (caught.value.hint or "")

@@ -134,7 +134,9 @@ def test_a_record_goes_there_and_back_and_a_wrong_one_is_refused(folder: Folder,
         '{"order_id":"ö","total":3}'.encode(),
     )
     assert Decoder(registry.schema).decode(record.value) == {"order_id": "ö", "total": 3}
-    assert codec.record({"order_id": "a", "total": -1}) == (None, ["total: -1 is less than the minimum of 0"])
+    assert codec.record({"order_id": "a", "total": -1}) == (None, [("total", "-1 is less than the minimum of 0")])
+    assert codec.record({"total": 1}) == (None, [("order_id", "is missing")])
+    assert codec.record({"order_id": ""}) == (None, [("order_id", "is the record's key and is empty")])
     assert codec.record({"order_id": "a", "sorce": 1})[0] is None
     with pytest.raises(StackError, match="undecodable"):
         Decoder(registry.schema).decode(record.value[:-1])

@@ -63,7 +63,7 @@ def test_a_violation_names_its_field(change: dict[str, object], reason: str) -> 
 
 def test_a_missing_field_and_a_value_that_is_no_record_are_told_apart() -> None:
     assert reasons(EVENT, {k: v for k, v in GOOD.items() if k != "source"}) == ["source: is missing and has no default"]
-    assert reasons(EVENT, [1]) == ["the record: expected an object, found [1]"]
+    assert reasons(EVENT, [1]) == ["expected an object, found [1]"]
 
 
 NESTED = record(
