@@ -90,7 +90,7 @@ def test_a_decimal_of_another_precision_or_scale_is_another_number(folder: Folde
         return record(field("order_id"), field("price", decimal))
 
     found = folder.contract(price(10, 2), price(precision, scale)).findings()
-    assert [f"from decimal 10 2 to decimal {precision} {scale}" in finding.message for finding in found] == [True]
+    assert [f"decimal({precision}, {scale})" in finding.message for finding in found] == [True]
 
 
 def test_a_break_inside_a_nested_record_is_named_with_its_way(folder: Folder) -> None:
