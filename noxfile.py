@@ -240,6 +240,6 @@ def lock(session: nox.Session) -> None:
     """Write requirements/*.txt anew from pyproject.toml (uv, with hashes; -- --upgrade for newer ones)."""
     session.install(*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lock"))
     command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
-    command += ["--no-header", "--no-annotate", *session.posargs, "pyproject.toml"]
-    session.run(*command, "--output-file", "requirements/runtime.txt")
+    command += ["--no-header", "--no-annotate", *session.posargs, "pyproject.toml", "--extra", "stack"]
+    session.run(*command, "--output-file", "requirements/runtime.txt", "--group", "checkout")
     session.run(*command, "--output-file", "requirements/dev.txt", "--group", "dev")

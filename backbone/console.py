@@ -20,6 +20,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from backbone.errors import as_typed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -31,7 +33,7 @@ data = Console(highlight=False, soft_wrap=True)
 
 def say(text: str) -> None:
     """Print a sentence for a person; rich markup is understood."""
-    words.print(text)
+    words.print(as_typed(text))
 
 
 def print_json(value: object) -> None:
@@ -64,7 +66,7 @@ def print_error(error: StackError) -> None:
         for line in error.context.splitlines():
             words.print(f"  [dim]|[/] {escape(line)}")
     if error.hint:
-        head, *rest = error.hint.splitlines()
+        head, *rest = as_typed(error.hint).splitlines()
         words.print(f"  [bold]= help:[/] {escape(head)}")
         for line in rest:
             words.print(f"          {escape(line)}")

@@ -6,10 +6,15 @@ scripts.tasks. docs/errors.md lists the exit codes.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from enum import IntEnum
 
+PROGRAM = "BACKBONE_PROGRAM"
+"""Environment variable: what the user typed to start this (`./invoke`, `../invoke`, `backbone`, …)."""
+
+_TASK = re.compile(r"(?<![\w./-])(?:\./)?invoke (?=[a-z-])")
 _REFERENCE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -53,6 +58,15 @@ class StackError(Exception):
             "reference": self.reference,
             "message": self.message,
             "context": self.context,
-            "hint": self.hint,
+            "hint": self.hint and as_typed(self.hint),
             "exit_code": int(self.exit_code),
         }
+
+
+def as_typed(text: str) -> str:
+    """Return words in which `./invoke TASK` stands as the user can paste it: with the program that was started.
+
+    Messages are written for a checkout's root. Elsewhere the program has another path, or another name.
+    """
+    program = os.environ.get(PROGRAM)
+    return _TASK.sub(lambda _: f"{program} ", text) if program else text

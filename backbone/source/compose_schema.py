@@ -1,19 +1,19 @@
 """The Compose specification's JSON Schema over one file's nodes: every departure, in words, with its path.
 
-The schema is the one that the pinned check-jsonschema package carries. Its dialect is named here, because
-older editions spell their `$schema` so that tools take draft 7 for 2020-12.
+The schema is schemas/compose-spec.json, the specification's own (compose-spec/compose-spec, Apache-2.0) as the
+pinned check-jsonschema of the tests has it. Its dialect is named here, because older editions spell their `$schema`
+so that tools take draft 7 for 2020-12.
 """
 
 from __future__ import annotations
 
 import difflib
 import functools
-import importlib.util
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backbone import resources
 from backbone.source.compose_file import ScalarNode, SequenceNode, entries, is_plain
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from backbone.source.compose_file import Node
 
-_SCHEMA = Path("builtin_schemas", "vendor", "compose-spec.json")
 _BOOLEANS = {"true": True, "false": False}
 _SCALARS = {"tag:yaml.org,2002:int": 0, "tag:yaml.org,2002:float": 0.5}
 _TYPES = {
@@ -64,11 +63,8 @@ def departures(root: Node) -> Iterator[Departure]:
 
 @functools.cache
 def schema() -> Mapping[str, Any]:
-    """Return the schema, read from the installed package without importing it."""
-    spec = importlib.util.find_spec("check_jsonschema")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("check_jsonschema is missing from this Python environment")
-    found: Mapping[str, Any] = json.loads((Path(spec.origin).parent / _SCHEMA).read_text(encoding="utf-8"))
+    """Return the schema."""
+    found: Mapping[str, Any] = json.loads(resources.schema("compose-spec.json").read_text(encoding="utf-8"))
     return found
 
 

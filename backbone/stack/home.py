@@ -5,7 +5,10 @@ The checkout of this project is one; `backbone init DIR` makes another.
 
 from __future__ import annotations
 
+import difflib
 import os
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +16,39 @@ from backbone import resources
 from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _MARKS = (Path("docker-compose.yml"), Path("infra", "artifacts.lock.json"))
 """What only a home has side by side: any project can have the first."""
+
+_FILES = (".env.example", "docker-compose.yml", "policy.toml", "infra", "schemas/contracts")
+"""The plain files; what else `schemas` has is the library's own."""
+
+_GITIGNORE = Path(".gitignore")
+_PRIVATE = (".env", ".stack/", "data/", "secrets/", "results/")
+"""What a stack makes in its home and git must not take: settings, state, data, passwords, reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A file of a home that this version has otherwise. path: below the home; before: None if it is missing."""
+
+    path: Path
+    before: bytes | None
+    after: bytes
+    mode: int
+
+    @property
+    def replaces(self) -> bool:
+        """Tell whether writing it would lose what somebody wrote; .gitignore only grows."""
+        return self.before is not None and self.path != _GITIGNORE
+
+    def diff(self) -> str:
+        """Return the change as a unified diff."""
+        before, after = (_text(each).splitlines(keepends=True) for each in (self.before, self.after))
+        old = "/dev/null" if self.before is None else f"a/{self.path.as_posix()}"
+        lines = difflib.unified_diff(before, after, old, f"b/{self.path.as_posix()}")
+        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
 def here() -> Path:
@@ -57,4 +89,78 @@ def is_home(folder: Path) -> bool:
 def _missing(message: str) -> StackError:
     return StackError(
         "no-home", message, hint="./invoke init .   # writes the stack's plain files here", exit_code=ExitCode.NOTHING
+    )
+
+
+def changes(folder: Path) -> list[Change]:
+    """Return what would have to be written to make a folder a home of this version, in the order of the paths.
+
+    Raises StackError("no-place") if something in the folder stands in the way, such as a folder called `.env.example`.
+    """
+    source = resources.files()
+    found = [_change(folder, path, (source / path).read_bytes(), (source / path).stat().st_mode) for path in _paths()]
+    before = _read(folder / _GITIGNORE)
+    known = {line.strip().strip("/").partition("/")[0] for line in _text(before).splitlines()}
+    if missing := [f"/{name}" for name in _PRIVATE if name.strip("/") not in known]:
+        ending = b"\n" if before and not before.endswith(b"\n") else b""
+        added = "".join(f"{line}\n" for line in missing).encode()
+        found.append(_change(folder, _GITIGNORE, (before or b"") + ending + added, 0o644))
+    return sorted((each for each in found if each.before != each.after), key=lambda each: each.path)
+
+
+def write(folder: Path, wanted: Sequence[Change], *, overwrite: bool = False) -> None:
+    """Write changes into a folder, which is made if it is missing.
+
+    Raises StackError("would-overwrite") before anything is written if a file is there with another text, unless
+    `overwrite`; "no-place" if the disk refuses one.
+    """
+    place = shlex.quote(str(folder))
+    if kept := [each.path.as_posix() for each in wanted if each.replaces and not overwrite]:
+        raise StackError(
+            "would-overwrite",
+            f"{len(kept)} files in {folder} differ from those of this version; nothing was written",
+            context="\n".join(kept),
+            hint=f"./invoke init {place} --diff        # shows how\n./invoke init {place} --overwrite   # takes ours",
+            exit_code=ExitCode.USAGE,
+        )
+    for change in wanted:
+        path = folder / change.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(path.name + ".partial")
+            partial.write_bytes(change.after)
+            partial.chmod(0o755 if change.mode & 0o100 else 0o644)
+            partial.replace(path)
+        except OSError as error:
+            raise _no_place(path, error) from error
+
+
+def _paths() -> Iterator[Path]:
+    """Yield the plain files that this version has, relative to a home."""
+    source = resources.files()
+    for path in map(source.joinpath, _FILES):
+        files = (each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+        yield from (each.relative_to(source) for each in files)
+
+
+def _text(body: bytes | None) -> str:
+    return (body or b"").decode("utf-8", "replace")
+
+
+def _change(folder: Path, path: Path, after: bytes, mode: int) -> Change:
+    return Change(path, _read(folder / path), after, mode)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _no_place(path, error) from error
+
+
+def _no_place(path: Path, error: OSError) -> StackError:
+    return StackError(
+        "no-place", f"cannot read or write {path}", context=error.strerror, exit_code=ExitCode.ENVIRONMENT
     )

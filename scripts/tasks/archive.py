@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.tasks.command import command
+from .command import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,8 @@ def archive(
 
     from backbone import console
     from backbone.events.archive.run import run
-    from scripts.tasks import targets
+
+    from . import targets
 
     stack = targets.stack(_PROFILES, engine, quiet=json)
     plan = _plan(stack, count=events, restart=_restarter(targets.running(engine)) if restart else None, keep=keep)
@@ -75,7 +76,8 @@ def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, ke
     from backbone.events.connectors import files
     from backbone.events.connectors.worker import Worker
     from backbone.stack import endpoints
-    from scripts.tasks import contracts, targets
+
+    from . import contracts, targets
 
     settings = stack.settings
     if count < 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.tasks.command import command
+from .command import command
 
 if TYPE_CHECKING:
     from invoke import Context

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
-from scripts.tasks.command import command
+
+from .command import command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +125,8 @@ def _open(engine: str, bootstrap: str, seed: int) -> Bench:
     from backbone.bench.modes import Bench
     from backbone.bench.topics import Cluster
     from backbone.stack.settings import Settings
-    from scripts.tasks import targets
+
+    from . import targets
 
     settings = Settings()
     if bootstrap:

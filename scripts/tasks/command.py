@@ -51,7 +51,7 @@ class ActionArgument(CheckedArgument):
     The parser eats words for positional arguments whose value is None, and misses those that stay so.
     """
 
-    def __init__(self, plain: Argument, action: Argument, takers: Container[str]) -> None:
+    def __init__(self, plain: Argument, action: Argument, takers: Container[Any]) -> None:
         super().__init__(
             names=plain.names, kind=plain.kind, help=plain.help, positional=True, attr_name=plain.attr_name
         )
@@ -80,7 +80,7 @@ class CheckedTask(Task):  # type: ignore[type-arg]  # generic over its body only
 class OwnedTask(CheckedTask):
     """A task with positional arguments that belong to another one: to some actions, or to a flag (`--compare A B`)."""
 
-    owners: Mapping[str, tuple[str, Container[str]]]
+    owners: Mapping[str, tuple[str, Container[Any]]]
     """Positional argument → the argument it belongs to, and the values of that which take it."""
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
@@ -103,12 +103,14 @@ def command(
     *,
     actions: Mapping[str, Sequence[str]] = MappingProxyType({}),
     belongs: Mapping[str, str] = MappingProxyType({}),
+    unless: Mapping[str, str] = MappingProxyType({}),
     **options: Any,
 ) -> Callable[[Body], Task[Any]]:
     """Make a task of a function that returns an exit code, or None for success.
 
     actions: for a function `(c, action, …)`, each action with the names of the positional parameters it takes.
     belongs: positional parameter → the flag that it is a second value of.
+    unless: positional parameter → the flag (off until given) after which it need not stand.
     options: Invoke's own (`help`, `iterable`, `positional`, …).
     """
 
@@ -119,9 +121,10 @@ def command(
             if code:
                 raise Exit(code=int(code))
 
-        if not (actions or belongs):
+        if not (actions or belongs or unless):
             return CheckedTask(run, **options)
-        owners: dict[str, tuple[str, Container[str]]] = {name: (flag, _AnyValue()) for name, flag in belongs.items()}
+        owners: dict[str, tuple[str, Container[Any]]] = {name: (flag, _AnyValue()) for name, flag in belongs.items()}
+        owners |= {name: (flag, (False,)) for name, flag in unless.items()}
         for name in (name for taken in actions.values() for name in taken):
             owners[name] = ("action", frozenset(verb for verb, taken in actions.items() if name in taken))
         task = OwnedTask(run, **{"positional": [*(["action"] if actions else []), *owners], **options})
@@ -147,12 +150,9 @@ def _guarded(
             )
         return body(*args, **kwargs)
     except StackError as error:
-        from backbone import console
-
-        console.print_error(error)
-        if kwargs.get("json"):
-            console.print_json({"error": error.as_dict()})
-        return error.exit_code
+        return _told(error, kwargs)
+    except ModuleNotFoundError as error:
+        return _told(_missing(error), kwargs)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return ExitCode.INTERRUPTED
@@ -160,3 +160,24 @@ def _guarded(
         # The reader (head, less) has gone; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return None
+
+
+def _told(error: StackError, kwargs: Mapping[str, Any]) -> ExitCode:
+    from backbone import console
+
+    console.print_error(error)
+    if kwargs.get("json"):
+        console.print_json({"error": error.as_dict()})
+    return error.exit_code
+
+
+def _missing(error: ModuleNotFoundError) -> StackError:
+    """Return what to say when a package of the extra `stack` is not installed; raise again what is our own mistake."""
+    if not error.name or error.name.partition(".")[0] in {"backbone", "scripts"}:
+        raise error
+    return StackError(
+        "extra-missing",
+        f"this task needs the extra `stack` of the package: {error.name} is not installed",
+        hint=f"{sys.executable} -m pip install 'messaging-backbone[stack]'",
+        exit_code=ExitCode.ENVIRONMENT,
+    )

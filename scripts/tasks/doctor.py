@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode
-from scripts.tasks.command import command
-from scripts.tasks.stack import ENGINE_HELP
+
+from .command import command
+from .stack import ENGINE_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,8 @@ def doctor(
     from backbone import console
     from backbone.doctor import checks, fixes
     from backbone.doctor.gather import gather
-    from scripts.tasks import targets
+
+    from . import targets
 
     stack = targets.everything(engine)
     evidence = gather(stack)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
-from scripts.tasks.command import command
+
+from .command import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -111,7 +112,8 @@ def _plants(folder: Path, cluster: Cluster, *, as_json: bool) -> ExitCode:
 
 def _cluster(bootstrap: str, engine: str) -> Cluster:
     from backbone.failover import campaign
-    from scripts.tasks import targets
+
+    from . import targets
 
     if bootstrap:
         return campaign.open_cluster(targets.addresses(bootstrap), None)

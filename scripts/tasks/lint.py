@@ -1,185 +1,35 @@
-"""Lint: judge a Compose project, list the rules, explain one."""
+"""The linter's tasks, made from its command line."""
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+import inspect
+from typing import TYPE_CHECKING, Any
 
-from backbone.errors import ExitCode, StackError
-from scripts.tasks.command import command
+from backbone.lint import cli
+
+from .command import command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
-    from invoke import Context
+    from invoke import Context, Task
 
-    from backbone.lint.output.excerpt import Line
-    from backbone.lint.run import Outcome
-
-_FORMATS = ("auto", "text", "json", "sarif", "github", "junit")
+    from backbone.errors import ExitCode
 
 
-@command(
-    iterable=["profile", "select", "skip"],
-    help={
-        "project": "a folder or a Compose file; when not given, the nearest project from here upwards",
-        "env_file": "variables to interpolate with, instead of the project's .env",
-        "profile": "judge these profiles together; all of them when not given (repeatable)",
-        "format": "|".join(_FORMATS),
-        "select": "only these rules: code, beginning of a code, or name (repeatable)",
-        "skip": "not these rules (repeatable)",
-        "policy": "a policy file, instead of the project's policy.toml",
-        "fix": "show the certain fixes as a diff",
-        "write": "with --fix: write them",
-        "no_ignores": "show what the policy ignores",
-        "fail_on": "info|warning|error: what exits with 1",
-        "output": "write the report to a file; the verdict is still printed",
-        "json": "the same as --format json",
-    },
-)
-def lint(
-    c: Context,
-    project: str = "",
-    env_file: str = "",
-    *,
-    profile: list[str] | None = None,
-    format: str = "auto",
-    select: list[str] | None = None,
-    skip: list[str] | None = None,
-    policy: str = "",
-    fix: bool = False,
-    write: bool = False,
-    no_ignores: bool = False,
-    fail_on: str = "warning",
-    output: str = "",
-    json: bool = False,
-) -> ExitCode:
-    """Judge a Compose project: can it be read, does it keep the schema, will Kafka work."""
-    from backbone.lint import run as lint_run
-    from backbone.lint.model import Severity
+def _task(function: Callable[..., ExitCode | None], **options: Any) -> Task[Any]:
+    """Make a task of a function of the command line: its parameters become flags, its docstring the help."""
 
-    kind = _choice("format", "json" if json else format, _FORMATS)
-    threshold = Severity[_choice("fail-on", fail_on, [each.word for each in Severity]).upper()]
-    outcome = lint_run.run(
-        lint_run.Request(
-            project=Path(project) if project else None,
-            env_file=Path(env_file) if env_file else None,
-            profiles=tuple(profile or ()),
-            policy=Path(policy) if policy else None,
-            select=tuple(select or ()),
-            skip=tuple(skip or ()),
-            ignores=not no_ignores,
-        )
-    )
-    if fix:
-        _fix(outcome, write=write)
-    else:
-        _report(outcome, kind, Path(output) if output else None)
-    return _exit_code(outcome, threshold)
+    def body(_: Context, **flags: object) -> ExitCode | None:
+        return function(**flags)
+
+    signature = inspect.signature(function)
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    body.__signature__ = signature.replace(parameters=[context, *signature.parameters.values()])  # type: ignore[attr-defined]
+    body.__name__, body.__doc__ = function.__name__, function.__doc__
+    return command(help={name: cli.HELP[name] for name in signature.parameters}, **options)(body)
 
 
-@command(positional=["rule"], help={"rule": "code or name", "json": "as JSON"})
-def explain(c: Context, rule: str, *, json: bool = False) -> None:
-    """Say what a rule flags and why, with an example that fails and one that passes."""
-    from backbone import console
-    from backbone.lint import engine, policy
-    from backbone.lint.output import manual
-
-    known = engine.load_rules()
-    chosen = [each for each in known.values() if each.code.startswith(tuple(policy.codes([rule], known)))]
-    if json:
-        console.print_json([manual.as_dict(each) for each in chosen])
-    else:
-        sys.stdout.write("\n\n\n".join(manual.page(each) for each in chosen) + "\n")
-
-
-@command(help={"json": "as JSON"})
-def rules(c: Context, *, json: bool = False) -> None:
-    """List every rule of the linter."""
-    from backbone import console
-    from backbone.lint import engine
-    from backbone.lint.output import manual
-
-    known = engine.load_rules().values()
-    if json:
-        console.print_json([manual.as_dict(each) for each in known])
-    else:
-        console.print_table(
-            ["code", "name", "severity", "what"],
-            [(each.code, each.name, each.severity.word, each.doc.summary) for each in known],
-        )
-
-
-def _choice(flag: str, given: str, known: Iterable[str]) -> str:
-    if given not in known:
-        raise StackError("unknown-choice", f"--{flag} is {'|'.join(known)}, not {given!r}", exit_code=ExitCode.USAGE)
-    return given
-
-
-def _shown(path: Path) -> str:
-    """Return a path as a person would open it from here."""
-    here = Path.cwd()
-    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
-
-
-def _report(outcome: Outcome, kind: str, output: Path | None) -> None:
-    from backbone.lint.output import text as text_report
-
-    if kind == "auto":
-        kind = "github" if os.environ.get("GITHUB_ACTIONS") == "true" and output is None else "text"
-    if kind != "text":
-        from backbone.lint.output.formats import FORMATS
-
-        document = FORMATS[kind](outcome.result, outcome.project, _shown, outcome.rules)
-        _write(document + "\n" if document else "", output)
-    elif output is None and (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
-        _print_styled(text_report.text(outcome.result, outcome.project, _shown))
-    else:
-        lines = text_report.text(outcome.result, outcome.project, _shown)
-        _write("".join("".join(text for text, _ in line) + "\n" for line in lines), output)
-    sys.stdout.flush()
-    sys.stderr.write(text_report.verdict(outcome.result, outcome.project) + "\n")
-    if outcome.stopped:
-        sys.stderr.write(f"Compose was not heard: {outcome.stopped}\n")
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
-
-
-def _print_styled(lines: Iterable[Line]) -> None:
-    """Print through rich, which knows the terminal; plain output does without its import."""
-    from rich.text import Text
-
-    from backbone.console import data
-
-    for line in lines:
-        data.print(Text.assemble(*line))
-
-
-def _fix(outcome: Outcome, *, write: bool) -> None:
-    """Print the certain fixes as a diff, or write them."""
-    from backbone.lint.output import fix
-
-    changes = fix.plan(outcome.result, outcome.project)
-    for change in changes:
-        sys.stdout.write(fix.diff(change, _shown(change.path)))
-        if write:
-            change.path.write_bytes(change.after.encode())
-    sys.stdout.flush()
-    done = "written" if write else "to write (--write)"
-    sys.stderr.write(f"{sum(change.fixes for change in changes)} fixes in {len(changes)} files {done}\n")
-
-
-def _exit_code(outcome: Outcome, threshold: int) -> ExitCode:
-    """Say 3 when something could not be judged, else 1 for findings at or over the threshold."""
-    if not outcome.complete:
-        return ExitCode.NOTHING
-    worst = max((judged.severity for judged in outcome.result.findings), default=0)
-    return ExitCode.FINDINGS if worst >= threshold else ExitCode.OK
+lint = _task(cli.lint, iterable=["profile", "select", "skip"])
+explain = _task(cli.explain, positional=["rule"])
+rules = _task(cli.rules)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.tasks.command import command
+from .command import command
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -19,7 +19,8 @@ def rabbitmq(_c: Context, json: bool = False) -> None:
     from backbone import console
     from backbone.stack import endpoints
     from backbone.stack import rabbitmq as service
-    from scripts.tasks import targets
+
+    from . import targets
 
     stack = targets.everything(quiet=True)
     host, port = endpoints.address(stack.model, "rabbitmq")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.tasks.command import command
+from .command import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,8 @@ def produce(_c: Context, topic: str, *, file: str = "", bootstrap: str = "", reg
     from backbone import console
     from backbone.events import records
     from backbone.stack.settings import Settings
-    from scripts.tasks.contracts import contract_of, open_registry
+
+    from .contracts import contract_of, open_registry
 
     settings = Settings()
     contract = contract_of(settings, topic)
@@ -89,7 +90,8 @@ def consume(
     from backbone.events.contracts import repository
     from backbone.events.contracts.wire import Decoder
     from backbone.stack.settings import Settings
-    from scripts.tasks.contracts import open_registry
+
+    from .contracts import open_registry
 
     if format_ not in ("record", "value"):
         raise _usage("unknown-format", f"there is no format {format_!r}", "--format record or value")
@@ -138,7 +140,8 @@ def _partition(text: str) -> int:
 
 def _brokers(settings: Any, bootstrap: str) -> tuple[str, ...]:
     from backbone.stack import endpoints
-    from scripts.tasks import targets
+
+    from . import targets
 
     return targets.addresses(bootstrap) if bootstrap else tuple(endpoints.bootstrap(endpoints.model(settings)))
 

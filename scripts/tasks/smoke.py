@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.tasks.command import command
+from .command import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,8 @@ def smoke(
     """Send and read back real messages, restart a leader in between, compare every field."""
     from backbone import console
     from backbone.stack import smoke as library
-    from scripts.tasks import targets
+
+    from . import targets
 
     if bootstrap:
         plan = library.Plan(targets.addresses(bootstrap), records, None)

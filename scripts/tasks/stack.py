@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from scripts.tasks.command import command
+
+from .command import command
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -40,7 +41,8 @@ def up(
     """Start the stack and wait until it is truly ready; what runs already stays."""
     from backbone import console
     from backbone.stack import lifecycle, topics
-    from scripts.tasks import targets
+
+    from . import targets
 
     stack = targets.stack(profile, engine)
     with console.Waiting(timeout) as waiting:
@@ -59,7 +61,8 @@ def down(c: Context, engine: str | None = None) -> None:
     """Stop the stack in order; the data stays."""
     from backbone import console
     from backbone.stack import lifecycle
-    from scripts.tasks import targets
+
+    from . import targets
 
     stack = targets.everything(engine, quiet=False)
     lifecycle.down(stack, console.say)
@@ -73,7 +76,8 @@ def nuke(c: Context, engine: str | None = None, yes: bool = False) -> None:
     """Stop the stack and remove all its data, after asking."""
     from backbone import console
     from backbone.stack import lifecycle
-    from scripts.tasks import targets
+
+    from . import targets
 
     stack = targets.everything(engine, quiet=False)
     folders = [str(path) for path in stack.engine.data_dirs() if path.exists()]
@@ -89,7 +93,8 @@ def restart(c: Context, service: str, engine: str | None = None, timeout: int = 
     """Stop one service in order, start it and wait until the stack is whole again."""
     from backbone import console
     from backbone.stack import lifecycle
-    from scripts.tasks import targets
+
+    from . import targets
 
     stack = targets.running(engine)
     with console.Waiting(timeout) as waiting:
@@ -103,7 +108,8 @@ def restart(c: Context, service: str, engine: str | None = None, timeout: int = 
 def status(c: Context, engine: str | None = None, json: bool = False) -> ExitCode:
     """Show every service, and what the cluster says of itself; exits 1 if something that should run does not."""
     from backbone import console
-    from scripts.tasks import targets
+
+    from . import targets
 
     stack = targets.everything(engine)
     states = stack.engine.states()
@@ -129,7 +135,7 @@ def logs(c: Context, service: str, tail: int = 100, follow: bool = False, engine
     """Print the end of a service's log."""
     import sys
 
-    from scripts.tasks import targets
+    from . import targets
 
     stack = targets.everything(engine)
     stack.model[service]
@@ -157,7 +163,8 @@ def endpoints(
 ) -> None:
     """Print the addresses that clients on this machine use."""
     from backbone import console
-    from scripts.tasks import targets
+
+    from . import targets
 
     found = targets.stack(profile, engine, quiet=True).endpoints
     if json or format == "json":

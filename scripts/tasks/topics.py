@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from scripts.tasks.command import command
+
+from .command import command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,8 @@ def topics(
     from backbone import clients, console
     from backbone.stack import topics as library
     from backbone.stack.settings import Settings
-    from scripts.tasks import targets
+
+    from . import targets
 
     # A file that is not valid is told before anything is asked of a cluster.
     wanted = library.read(Settings().root / library.FILE) if action in {"plan", "apply"} else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from backbone.errors import as_typed
 from backbone.lint.model import Severity
 from backbone.lint.output.excerpt import Mark, excerpt, plain, split
 
@@ -70,7 +71,7 @@ def _finding(judged: Judged, lines: Callable[[Path], list[str]], shown: Callable
     marks += [Mark(related.span, related.label, "blue") for related in finding.related]
     yield from excerpt(marks, lines, shown)
     notes = [("value", sentence) for sentence in finding.at.variables]
-    notes += [("why", judged.why), ("help", finding.help), ("more", f"invoke explain {judged.rule.code}")]
+    notes += [("why", judged.why), ("help", finding.help), ("more", as_typed(f"invoke explain {judged.rule.code}"))]
     for label, words in notes:
         if words:
             yield [("  = ", "blue"), (f"{label}:", "bold"), (f" {plain(words)}", "")]

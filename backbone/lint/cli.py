@@ -1,0 +1,251 @@
+"""The linter's command line: judge a project, list the rules, explain one.
+
+`kafka-compose-lint` needs nothing but this; the tasks `lint`, `explain` and `rules` are made from the same functions,
+so that flags, formats and exit codes are the same. A lint is to be quick: what only some runs need is imported there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from backbone.errors import PROGRAM, ExitCode, StackError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from backbone.lint.output.excerpt import Line
+    from backbone.lint.run import Outcome
+
+_FORMATS = ("auto", "text", "json", "sarif", "github", "junit")
+
+HELP: Mapping[str, str] = MappingProxyType(
+    {
+        "project": "a folder or a Compose file; when not given, the nearest project from here upwards",
+        "env_file": "variables to interpolate with, instead of the project's .env",
+        "profile": "judge these profiles together; all of them when not given (repeatable)",
+        "format": "|".join(_FORMATS),
+        "select": "only these rules: code, beginning of a code, or name (repeatable)",
+        "skip": "not these rules (repeatable)",
+        "policy": "a policy file, instead of the project's policy.toml",
+        "fix": "show the certain fixes as a diff",
+        "write": "with --fix: write them",
+        "no_ignores": "show what the policy ignores",
+        "fail_on": "info|warning|error: what exits with 1",
+        "output": "write the report to a file; the verdict is still printed",
+        "rule": "code or name",
+        "json": "print JSON; for a lint, the same as --format json",
+    }
+)
+"""What each flag is for, by the name of its parameter."""
+
+
+def lint(
+    *,
+    project: str = "",
+    env_file: str = "",
+    profile: list[str] | None = None,
+    format: str = "auto",
+    select: list[str] | None = None,
+    skip: list[str] | None = None,
+    policy: str = "",
+    fix: bool = False,
+    write: bool = False,
+    no_ignores: bool = False,
+    fail_on: str = "warning",
+    output: str = "",
+    json: bool = False,
+) -> ExitCode:
+    """Judge a Compose project: can it be read, does it keep the schema, will Kafka work."""
+    from backbone.lint import run as lint_run
+    from backbone.lint.model import Severity
+
+    kind = _choice("format", "json" if json else format, _FORMATS)
+    threshold = Severity[_choice("fail-on", fail_on, [each.word for each in Severity]).upper()]
+    outcome = lint_run.run(
+        lint_run.Request(
+            project=Path(project) if project else None,
+            env_file=Path(env_file) if env_file else None,
+            profiles=tuple(profile or ()),
+            policy=Path(policy) if policy else None,
+            select=tuple(select or ()),
+            skip=tuple(skip or ()),
+            ignores=not no_ignores,
+        )
+    )
+    if fix:
+        _fix(outcome, write=write)
+    else:
+        _report(outcome, kind, Path(output) if output else None)
+    return _exit_code(outcome, threshold)
+
+
+def explain(*, rule: str, json: bool = False) -> None:
+    """Say what a rule flags and why, with an example that fails and one that passes."""
+    from backbone import console
+    from backbone.lint import engine, policy
+    from backbone.lint.output import manual
+
+    known = engine.load_rules()
+    chosen = [each for each in known.values() if each.code.startswith(tuple(policy.codes([rule], known)))]
+    if json:
+        console.print_json([manual.as_dict(each) for each in chosen])
+    else:
+        sys.stdout.write("\n\n\n".join(manual.page(each) for each in chosen) + "\n")
+
+
+def rules(*, json: bool = False) -> None:
+    """List every rule of the linter."""
+    from backbone import console
+    from backbone.lint import engine
+    from backbone.lint.output import manual
+
+    known = engine.load_rules().values()
+    if json:
+        console.print_json([manual.as_dict(each) for each in known])
+    else:
+        console.print_table(
+            ["code", "name", "severity", "what"],
+            [(each.code, each.name, each.severity.word, each.doc.summary) for each in known],
+        )
+
+
+def _choice(flag: str, given: str, known: Iterable[str]) -> str:
+    if given not in known:
+        raise StackError("unknown-choice", f"--{flag} is {'|'.join(known)}, not {given!r}", exit_code=ExitCode.USAGE)
+    return given
+
+
+def _shown(path: Path) -> str:
+    """Return a path as a person would open it from here."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def _report(outcome: Outcome, kind: str, output: Path | None) -> None:
+    from backbone.lint.output import text as text_report
+
+    if kind == "auto":
+        kind = "github" if os.environ.get("GITHUB_ACTIONS") == "true" and output is None else "text"
+    if kind != "text":
+        from backbone.lint.output.formats import FORMATS
+
+        document = FORMATS[kind](outcome.result, outcome.project, _shown, outcome.rules)
+        _write(document + "\n" if document else "", output)
+    elif output is None and (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
+        _print_styled(text_report.text(outcome.result, outcome.project, _shown))
+    else:
+        lines = text_report.text(outcome.result, outcome.project, _shown)
+        _write("".join("".join(text for text, _ in line) + "\n" for line in lines), output)
+    sys.stdout.flush()
+    sys.stderr.write(text_report.verdict(outcome.result, outcome.project) + "\n")
+    if outcome.stopped:
+        sys.stderr.write(f"Compose was not heard: {outcome.stopped}\n")
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+
+
+def _print_styled(lines: Iterable[Line]) -> None:
+    """Print through rich, which knows the terminal; plain output does without its import."""
+    from rich.text import Text
+
+    from backbone.console import data
+
+    for line in lines:
+        data.print(Text.assemble(*line))
+
+
+def _fix(outcome: Outcome, *, write: bool) -> None:
+    """Print the certain fixes as a diff, or write them."""
+    from backbone.lint.output import fix
+
+    changes = fix.plan(outcome.result, outcome.project)
+    for change in changes:
+        sys.stdout.write(fix.diff(change, _shown(change.path)))
+        if write:
+            change.path.write_bytes(change.after.encode())
+    sys.stdout.flush()
+    done = "written" if write else "to write (--write)"
+    sys.stderr.write(f"{sum(change.fixes for change in changes)} fixes in {len(changes)} files {done}\n")
+
+
+def _exit_code(outcome: Outcome, threshold: int) -> ExitCode:
+    """Say 3 when something could not be judged, else 1 for findings at or over the threshold."""
+    if not outcome.complete:
+        return ExitCode.NOTHING
+    worst = max((judged.severity for judged in outcome.result.findings), default=0)
+    return ExitCode.FINDINGS if worst >= threshold else ExitCode.OK
+
+
+def main(argv: Sequence[str] | None = None) -> ExitCode:
+    """Run `kafka-compose-lint [explain|rules] …`: the linter alone, without the tasks around it."""
+    os.environ.setdefault(PROGRAM, "kafka-compose-lint")
+    words = list(sys.argv[1:] if argv is None else argv)
+    function: Callable[..., ExitCode | None] = lint
+    if words[:1] in (["explain"], ["rules"]):
+        function = explain if words.pop(0) == "explain" else rules
+    flags = _flags(function, words)
+    try:
+        return function(**flags) or ExitCode.OK
+    except StackError as error:
+        from backbone import console
+
+        console.print_error(error)
+        if flags["json"]:
+            console.print_json({"error": error.as_dict()})
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+
+
+def _flags(function: Callable[..., object], words: Sequence[str]) -> dict[str, Any]:
+    """Return the arguments of a function from a command line; a lint's project may stand without its flag."""
+    parser = _parser(function)
+    flags = vars(parser.parse_args(words))
+    if flags.pop("version", False):
+        from importlib.metadata import version
+
+        parser.exit(message=version("messaging-backbone") + "\n")
+    if path := flags.pop("path", ""):
+        if flags["project"]:
+            parser.error("a project was given twice: by --project and without")
+        flags["project"] = path
+    return flags
+
+
+def _parser(function: Callable[..., object]) -> argparse.ArgumentParser:
+    """Return a parser for the parameters of a function, and for a lint's path."""
+    import argparse
+
+    prog = os.environ[PROGRAM] + ("" if function is lint else f" {function.__name__}")
+    parser = argparse.ArgumentParser(prog, description=function.__doc__, allow_abbrev=False)
+    if function is lint:
+        parser.epilog = f"also: {prog} explain RULE, {prog} rules"
+        parser.add_argument("-V", "--version", action="store_true", help="print the version")
+        parser.add_argument("path", nargs="?", default="", help="the same as --project PATH")
+    for name, parameter in inspect.signature(function).parameters.items():
+        flag = "--" + name.replace("_", "-")
+        if parameter.default is parameter.empty:
+            parser.add_argument(name, help=HELP[name])
+        elif parameter.default is False:
+            parser.add_argument(flag, action="store_true", help=HELP[name])
+        elif parameter.default is None:
+            parser.add_argument(flag, action="append", metavar="WORD", help=HELP[name])
+        else:
+            parser.add_argument(flag, default=parameter.default, metavar="WORD", help=HELP[name])
+    return parser

@@ -1,0 +1,53 @@
+"""Every task that a user runs, in the order of `--list`: a module a theme."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoke import Collection
+
+from . import (
+    archive,
+    artifacts,
+    bench,
+    connectors,
+    contracts,
+    doctor,
+    failover,
+    home,
+    lint,
+    rabbitmq,
+    records,
+    smoke,
+    stack,
+    topics,
+)
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+THEMES = (
+    home,
+    stack,
+    topics,
+    smoke,
+    contracts,
+    records,
+    connectors,
+    archive,
+    rabbitmq,
+    lint,
+    doctor,
+    bench,
+    failover,
+    artifacts,
+)
+
+
+def collect(*more: ModuleType) -> Collection:
+    """Return the collection of all tasks, with those of more modules."""
+    found = Collection()
+    for theme in (*THEMES, *more):
+        for task in Collection.from_module(theme).tasks.values():
+            found.add_task(task)
+    return found
