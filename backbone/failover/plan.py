@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -177,9 +178,11 @@ def dump(plan: Plan) -> dict[str, object]:
 def read(path: Path) -> Plan:
     """Return the plan of a JSON file. Raises StackError("bad-plan") that says what is wrong in it."""
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = json.loads(reading.read_text(path))
         plan = Plan(tuple(Step(**step) for step in body["steps"]), body.get("seed"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except StackError as error:
+        raise _bad(path, error.context or error.message) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _bad(path, f"{type(error).__name__}: {error}") from error
     for number, step in enumerate(plan.steps, 1):
         if step.kind not in KINDS:

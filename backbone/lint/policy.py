@@ -14,6 +14,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.lint.engine import Ignore, Selection
 from backbone.lint.model import Severity
 from backbone.lint.project import Requirements
+from backbone.source import reading
 from backbone.source.compose_file import ComposeFile
 
 if TYPE_CHECKING:
@@ -39,9 +40,11 @@ def load(path: Path, rules: Mapping[str, Rule]) -> Policy:
     Raises StackError("policy-…", exit code USAGE) at anything unknown, misspelt or unreadable.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = reading.read_text(path)
         body = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except StackError as error:
+        raise _refused("policy-unreadable", error.message, error.context or "") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise _refused("policy-unreadable", f"cannot read {path.name}", str(error)) from error
     _validate(path, body)
     given = body.get("rules", {})

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from backbone.errors import StackError
+from backbone.source import reading
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -213,8 +216,8 @@ class Project:
             if file.path == path:
                 return file.text
         try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            return reading.read_text(path)
+        except StackError:
             return ""
 
     @property

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
-from backbone.source import env_file
+from backbone.source import env_file, reading
 from backbone.source.env_file import EnvFile, Scope
 from backbone.source.source_map import SourceMap
 from backbone.stack import compose
@@ -37,6 +37,11 @@ BUDGET_S = 8.0
 RULES_S = 1.0
 """What the rules get even when reading and Compose took all of it, so that what cannot be read is still said."""
 
+NO_FILE = Path(os.devnull)
+"""Keeps Compose from opening a .env that is none."""
+
+# In case that Compose sees a remote file where we see none: it then refuses it.
+NOTHING_FETCHED = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false"}
 _DECIDED_HERE = frozenset({"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES"})
 
 
@@ -102,14 +107,14 @@ def run(request: Request) -> Outcome:
     inputs = _read(request)
     resolution = _Resolution()
     asking = threading.Thread(target=_resolve, args=(resolution, inputs, request.profiles), daemon=True)
-    if all(file.problem is None for file in inputs.sources.files):
+    if _may_be_asked(inputs.sources):
         asking.start()
     from backbone.lint import engine, policy  # noqa: PLC0415 - imported while Compose works
     from backbone.lint.project import Project  # noqa: PLC0415
 
     rules = engine.load_rules()
     path = request.policy or inputs.directory / "policy.toml"
-    governed = bool(request.policy) or path.is_file()
+    governed = bool(request.policy) or path.exists()
     held = policy.load(path, rules) if governed else policy.Policy()
     selection = policy.chosen(held.selection, request.select, request.skip, rules, ignores=request.ignores)
     example = inputs.directory / ".env.example"
@@ -120,8 +125,8 @@ def run(request: Request) -> Outcome:
         sources=inputs.sources,
         resolved=resolution.model,
         refusal=resolution.refusal,
-        env=inputs.env if inputs.env.path.is_file() else None,
-        example=env_file.load(example, {}) if example.is_file() else None,
+        env=inputs.env if inputs.env.path.exists() else None,
+        example=env_file.load(example, {}) if example.exists() else None,
         require=held.require,
         profiles=request.profiles,
         foreign=not governed,
@@ -136,8 +141,8 @@ def _read(request: Request) -> _Inputs:
     files = locate(request.project or nearest(Path.cwd(), request.environ), request.environ)
     directory = files[0].parent
     env_path = request.env_file.resolve() if request.env_file else directory / ".env"
-    if request.env_file and not env_path.is_file():
-        raise StackError("no-env-file", f"there is no file {request.env_file}", exit_code=ExitCode.USAGE)
+    if request.env_file and (reason := reading.why_unreadable(env_path)):
+        raise StackError("no-env-file", f"cannot read {request.env_file}", reason, exit_code=ExitCode.USAGE)
     environ = {name: value for name, value in request.environ.items() if name not in _DECIDED_HERE}
     env = env_file.load(env_path, environ)
     sources = SourceMap.read(files, Scope(directory, environ, (env,)))
@@ -164,6 +169,13 @@ def nearest(start: Path, environ: Mapping[str, str]) -> Path:
     )
 
 
+def _may_be_asked(sources: SourceMap) -> bool:
+    """Say whether all that Compose will open are files, on this machine (else KC001, KC008 or KC009 speaks)."""
+    return all(file.problem is None for file in sources.files) and all(
+        reference.path is not None and not reference.problem for reference in sources.references
+    )
+
+
 def locate(given: Path, environ: Mapping[str, str]) -> list[Path]:
     """Return the project's files, the main one first, then its overrides, as Compose would pick them.
 
@@ -186,10 +198,10 @@ def locate(given: Path, environ: Mapping[str, str]) -> list[Path]:
             stem = main.name.partition(".")[0]
             overrides = (path / f"{stem}.override.{suffix}" for suffix in ("yml", "yaml"))
             return [main, *[file for file in overrides if file.is_file()][:1]]
-    folders = [name for name in NAMES if (path / name).is_dir()]
+    odd = [f"{name}: {reading.why_unreadable(path / name)}" for name in NAMES if (path / name).exists()]
     raise StackError(
         "nothing-to-lint",
-        f"{given} has no Compose file" + (f": {folders[0]} is a folder" if folders else ""),
+        f"{given} has no Compose file" + (f"; {odd[0]}" if odd else ""),
         context="looked for " + ", ".join(NAMES),
         exit_code=ExitCode.NOTHING,
     )
@@ -202,8 +214,8 @@ def _resolve(into: _Resolution, inputs: _Inputs, profiles: tuple[str, ...]) -> N
             inputs.files[0],
             overrides=inputs.files[1:],
             profiles=profiles or ["*"],
-            env_file=inputs.env.path if inputs.env.path.is_file() else None,
-            environ=inputs.environ,
+            env_file=NO_FILE if inputs.env.problem else inputs.env.path if inputs.env.path.is_file() else None,
+            environ={**inputs.environ, **NOTHING_FETCHED},
             options=["--format", "json"],
             timeout=CONFIG_TIMEOUT_S,
         )

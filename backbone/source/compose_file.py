@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from backbone.errors import StackError
+from backbone.source import reading
 from backbone.source.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 100
 MAX_NODES = 100_000
 """What a file may expand to through its aliases; Compose refuses to visit more, and takes long to say so."""
@@ -101,13 +102,14 @@ class ComposeFile:
 
 
 def load(path: Path) -> tuple[ComposeFile, ...]:
-    """Read one file. Never raises for its content: `problem` says what is wrong. OSError passes through.
+    """Read one file. Never raises: `problem` says what is wrong, with the file or with its content.
 
     Nearly always one ComposeFile; more for a file of several YAML documents, which Compose merges in their order.
     """
-    if path.stat().st_size > MAX_BYTES:
-        return (ComposeFile(path, problem=Problem(f"the file is larger than {MAX_BYTES // 1024**2} MiB")),)
-    raw = path.read_bytes()
+    try:
+        raw = reading.read_bytes(path)
+    except StackError as error:
+        return (ComposeFile(path, problem=Problem(error.context or error.message)),)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -12,7 +12,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from backbone.source import interpolation
+from backbone.errors import StackError
+from backbone.source import interpolation, reading
 from backbone.source.span import Span
 
 if TYPE_CHECKING:
@@ -41,11 +42,15 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class EnvFile:
-    """An env file: its text and its assignments by name (the last one wins, as in Compose)."""
+    """An env file: its text and its assignments by name (the last one wins, as in Compose).
+
+    problem: why it must not be opened, "" if it may, or if there is none.
+    """
 
     path: Path
     text: str = ""
     assignments: Mapping[str, Assignment] = field(default_factory=dict)
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,9 @@ class Scope:
 def load(path: Path, environ: Mapping[str, str]) -> EnvFile:
     """Read an env file; one that is missing or no text has no assignments."""
     try:
-        return parse(path, path.read_text(encoding="utf-8"), environ)
-    except (OSError, UnicodeDecodeError):
-        return EnvFile(path)
+        return parse(path, reading.read_text(path), environ)
+    except StackError:
+        return EnvFile(path, problem=reading.why_unreadable(path) if path.exists() else "")
 
 
 def parse(path: Path, text: str, environ: Mapping[str, str]) -> EnvFile:

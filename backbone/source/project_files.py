@@ -1,20 +1,27 @@
-"""The files of a Compose project: the given ones, what they include, and what their services extend."""
+"""The files of a Compose project: the given ones, what they include, and what their services extend.
+
+Nothing is fetched: what lies on another machine is a reference without a path.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backbone.source import compose_file, env_file, interpolation
+from backbone.source import compose_file, env_file, interpolation, reading
 from backbone.source.compose_file import ComposeFile, Node, ScalarNode, SequenceNode, entries
 from backbone.source.env_file import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 MAX_FILES = 500
+
+# What Compose's loaders for git and OCI take, and any other URL: `https://…`, `git@host:…`, `github.com/…`.
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/\s]+@[^/\s:]+:|github\.com/")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +30,66 @@ class Document:
 
     file: ComposeFile
     scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Another file that a Compose file names, and that Compose opens while it reads the project.
+
+    use: the key that names it. path: None when it lies on another machine. file, node: where that is written.
+    """
+
+    use: str
+    path: Path | None
+    file: ComposeFile
+    node: Node
+    service: str = ""
+
+    @property
+    def problem(self) -> str:
+        """Why the file must not be opened, "" if it may, or if there is none: that is Compose's to say."""
+        return reading.why_unreadable(self.path) if self.path is not None and self.path.exists() else ""
+
+
+def is_remote(name: str) -> bool:
+    """Say whether Compose would take a name for something on another machine."""
+    return bool(_REMOTE.match(name))
+
+
+def references(document: Document) -> Iterator[Reference]:
+    """Yield the files that a document names, other than those its services mount."""
+    file = document.file
+    given = entries(file.root).get("include")
+    for item in given[1].value if given and isinstance(given[1], SequenceNode) else ():
+        fields = entries(item)
+        for node in scalars(item):
+            path = _reference(document, node)
+            yield Reference("include", path, file, node)
+            if path is not None:
+                yield Reference("include", path.parent / ".env", file, node)
+        for node in _scalars(fields, "project_directory"):
+            folder = _reference(document, node)
+            yield Reference("include", folder / ".env" if folder else None, file, node)
+        for node in _scalars(fields, "env_file"):
+            yield Reference("env_file", _reference(document, node), file, node)
+    services = entries(file.root).get("services")
+    for service, (_, body) in entries(services[1] if services else None).items():
+        fields = entries(body)
+        for node in _scalars(entries(fields["extends"][1]), "file") if "extends" in fields else ():
+            yield Reference("extends", _reference(document, node), file, node, service)
+        for use in ("env_file", "label_file"):
+            for node in _scalars(fields, use):
+                yield Reference(use, _reference(document, node), file, node, service)
+
+
+def _scalars(fields: Mapping[str, tuple[Node, Node]], name: str) -> Iterator[ScalarNode]:
+    return scalars(fields[name][1]) if name in fields else iter(())
+
+
+def _reference(document: Document, node: ScalarNode) -> Path | None:
+    """Return the path that a node names, None for something on another machine."""
+    (name,) = texts(document, node)
+    return None if is_remote(name) else resolve(document, name)
 
 
 def read(files: Sequence[Path], scope: Scope) -> tuple[list[Document], dict[Path, Document]]:
@@ -106,9 +173,15 @@ def resolve(document: Document, *names: str) -> Path:
 
 def texts(document: Document, node: Node) -> tuple[str, ...]:
     """Return the interpolated strings of a scalar or a list of scalars (or of `path` fields)."""
+    return tuple(interpolation.evaluate(scalar.value, document.scope.lookup) for scalar in scalars(node))
+
+
+def scalars(node: Node) -> Iterator[ScalarNode]:
+    """Yield a scalar itself, the scalars of a list, or that of a `path` field."""
     if isinstance(node, ScalarNode):
-        return (interpolation.evaluate(node.value, document.scope.lookup),)
-    if isinstance(node, SequenceNode):
-        return tuple(text for item in node.value for text in texts(document, item))
-    fields = entries(node)
-    return texts(document, fields["path"][1]) if "path" in fields else ()
+        yield node
+    elif isinstance(node, SequenceNode):
+        for item in node.value:
+            yield from scalars(item)
+    elif "path" in (fields := entries(node)):
+        yield from scalars(fields["path"][1])

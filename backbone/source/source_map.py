@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from backbone.source import compose_file, env_file, interpolation, project_files, scalar_text
 from backbone.source.compose_file import MappingNode, Node, ScalarNode, SequenceNode, entries
 from backbone.source.env_file import Assignment, EnvFile, Scope
-from backbone.source.project_files import Document, base_of, resolve, texts
+from backbone.source.project_files import Document, Reference, base_of, resolve, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from backbone.source.compose_file import ComposeFile
     from backbone.source.span import Span
 
-__all__ = ["Assignment", "Document", "EnvFile", "Interpolation", "SourceMap", "Written"]
+__all__ = ["Assignment", "Document", "EnvFile", "Interpolation", "Reference", "SourceMap", "Written"]
 
 Path_ = tuple[str | int, ...]
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -88,6 +88,12 @@ class SourceMap:
             if isinstance(node, ScalarNode) and "$" in node.value
             for found in _interpolations(document, node, path)
         )
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        """Every file that the project's files name and Compose opens, but for mounts, secrets and configs."""
+        documents = dict.fromkeys((*self.documents, *self._extended.values()))
+        return tuple(found for document in documents for found in project_files.references(document))
 
     def used(self, *path: str | int) -> tuple[Interpolation, ...]:
         """Return the `${…}` in the scalar that writes a path of the resolved model."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 from backbone.wait import CLOCK, Clock, wait_until
 
 if TYPE_CHECKING:
@@ -60,12 +61,12 @@ def smoke(channel: Channel, clock: Clock = CLOCK) -> str:
 def read_account(file: Path) -> Account:
     """Return the account that the one-shot made; StackError("no-rabbitmq-account") before RabbitMQ ever started."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+        lines = reading.read_text(file).splitlines()
+    except StackError as error:
         raise StackError(
             "no-rabbitmq-account",
             f"cannot read {file}",
-            context=str(error),
+            context=error.context,
             hint="docker compose --profile rabbitmq up -d --wait   # makes it",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error

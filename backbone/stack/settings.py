@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 from backbone.stack import home
 
 if TYPE_CHECKING:
@@ -78,11 +79,9 @@ def read_env(path: Path) -> dict[str, str]:
     Raises StackError("env-syntax") at the first line that is none, "env-unreadable" if there is no such text.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StackError(
-            "env-unreadable", f"cannot read {path}", context=str(error), exit_code=ExitCode.USAGE
-        ) from error
+        text = reading.read_text(path)
+    except StackError as error:
+        raise StackError("env-unreadable", error.message, error.context, exit_code=ExitCode.USAGE) from error
     values: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -91,7 +90,7 @@ def read_env(path: Path) -> dict[str, str]:
         if match is None:
             raise StackError(
                 "env-syntax",
-                f"line {number} of {path.name} is not NAME=value: {line.strip()!r}",
+                f"line {number} of {path.name} is not NAME=value",
                 context=f"{path}:{number}",
                 hint="write NAME=value, or put # before it",
                 exit_code=ExitCode.USAGE,
@@ -122,7 +121,7 @@ def ensure_env_file(settings: Settings) -> bool:
     """Make `.env` from `.env.example` with a CLUSTER_ID of its own, if there is none. True if it was made."""
     if settings.env_file.exists():
         return False
-    example = settings.env_example.read_text(encoding="utf-8")
+    example = reading.read_text(settings.env_example)
     text, replaced = re.subn(r"(?m)^CLUSTER_ID=.*$", f"CLUSTER_ID={new_cluster_id()}", example)
     if replaced != 1:
         raise StackError(
@@ -139,7 +138,7 @@ def shift_ports(env_file: Path, by: int) -> dict[str, int]:
 
     Raises StackError("port-out-of-range") and writes nothing if one would leave 1024-65535.
     """
-    text = env_file.read_text(encoding="utf-8")
+    text = reading.read_text(env_file)
     moved = {match[1]: int(match[2]) + by for match in _PORT_LINE.finditer(text)}
     for name, port in moved.items():
         if not _PORTS.start <= port < _PORTS.stop:

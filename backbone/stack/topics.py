@@ -12,6 +12,7 @@ import yaml
 
 from backbone import clients, resources
 from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,14 +47,21 @@ class Change:
 
 
 def read(path: Path) -> tuple[Topic, ...]:
-    """Return the topics of a file; StackError("topics-file") with position and reason for one that is not valid."""
+    """Return the topics of a file.
+
+    Raises StackError("topics-file") with position and reason for one that is not valid or cannot be read.
+    """
     import jsonschema  # noqa: PLC0415 - 0.1 s that `up` on a running stack need not pay twice
 
     try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = reading.read_text(path)
+    except StackError as error:
+        raise StackError("topics-file", error.message, error.context, exit_code=ExitCode.USAGE) from error
+    try:
+        body = yaml.safe_load(text)
         schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
         jsonschema.Draft7Validator(schema).validate(body)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, jsonschema.ValidationError) as error:
+    except (OSError, RecursionError, yaml.YAMLError, jsonschema.ValidationError) as error:
         where = f" at {error.json_path}" if isinstance(error, jsonschema.ValidationError) else ""
         reason = error.message if isinstance(error, jsonschema.ValidationError) else str(error)
         raise StackError(

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbone.source import compose_file, scalar_text
+from backbone.source import compose_file, reading, scalar_text
 from backbone.source.compose_file import ScalarNode
 
 HERE = Path("docker-compose.yml")
@@ -67,7 +67,7 @@ def test_bytes_that_are_no_utf8_are_named_with_their_place(tmp_path: Path) -> No
 def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "docker-compose.yml"
     with path.open("wb") as out:
-        out.truncate(compose_file.MAX_BYTES + 1)
+        out.truncate(reading.MAX_BYTES + 1)
     problem = compose_file.load(path)[0].problem
     assert problem is not None
     assert "8 MiB" in problem.message

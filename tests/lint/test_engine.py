@@ -178,7 +178,7 @@ def test_an_empty_file_is_nothing_to_lint(text: str, lint: Lint) -> None:
 
 
 def test_an_env_file_that_is_missing_is_a_usage_error(lint: Lint, write: Write) -> None:
-    with pytest.raises(StackError, match="no file"):
+    with pytest.raises(StackError, match="cannot read"):
         lint(TWICE, env_file=write({}) / "gone.env")
 
 

@@ -56,6 +56,8 @@ MUTATIONS = (
     Mutation("KC004", KAFKA_2, "\n  kafka-2:  # planted\n    networks: !override [nowhere]\n"),
     Mutation("KC005", NODE_2, '      KAFKA_NODE_ID: "2"\n      KAFKA_NUM_IO_THREADS: 0010\n'),
     Mutation("KC006", "KAFKA_LOG_DIRS", "KAFKA_LOG_DIRZ"),
+    Mutation("KC008", KAFKA_2, "\n  kafka-2:\n    env_file: https://example.com/kafka.env\n"),
+    Mutation("KC009", KAFKA_2, "\n  kafka-2:\n    env_file: .\n"),
     Mutation("KC101", NODE_2, '      KAFKA_NODE_ID: "-2"\n'),
     Mutation("KC102", NODE_2, '      KAFKA_NODE_ID: "1"\n'),
     Mutation("KC103", NODE_2, '      KAFKA_NODE_ID: "4"\n'),

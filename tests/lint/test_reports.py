@@ -80,10 +80,10 @@ def test_text_tells_where_an_interpolated_value_comes_from(lint: Lint) -> None:
 def test_the_verdict_counts_and_says_what_was_not_looked_at(lint: Lint) -> None:
     outcome = lint(TWICE, select=("KC00",))
     words = text_report.verdict(outcome.result, outcome.project)
-    assert words.startswith("1 error: 0 services in 1 file, 4 rules")
+    assert words.startswith("1 error: 0 services in 1 file, 6 rules")
     assert "need a project that Compose accepts" in words
     clean = lint("services: {a: {image: 'x:1'}}\n", select=("KC00",))
-    assert text_report.verdict(clean.result, clean.project) == "clean: 1 service in 1 file, 7 rules"
+    assert text_report.verdict(clean.result, clean.project) == "clean: 1 service in 1 file, 9 rules"
 
 
 def test_hostile_text_cannot_reach_the_terminal() -> None:

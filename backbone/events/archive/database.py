@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 from backbone.stack import endpoints
 
 if TYPE_CHECKING:
@@ -110,12 +111,12 @@ def of_stack(model: Model, table: str) -> Database:
 
 def _password(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
+        return reading.read_text(file)
+    except StackError as error:
         raise StackError(
             "no-password-file",
             f"cannot read {file}",
-            context=str(error),
+            context=error.context,
             hint="invoke up --profile data makes it; made by plain docker compose, it belongs to whom the\n"
             "checkout belongs to",
             exit_code=ExitCode.ENVIRONMENT,

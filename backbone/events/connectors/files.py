@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from backbone import resources
 from backbone.errors import ExitCode, StackError
 from backbone.events.contracts.positions import line_of
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -90,9 +91,11 @@ def select(connectors: Iterable[Connector], names: Sequence[str]) -> tuple[Conne
 
 def _read(file: Path, validator: Draft202012Validator) -> tuple[Connector | None, list[str]]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = reading.read_text(file)
         body = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except StackError as error:
+        return None, [f"{file}:1: cannot be read: {error.context}"]
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         return None, [f"{file}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', error)}"]
     faults = [

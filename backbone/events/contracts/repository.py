@@ -15,6 +15,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.events.contracts import compatibility, jsonschemas, rules
 from backbone.events.contracts.model import Contract, Contracts, Finding, Version
 from backbone.events.contracts.positions import line_of
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,11 +101,11 @@ def _contract(folder: Path, schema: dict[str, Any]) -> tuple[Contract | None, li
 def _yaml(file: Path, schema: dict[str, Any]) -> tuple[dict[str, Any] | None, list[Finding]]:
     """Return a YAML file's value if it follows the schema, else the findings."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = reading.read_text(file)
         body = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        return None, [Finding(file, 1, "unreadable", f"cannot be read: {error}")]
-    except yaml.YAMLError as error:
+    except StackError as error:
+        return None, [Finding(file, 1, "unreadable", f"cannot be read: {error.context}")]
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         return None, [Finding(file, line, "yaml-syntax", str(getattr(error, "problem", error)))]
@@ -142,12 +143,12 @@ def _versions(folder: Path) -> tuple[list[Version], list[Finding]]:
 
 def _version(number: int, file: Path) -> Version | Finding:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = reading.read_text(file)
         schema = json.loads(text)
     except json.JSONDecodeError as error:
         return Finding(file, error.lineno, "json-syntax", f"{error.msg}, column {error.colno}")
-    except (OSError, UnicodeDecodeError) as error:
-        return Finding(file, 1, "unreadable", f"cannot be read: {error}")
+    except StackError as error:
+        return Finding(file, 1, "unreadable", f"cannot be read: {error.context}")
     language, judge = _LANGUAGES[file.suffix]
     if wrong := judge(schema, text):
         return Finding(file, wrong[1], language, wrong[0])

@@ -1,4 +1,4 @@
-"""KC001-KC005, loading: can the files be read, do they keep to the schema, does Compose accept them."""
+"""KC001-KC005, KC008, KC009, loading: can the files be read, do they keep to the schema, does Compose accept them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from backbone.lint.model import Edit, Finding, Related, Severity, rule
 from backbone.source import compose_file, compose_schema
 from backbone.source.compose_file import MappingNode, ScalarNode, entries
+from backbone.source.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from backbone.lint.project import Project
     from backbone.source.compose_file import ComposeFile, Node
-    from backbone.source.span import Span
 
 _CULPRIT = re.compile(
     r"(?:undefined \w+|open|env file|service|detected:|exclusive|invalid \w+:|invalid duration)"
@@ -204,6 +204,89 @@ def changed_scalar(project: Project) -> Iterator[Finding]:
                         edits=(Edit(at.before(), '"'), Edit(at.after(), '"')),
                         severity=Severity.INFO if _same_number(node.value, value, key) else None,
                     )
+
+
+@rule("KC008", "remote-file", Severity.ERROR, needs_model=False)
+def remote_file(project: Project) -> Iterator[Finding]:
+    """Flag an `include`, `extends` or `env_file` that names something on another machine.
+
+    The linter fetches nothing, so Compose is not asked either and the rules that need its model are left out.
+
+    Why:
+        What the project is depends on what somebody else's server or registry answers today; whoever can change
+        that answer starts containers here, with the mounts and privileges they like.
+
+    Fails:
+        include:
+          - oci://registry.example.com/team/kafka:1
+        services:
+          web:
+            image: nginx:1.29.3
+
+    Passes:
+        services:
+          web:
+            image: nginx:1.29.3
+
+    Source:
+        Compose specification, include: "path … may be a remote resource"
+    """
+    for reference in project.sources.references:
+        if reference.path is None:
+            yield Finding(
+                at=reference.file.span_of(reference.node),
+                message=f"{reference.use} names a file on another machine, which is not fetched",
+                service=reference.service,
+                evidence=f"{reference.use}:{reference.node.value}",
+                label="not fetched",
+                help="lint a copy of it that is kept in the project",
+            )
+
+
+@rule("KC009", "not-a-file", Severity.ERROR, needs_model=False)
+def not_a_file(project: Project) -> Iterator[Finding]:
+    """Flag a FIFO, device, socket or folder, or more than 8 MiB, where Compose reads a file.
+
+    Looked at: `.env`, `include`, `extends`, `env_file`, `label_file`, and .env.example, which only we read. Compose
+    is not asked when it would open one.
+
+    Why:
+        Compose opens whatever is there: a FIFO makes it wait for ever, a device feeds it until memory ends.
+
+    Fails:
+        services:
+          web:
+            image: nginx:1.29.3
+            env_file: ./settings
+        --- settings/web.env
+        A=1
+
+    Passes:
+        services:
+          web:
+            image: nginx:1.29.3
+            env_file: ./settings/web.env
+        --- settings/web.env
+        A=1
+    """
+    for file in (project.env, project.example):
+        if file is not None and file.problem:
+            yield Finding(
+                at=Span(file.path, 1, 1, 1, 1, 0, 0),
+                message=f"{file.path.name} cannot be read: {file.problem}",
+                evidence=file.path.name,
+                label=file.problem,
+                severity=Severity.WARNING if file is project.example else None,
+            )
+    for reference in project.sources.references:
+        if reference.path is not None and (problem := reference.problem):
+            yield Finding(
+                at=reference.file.span_of(reference.node),
+                message=f"{reference.use} names {reference.path.name}, which cannot be read: {problem}",
+                service=reference.service,
+                evidence=f"{reference.use}:{reference.node.value}",
+                label=problem,
+            )
 
 
 def _changed(node: Node, value: str) -> bool:
