@@ -22,6 +22,15 @@ def fifo(path: Path) -> None:
     os.mkfifo(path)
 
 
+def linked_fifo(path: Path) -> None:
+    os.mkfifo(path.with_name("pipe"))
+    path.symlink_to("pipe")
+
+
+def a_byte_too_many(path: Path) -> None:
+    path.write_bytes(b"x" * (LIMIT + 1))
+
+
 def link(target: str) -> Callable[[Path], None]:
     return lambda path: path.symlink_to(target)
 
@@ -38,7 +47,7 @@ def huge(path: Path) -> None:
 
 KINDS: dict[str, tuple[Callable[[Path], None], str]] = {
     "FIFO": (fifo, "it is a FIFO"),
-    "link to a FIFO": (lambda path: (fifo(path.with_name("pipe")), path.symlink_to("pipe"))[0], "it is a FIFO"),
+    "link to a FIFO": (linked_fifo, "it is a FIFO"),
     "endless device": (link("/dev/zero"), "it is a device"),
     "terminal": (link("/dev/ptmx"), "it is a device"),
     "folder": (lambda path: path.mkdir(), "it is a folder"),
@@ -47,7 +56,7 @@ KINDS: dict[str, tuple[Callable[[Path], None], str]] = {
     "link to nothing": (link("gone"), "there is no such file"),
     "nothing": (lambda _: None, "there is no such file"),
     "2 GiB": (huge, "larger than"),
-    "a byte too many": (lambda path: (path.write_bytes(b"x" * (LIMIT + 1)), None)[1], "larger than"),
+    "a byte too many": (a_byte_too_many, "larger than"),
     "endless kernel file": (link("/proc/self/mem"), ""),
 }
 
