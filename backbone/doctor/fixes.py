@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from backbone.source import env_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,19 +27,21 @@ def comment_stale_keys(evidence: Evidence, settings: Settings) -> str:
     """Put # before the lines of .env that nothing reads."""
     stale = sorted(set(evidence.env) - set(evidence.env_example))
     text = settings.env_file.read_text(encoding="utf-8")
-    for key in stale:
-        text = re.sub(rf"(?m)^(\s*(?:export\s+)?{re.escape(key)}=)", r"# \1", text)
-    _replace(settings.env_file, text)
+    written = env_file.load(settings.env_file, settings.environ).assignments
+    gone = {line for key in stale for line in range(written[key].span.line, written[key].span.end_line + 1)}
+    lines = (f"# {line}" if number in gone else line for number, line in enumerate(text.split("\n"), 1))
+    _replace(settings.env_file, "\n".join(lines))
     return f"put # before {', '.join(stale)} in {settings.env_file.name}"
 
 
 def add_missing_keys(evidence: Evidence, settings: Settings) -> str:
     """Add the variables that .env.example has and .env has not, with their defaults."""
-    missing = {key: value for key, value in evidence.env_example.items() if key not in evidence.env}
+    example = env_file.load(settings.env_example, {})
+    spans = {key: one.span for key, one in example.assignments.items() if key not in evidence.env}
     text = settings.env_file.read_text(encoding="utf-8").rstrip("\n")
-    lines = [f"{key}={value}" for key, value in missing.items()]
+    lines = [example.text[span.start : span.end] for span in spans.values()]
     _replace(settings.env_file, "\n".join([text, "", "# added by `invoke doctor --fix`", *lines]) + "\n")
-    return f"added {', '.join(missing)} to {settings.env_file.name}"
+    return f"added {', '.join(spans)} to {settings.env_file.name}"
 
 
 def close_secrets(evidence: Evidence, settings: Settings) -> str:

@@ -222,8 +222,7 @@ def _resolve(into: _Resolution, inputs: _Inputs, profiles: tuple[str, ...]) -> N
         if done.returncode:
             into.refusal = compose.plain(done.stderr) or f"docker-compose config ended with {done.returncode}"
         else:
-            # Compose doubles every dollar so that its output can be read back; here nothing interpolates again.
-            into.model = json.loads(done.stdout.replace("$$", "$"))
+            into.model = json.loads(done.stdout)
     except StackError as error:
         into.stopped = error.message
     except (ValueError, OSError) as error:

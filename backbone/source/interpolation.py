@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Lookup = Callable[[str], str | None]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OPERATOR = re.compile(r":[-?+]|[-?+]")
+_BRACED = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<operator>:?[-?+])[^\n]*)?\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,24 @@ def evaluate(text: str, lookup: Lookup) -> str:
     return "".join(piece.value for piece in pieces(text, lookup)) if "$" in text else text
 
 
+def fault(text: str, lookup: Lookup) -> str:
+    """Return why Compose rejects a text: a `${` that is no variable, or a required one without a value; else ""."""
+    for piece in pieces(text, lookup):
+        use = piece.use
+        if use is None:
+            if "${" in piece.value:
+                return "a ${ that begins no variable"
+            continue
+        given = lookup(use.name)
+        missing = not given if use.operator.startswith(":") else given is None
+        if use.operator and missing != use.operator.endswith("+") and (why := fault(use.argument, lookup)):
+            return why
+        if use.operator.endswith("?") and missing:
+            said = evaluate(use.argument, lookup)
+            return f"required variable {use.name} is missing a value" + (f": {said}" if said else "")
+    return ""
+
+
 def _literal(text: str, start: int, end: int) -> Iterator[Piece]:
     """Yield what stands between two variables, each `$$` on its own because it is one character there."""
     position = start
@@ -109,19 +127,23 @@ def _outer(text: str) -> Iterator[Use]:
 
 
 def _braced(text: str, start: int) -> Use | None:
-    """Return the `${…}` that begins at `start`, None if it is none (Compose refuses it)."""
-    name = _NAME.match(text, start + 2)
-    if name is None:
+    """Return the `${…}` that begins at `start`, None if it is none (Compose rejects it).
+
+    Compose takes all to the last brace of the line, then looks for the one that closes this expression: any `{` opens
+    another, and the character after it closes nothing.
+    """
+    match = _BRACED.match(text, start)
+    if match is None:
         return None
-    depth, end = 1, name.end()
-    while end < len(text) and depth:
-        if text.startswith("${", end):
-            depth, end = depth + 1, end + 2
-        else:
-            depth, end = depth - (text[end] == "}"), end + 1
-    if depth:
-        return None
-    operator = _OPERATOR.match(text, name.end())
-    if operator is None:
-        return Use(name[0], "", "", start, end) if end == name.end() + 1 else None
-    return Use(name[0], operator[0], text[operator.end() : end - 1], start, end)
+    depth, position, end = 0, start, match.end()
+    while position < match.end():
+        if text[position] == "{":
+            depth, position = depth + 1, position + 1
+        elif text[position] == "}":
+            depth -= 1
+            if not depth:
+                end = position + 1
+                break
+        position += 1
+    operator = match["operator"] or ""
+    return Use(match["name"], operator, text[match.end("operator") : end - 1] if operator else "", start, end)

@@ -127,6 +127,7 @@ def config(
 ) -> subprocess.CompletedProcess[str]:
     """Run `docker-compose config` over a project and return what it said; its exit code is the caller's to judge.
 
+    Compose doubles every dollar of its output; that is undone here, for nothing interpolates it again.
     overrides: files merged over the first one, in order. timeout: in seconds, then StackError("compose-timeout").
     """
     if not file.exists():
@@ -139,7 +140,7 @@ def config(
     for profile in profiles:
         argv += ["--profile", profile]
     try:
-        return subprocess.run(
+        done = subprocess.run(
             [*argv, "config", *options],
             capture_output=True,
             text=True,
@@ -162,6 +163,8 @@ def config(
             f"docker-compose config did not end in {timeout:g} s",
             exit_code=ExitCode.TIMEOUT,
         ) from error
+    done.stdout = done.stdout.replace("$$", "$")
+    return done
 
 
 def load(settings: Settings, profiles: Sequence[str]) -> Model:

@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from backbone.source import reading
+from backbone.source import env_file, reading
 from backbone.stack import home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PORT_LINE = re.compile(r"(?m)^([A-Z0-9_]+_PORT)=(\d+)(?=[ \t]*$|[ \t]+#)")
 _PORTS = range(1024, 65536)
-_QUOTED = re.compile(r"""(['"])(.*)\1(?:\s+#.*)?""")
-_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,40 +67,7 @@ class Settings:
     def variables(self) -> dict[str, str]:
         """Return what Compose would interpolate: `.env` (or `.env.example` without one), the environment over it."""
         source = self.env_file if self.env_file.exists() else self.env_example
-        return {**read_env(source), **self.environ}
-
-
-def read_env(path: Path) -> dict[str, str]:
-    """Return the assignments of an env file: comments and one pair of quotes taken off, nothing interpolated.
-
-    Raises StackError("env-syntax") at the first line that is none, "env-unreadable" if there is no such text.
-    """
-    try:
-        text = reading.read_text(path)
-    except StackError as error:
-        raise StackError("env-unreadable", error.message, error.context, exit_code=ExitCode.USAGE) from error
-    values: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        match = _ASSIGNMENT.fullmatch(line)
-        if match is None:
-            raise StackError(
-                "env-syntax",
-                f"line {number} of {path.name} is not NAME=value",
-                context=f"{path}:{number}",
-                hint="write NAME=value, or put # before it",
-                exit_code=ExitCode.USAGE,
-            )
-        values[match[1]] = _unquote(match[2].strip())
-    return values
-
-
-def _unquote(value: str) -> str:
-    """Take off one pair of quotes and a trailing ` # comment`."""
-    if quoted := _QUOTED.fullmatch(value):
-        return quoted[2]
-    return re.split(r"\s+#", value, maxsplit=1)[0]
+        return {**env_file.read(source, self.environ), **self.environ}
 
 
 def new_cluster_id() -> str:
@@ -133,18 +97,22 @@ def ensure_env_file(settings: Settings) -> bool:
     return True
 
 
-def shift_ports(env_file: Path, by: int) -> dict[str, int]:
-    """Add a number to every `…_PORT` of an env file, comments kept, and return variable → port.
+def shift_ports(path: Path, by: int) -> dict[str, int]:
+    """Add a number to every `…_PORT` of an env file, all else kept, and return variable → port.
 
     Raises StackError("port-out-of-range") and writes nothing if one would leave 1024-65535.
     """
-    text = reading.read_text(env_file)
-    moved = {match[1]: int(match[2]) + by for match in _PORT_LINE.finditer(text)}
+    file = env_file.load(path, {})
+    ports = {name: one for name, one in file.assignments.items() if name.endswith("_PORT") and one.value.isdecimal()}
+    moved = {name: int(one.value) + by for name, one in ports.items()}
     for name, port in moved.items():
         if not _PORTS.start <= port < _PORTS.stop:
             raise StackError("port-out-of-range", f"{name} would become {port}", exit_code=ExitCode.USAGE)
     if by:
-        partial = env_file.with_suffix(".partial")
-        partial.write_text(_PORT_LINE.sub(lambda match: f"{match[1]}={moved[match[1]]}", text), encoding="utf-8")
-        partial.replace(env_file)
+        text = file.text
+        for name, one in sorted(ports.items(), key=lambda item: item[1].span.start, reverse=True):
+            text = f"{text[: one.value_span.start]}{moved[name]}{text[one.value_span.end :]}"
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(text.encode())
+        partial.replace(path)
     return moved

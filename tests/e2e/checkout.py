@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from backbone.source import env_file
 from backbone.stack import settings
 from tests import ROOT
 
@@ -118,7 +119,7 @@ def _keep_brokers(compose_file: Path) -> None:
 
 def free_shift() -> int:
     """Return a number that moves every port of .env.example to a free one, elsewhere for each run of the tests."""
-    ports = [int(value) for name, value in settings.read_env(ROOT / ".env.example").items() if name.endswith("_PORT")]
+    ports = [int(value) for name, value in env_file.read(ROOT / ".env.example", {}).items() if name.endswith("_PORT")]
     # Below the ports that the kernel gives to clients (32768 and up), which come and go.
     room = 32768 - max(ports) - 1000
     candidates = (500 + (os.getpid() * 97 + step * 37) % room for step in itertools.count())

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from backbone.stack.settings import new_cluster_id, read_env
+from backbone.source import env_file
+from backbone.stack.settings import new_cluster_id
 from backbone.wait import wait_until
 from tests import ROOT
 from tests.e2e import checkout
@@ -69,7 +70,7 @@ def test_data_survives_down_and_up(fresh: Checkout) -> None:
 def test_a_changed_cluster_id_is_refused(fresh: Checkout) -> None:
     fresh.run("up")
     fresh.run("down")
-    had = read_env(fresh.root / ".env")["CLUSTER_ID"]
+    had = env_file.read(fresh.root / ".env", {})["CLUSTER_ID"]
     fresh.edit(".env", had, new_cluster_id())
     refused = fresh.run("up", code=4)
     assert "foreign-data" in refused.stderr
@@ -86,7 +87,7 @@ def test_nuke_asks_and_then_removes(fresh: Checkout) -> None:
 
 
 def test_a_taken_port_names_its_owner(fresh: Checkout) -> None:
-    port = int(read_env(fresh.root / ".env")["KAFKA_2_EXTERNAL_PORT"])
+    port = int(env_file.read(fresh.root / ".env", {})["KAFKA_2_EXTERNAL_PORT"])
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import psutil
 
-from backbone.stack.settings import read_env
+from backbone.source import env_file
 from backbone.wait import wait_until
 from tests.e2e.checkout import BROKERS
 
@@ -54,7 +54,7 @@ def test_nothing_listens_beyond_loopback(running: Checkout) -> None:
 
 
 def test_each_broker_tells_its_metrics(running: Checkout) -> None:
-    port = read_env(running.root / ".env")["KAFKA_METRICS_PORT"]
+    port = env_file.read(running.root / ".env", {})["KAFKA_METRICS_PORT"]
     for address in ("127.0.0.11", "127.0.0.12", "127.0.0.13"):
         with closing(http.client.HTTPConnection(address, int(port), timeout=10)) as connection:
             connection.request("GET", "/metrics")

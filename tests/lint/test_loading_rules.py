@@ -140,3 +140,10 @@ def test_a_refusal_points_at_what_compose_names(text: str, place: str, lint: Lin
     outcome = lint(text + "\n", select=("KC0",))
     assert codes(outcome) == ["KC004"]
     assert excerpts(outcome) == [place]
+
+
+def test_a_refused_env_file_is_shown_at_its_line(lint: Lint) -> None:
+    outcome = lint({"docker-compose.yml": GOOD, ".env": "A=1\nB='never closed\n"}, select=("KC0",))
+    assert codes(outcome) == ["KC004"]
+    at = outcome.result.findings[0].finding.at
+    assert (at.path.name, at.line, at.column) == (".env", 2, 3)

@@ -4,51 +4,11 @@ import base64
 from pathlib import Path
 
 import pytest
-import yaml
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack import compose
-from backbone.stack.settings import Settings, ensure_env_file, new_cluster_id, read_env, shift_ports
+from backbone.source import env_file
+from backbone.stack.settings import Settings, ensure_env_file, new_cluster_id, shift_ports
 from tests import ROOT
-
-ENV_LINES = {
-    "plain": "A=one",
-    "spaces around": "  A =  one  ".replace(" =", "="),
-    "export": "export A=one",
-    "double quotes": 'A="one two"',
-    "single quotes": "A='one two'",
-    "empty": "A=",
-    "equals inside": "A=-Dx=y -Dz=w",
-    "comment after": "A=one # two",
-    "hash without space": "A=one#two",
-    "only a comment": "A= # two",
-    "quotes and a comment": 'A="one" # two',
-    "hash in quotes": 'A="one # two"',
-    "a quote inside": "A=it's",
-    "options": "A=-Xms256m -Xmx512m",
-    "twice, the last counts": "A=one\nA=two",
-}
-
-
-@pytest.mark.parametrize("line", ENV_LINES.values(), ids=list(ENV_LINES))
-def test_reads_an_env_file_as_compose_does(tmp_path: Path, line: str) -> None:
-    env = tmp_path / ".env"
-    env.write_text(f"# first\n\n{line}\n", encoding="utf-8")
-    file = tmp_path / "docker-compose.yml"
-    file.write_text("services:\n  s:\n    image: i\n    environment: {A: '${A}'}\n", encoding="utf-8")
-    done = compose.config(file, env_file=env, environ={"PATH": "/usr/bin:/bin"})
-    assert done.returncode == 0, done.stderr
-    assert read_env(env) == {"A": yaml.safe_load(done.stdout)["services"]["s"]["environment"]["A"]}
-
-
-def test_names_the_line_that_is_no_assignment(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("A=1\n# fine\nKAFKA PORT 9092\n", encoding="utf-8")
-    with pytest.raises(StackError) as caught:
-        read_env(tmp_path / ".env")
-    assert (caught.value.reference, caught.value.exit_code) == ("env-syntax", ExitCode.USAGE)
-    assert "line 3" in caught.value.message
-    assert caught.value.context == f"{tmp_path / '.env'}:3"
-    assert caught.value.hint
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "not text"])
@@ -56,8 +16,8 @@ def test_says_that_an_env_file_cannot_be_read(tmp_path: Path, content: bytes | N
     if content is not None:
         (tmp_path / ".env").write_bytes(content)
     with pytest.raises(StackError) as caught:
-        read_env(tmp_path / ".env")
-    assert (caught.value.reference, caught.value.exit_code) == ("env-unreadable", ExitCode.USAGE)
+        env_file.read(tmp_path / ".env", {})
+    assert (caught.value.reference, caught.value.exit_code) == ("unreadable-file", ExitCode.USAGE)
 
 
 def test_the_environment_wins_over_the_file_and_the_file_over_the_example(tmp_path: Path) -> None:
@@ -93,7 +53,7 @@ def test_makes_env_from_the_example_with_its_own_cluster_id(tmp_path: Path) -> N
     (tmp_path / ".env.example").write_text("# words\nCLUSTER_ID=same-for-all\nA=1\n", encoding="utf-8")
     settings = Settings(tmp_path, {})
     assert ensure_env_file(settings)
-    made = read_env(settings.env_file)
+    made = env_file.read(settings.env_file, {})
     assert made["A"] == "1"
     assert made["CLUSTER_ID"] != "same-for-all"
     assert settings.env_file.read_text(encoding="utf-8").startswith("# words\n")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from backbone.source import env_file
 from backbone.stack import compose
-from backbone.stack.settings import read_env
 from tests import ROOT
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def uses() -> list[tuple[str, str, str | None]]:
 
 
 def test_every_variable_has_its_default_in_the_compose_files_equal_to_the_example() -> None:
-    example = read_env(EXAMPLE)
+    example = env_file.read(EXAMPLE, {})
     differing = [
         f"{file}: {name} is {default!r} there and {example.get(name)!r} in .env.example"
         for file, name, default in uses()
@@ -112,7 +112,7 @@ def test_every_variable_has_its_default_in_the_compose_files_equal_to_the_exampl
 
 
 def test_every_variable_of_the_example_is_used() -> None:
-    assert set(read_env(EXAMPLE)) - {name for _, name, _ in uses()} == set()
+    assert set(env_file.read(EXAMPLE, {})) - {name for _, name, _ in uses()} == set()
 
 
 def test_the_example_sets_and_explains_each_variable_once() -> None:

@@ -36,8 +36,8 @@ def gather(stack: Stack) -> Evidence:
     return Evidence(
         model=stack.model,
         engine_name=stack.engine.name,
-        env=configuration.variables(settings.env_file),
-        env_example=configuration.variables(settings.env_example),
+        env=configuration.variables(settings.env_file, settings.environ),
+        env_example=configuration.variables(settings.env_example, {}),
         shell=settings.environ,
         lock=configuration.lock(settings, stack.model),
         secret_modes=configuration.secret_modes(stack.model),

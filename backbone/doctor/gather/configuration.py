@@ -6,19 +6,21 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.source import env_file
 from backbone.stack.engine.embedded import artifacts
-from backbone.stack.settings import read_env
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from backbone.stack.compose import Model
     from backbone.stack.settings import Settings
 
 _LOCK = Path("infra", "artifacts.lock.json")
 
 
-def variables(path: Path) -> dict[str, str]:
+def variables(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the assignments of an env file, none if there is no such file."""
-    return read_env(path) if path.exists() else {}
+    return env_file.read(path, environ) if path.exists() else {}
 
 
 def lock(settings: Settings, model: Model) -> dict[str, str]:

@@ -351,6 +351,8 @@ def _span(file: ComposeFile, departure: compose_schema.Departure) -> Span:
 
 def _place(project: Project, refusal: str) -> Span:
     """Return what Compose's words are about: a path, else a name in the service they speak of, else that service."""
+    if project.env and project.env.fault:
+        return project.env.fault.span
     words = re.sub(r"\b(services|networks|volumes|secrets|configs)\[([^\]]+)\]", r"\1.\2", refusal)
     for path in re.findall(r"\b((?:services|networks|volumes|secrets|configs)(?:\.[\w-]+)+)", words):
         return project.sources.where(*path.split("."))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from backbone.doctor import fixes
 from backbone.doctor.checks import CHECKS, diagnose
-from backbone.stack.settings import Settings, read_env
+from backbone.source import env_file
+from backbone.stack.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 
 def test_env_repairs_keep_comments_and_values(tmp_path: Path, healthy: Evidence) -> None:
     settings = Settings(tmp_path, {})
-    settings.env_file.write_text("# mine\nCLUSTER_ID=abc\nKAFKA_TYPO=1\n", encoding="utf-8")
-    broken = replace(healthy, env=read_env(settings.env_file))
+    settings.env_example.write_text("# where\nBIND_ADDRESS='127.0.0.1'\nCLUSTER_ID=x\n", encoding="utf-8")
+    settings.env_file.write_text("# mine\nCLUSTER_ID=abc\nexport KAFKA_TYPO: 'a\nb'\nX=1\n", encoding="utf-8")
+    broken = replace(healthy, env=env_file.read(settings.env_file, {}))
     done = fixes.apply(diagnose(broken), broken, settings)
-    assert done == ["put # before KAFKA_TYPO in .env", "added BIND_ADDRESS to .env"]
+    assert done == ["put # before KAFKA_TYPO, X in .env", "added BIND_ADDRESS to .env"]
     text = settings.env_file.read_text(encoding="utf-8")
-    assert text.startswith("# mine\nCLUSTER_ID=abc\n# KAFKA_TYPO=1\n")
-    assert read_env(settings.env_file) == {"CLUSTER_ID": "abc", "BIND_ADDRESS": "127.0.0.1"}
+    assert text.endswith("\nBIND_ADDRESS='127.0.0.1'\n")
+    assert text.startswith("# mine\nCLUSTER_ID=abc\n# export KAFKA_TYPO: 'a\n# b'\n# X=1\n")
+    assert env_file.read(settings.env_file, {}) == {"CLUSTER_ID": "abc", "BIND_ADDRESS": "127.0.0.1"}
 
 
 def test_secrets_are_closed_to_others(tmp_path: Path, healthy: Evidence) -> None:

@@ -7,8 +7,9 @@ from itertools import combinations
 
 import pytest
 
+from backbone.source import env_file
 from backbone.stack import compose, diagram
-from backbone.stack.settings import Settings, read_env
+from backbone.stack.settings import Settings
 from tests import ROOT
 
 _REFERENCE = re.compile(r"\$\{([A-Z0-9_]+):-((?:[^{}]|\$\{[^}]*\})*)\}")
@@ -25,7 +26,7 @@ def defaults() -> dict[str, set[str]]:
 
 
 def test_the_compose_files_and_env_example_agree() -> None:
-    example = read_env(ROOT / ".env.example")
+    example = env_file.read(ROOT / ".env.example", {})
     given = defaults()
     assert {name: values for name, values in given.items() if values != {example.get(name)}} == {}
 
