@@ -21,22 +21,32 @@ _START_TIMEOUT_S = 60
 
 
 @command(
-    actions={"plan": (), "apply": (), "status": (), "restart": ()},
+    actions={"plan": (), "apply": (), "status": (), "restart": (), "skip": ()},
     iterable=["name"],
     help={
-        "action": "plan | apply | status | restart",
+        "action": "plan | apply | status | restart | skip",
         "name": "one connector, also an optional one; repeatable. Default: all that are not optional",
         "connect": "URL of a worker; default: the one of this stack",
+        "at": "skip: the record, TOPIC-PARTITION@OFFSET; default: the one that the connector says it failed at",
+        "yes": "skip: do it; without it, say what would be done",
         "json": "print one JSON document on stdout",
     },
 )
 def connectors(
-    _c: Context, action: str, *, name: list[str] | None = None, connect: str = "", json: bool = False
+    _c: Context,
+    action: str,
+    *,
+    name: list[str] | None = None,
+    connect: str = "",
+    at: str = "",
+    yes: bool = False,
+    json: bool = False,
 ) -> ExitCode | None:
     """Kafka Connect's connectors in infra/05-messaging/connect/connectors.
 
     plan exits 1 while apply would change something, and says what the plugins refuse. status names the first cause
-    of what failed and the remedy, and exits 1. restart restarts connector and tasks.
+    of what failed, the record it failed at and the remedy, and exits 1. restart restarts connector and tasks. skip
+    copies the record that a sink failed at to the dead letters and lets the sink go on behind it.
     """
     from backbone.events.connectors import files
     from backbone.stack.settings import Settings
@@ -49,6 +59,8 @@ def connectors(
         return _status(worker, name or [], json=json)
     if action == "restart":
         return _restart(worker, wanted, json=json)
+    if action == "skip":
+        return _skip(settings, worker, wanted, at, yes=yes)
     return _plan(worker, wanted, known, make=action == "apply", json=json)
 
 
@@ -86,6 +98,36 @@ def _restart(worker: Worker, wanted: Sequence[Connector], *, json: bool) -> Exit
     return _verdict(states)
 
 
+def _skip(settings: Settings, worker: Worker, wanted: Sequence[Connector], at: str, *, yes: bool) -> ExitCode | None:
+    from backbone import console
+    from backbone.errors import ExitCode, StackError
+    from backbone.events import skipping
+    from backbone.stack import endpoints
+
+    if len(wanted) != 1 or not wanted[0].dead_letters:
+        raise StackError(
+            "which-connector",
+            "skip takes one sink that has dead letters",
+            hint="./invoke connectors skip --name NAME",
+            exit_code=ExitCode.USAGE,
+        )
+    (sink,) = wanted
+    letters = str(sink.dead_letters)
+    brokers = endpoints.bootstrap(endpoints.model(settings))
+    stuck = skipping.find(sink.name, worker, at)
+    record = skipping.fetch(brokers, stuck.place)
+    what = f"{stuck.place} (key {record.key!r}, {len(record.value or b'')} bytes): {stuck.words}"
+    if not yes:
+        console.say(f"would go to {letters}, and {sink.name} on behind it:\n{what}\nnothing was done; --yes does it")
+        return None
+    put_aside = skipping.copier(brokers)
+    done = skipping.skip(
+        sink, stuck, worker, lambda: put_aside(letters, sink.name, stuck, record), timeout=_START_TIMEOUT_S
+    )
+    console.say(f"{'skipped, now in ' + letters if done else 'nothing to skip any more'}: {what}")
+    return None
+
+
 def _status(worker: Worker, names: Sequence[str], *, json: bool) -> ExitCode | None:
     from backbone import console
     from backbone.errors import ExitCode
@@ -109,7 +151,7 @@ def _verdict(states: Sequence[State]) -> ExitCode | None:
     for state in failed:
         cause = explain(state.first_trace)
         console.print_error(
-            StackError("connector-failed", f"{state.name} has failed", context=cause.words, hint=cause.remedy or None)
+            StackError("connector-failed", f"{state.name} has failed", context=cause.told, hint=cause.remedy or None)
         )
     return ExitCode.FINDINGS if failed else None
 

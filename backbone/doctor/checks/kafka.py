@@ -133,7 +133,7 @@ def connectors(evidence: Evidence) -> Iterator[Finding]:
                 "error",
                 f"{name}: {', '.join(broken)}",
                 "Connect does not restart what failed",
-                f"./invoke connectors status   # the cause, in words; then ./invoke connectors restart {name}",
+                f"./invoke connectors status   # the remedy; then ./invoke connectors restart --name {name}",
             )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from backbone import clients
 from backbone.doctor.evidence import Topic
 from backbone.errors import ExitCode, StackError
+from backbone.events.connectors.causes import explain
 from backbone.events.connectors.worker import Worker
 from backbone.events.contracts.registry import Registry
 from backbone.stack import endpoints
@@ -62,7 +63,10 @@ def connectors(stack: Stack) -> dict[str, Mapping[str, str]]:
     found: dict[str, Mapping[str, str]] = {}
     for name in worker.connectors():
         if state := worker.state(name):
-            tasks = {f"task {task.number}": task.state for task in state.tasks}
+            tasks = {
+                f"task {task.number}": f"{task.state} ({explain(task.trace).told})" if task.trace else task.state
+                for task in state.tasks
+            }
             found[name] = {"connector": state.state, **tasks}
     return found
 

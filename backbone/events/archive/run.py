@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from backbone import clients
 from backbone.errors import StackError
-from backbone.events import reading, records
+from backbone.events import dead_letters, reading, records
 from backbone.events.archive import traffic
 from backbone.events.archive.events import compare, events
+from backbone.events.archive.faults import faults
 from backbone.events.connectors import deployment as connector_plan
 from backbone.events.connectors.causes import explain
 from backbone.events.contracts.values import Converter
@@ -27,16 +28,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from backbone.events.archive.database import Database
+    from backbone.events.archive.faults import Fault
     from backbone.events.connectors.files import Connector
     from backbone.events.connectors.worker import State, Worker
     from backbone.events.contracts.model import Contract
     from backbone.events.contracts.registry import Registry
+    from backbone.events.dead_letters import Letter
 
 _SINK_TIMEOUT_S = 60.0
 _ROWS_PER_SECOND = 1000  # slower than this, the sink is given up
 _SHOWN = 3
 _RATE = 200.0  # events a second while something restarts
-_POISON = b"\xffnot by contract"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,10 @@ class Plan:
 
 @dataclass(slots=True)
 class Run:
-    """One run: its own source name, what it has sent, and when it began. figures: what was measured, in seconds.
+    """One run: its own source name, what it has sent, and when it began.
 
-    revivals: how often a sink that has given up may still be restarted. revived: why it was.
+    figures: what was measured, in seconds. faults: what has to end among the dead letters. doubled: how many of the
+    good records were sent twice on purpose.
     """
 
     plan: Plan
@@ -68,8 +71,8 @@ class Run:
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     sent: list[dict[str, Any]] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
-    revivals: int = 0
-    revived: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    doubled: int = 0
 
     def next_events(self, count: int) -> list[dict[str, Any]]:
         """Return the next events of this run, as JSON values."""
@@ -88,7 +91,7 @@ def run(plan: Plan) -> tuple[Verdict, dict[str, float]]:
         codec = _contract_is_enforced(this, checks)
         _sink_runs(this, checks)
         _events_are_archived(this, codec, checks)
-        _poison_is_put_aside(this, codec, checks)
+        _refused_are_put_aside(this, codec, checks)
         if plan.restart is not None:
             _restarts_lose_nothing(this, codec, plan.restart, checks)
         _events_are_readable(this, checks)
@@ -202,21 +205,11 @@ def _await_rows(this: Run) -> None:
 
 
 def _require_sink(this: Run) -> None:
-    """Raise StackError("sink-failed") with first cause and remedy if the connector has given up.
-
-    One that gave up because something was restarted is revived first, as an operator does: a task that starts while
-    its database is away fails for good, and so does one that hears PostgreSQL's last words (57P01) in a statement.
-    """
-    name = this.plan.connector.name
-    if this.revivals:
-        if given_up := connector_plan.revive(name, this.plan.worker, timeout=_SINK_TIMEOUT_S):
-            this.revivals -= 1
-            this.revived.append(explain(given_up.first_trace).words)
-        return
-    state = this.plan.worker.state(name)
+    """Raise StackError("sink-failed") with first cause and remedy if the connector has given up."""
+    state = this.plan.worker.state(this.plan.connector.name)
     if state is not None and state.failed:
         cause = explain(state.first_trace)
-        raise StackError("sink-failed", f"{state.name} has failed", context=cause.words, hint=cause.remedy or None)
+        raise StackError("sink-failed", f"{state.name} has failed", context=cause.told, hint=cause.remedy or None)
 
 
 def _table_differences(this: Run) -> Iterator[str]:
@@ -232,35 +225,65 @@ def _table_differences(this: Run) -> Iterator[str]:
         yield f"{len(sent)} rows equal in {len(sent[0])} columns, 0 missing, 0 twice"
 
 
-def _poison_is_put_aside(this: Run, codec: records.Codec, checks: Checks) -> None:
-    plan = this.plan
-    with checks.step("a poison record goes to the dead-letter topic and the sink goes on") as found:
-        batch = this.next_events(10)
-        good = [record for record, _ in map(codec.record, batch) if record is not None]
-        poison = records.Record(this.source.encode(), _POISON)
-        with traffic.producer(plan.bootstrap) as client:
-            traffic.send(client, plan.contract.topic, [*good[:5], poison, *good[5:]])
-        this.sent += batch
+def _refused_are_put_aside(this: Run, codec: records.Codec, checks: Checks) -> None:
+    """Send every fault amid good records, one of those twice, and find each where it belongs."""
+    with checks.step("what cannot be archived goes to the dead letters and the rest flows") as found:
+        _send_with_faults(this, codec, 10)
         _await_rows(this)
-        found.append(wait_until(lambda: _dead_letter(this), what="the dead letter", timeout=_SINK_TIMEOUT_S))
-        _require_sink(this)
+        found.extend(_await_letters(this))
+        found.extend(_table_differences(this))
 
 
-def _dead_letter(this: Run) -> str | None:
-    """Return where this run's poison record lies and why, None while it is not there."""
+def _send_with_faults(this: Run, codec: records.Codec, count: int) -> None:
+    batch = this.next_events(count)
+    good = [record for record, _ in map(codec.record, batch) if record is not None]
+    bad = list(faults(this.source, codec, series=len(this.faults)))
+    amid = [record for pair in zip(good, [fault.record for fault in bad], strict=False) for record in pair]
+    with traffic.producer(this.plan.bootstrap) as client:
+        traffic.send(client, this.plan.contract.topic, [*amid, good[0], *good[len(bad) :]])
+    this.doubled += 1
+    this.sent += batch
+    this.faults += bad
+
+
+def _send_faults(this: Run, codec: records.Codec) -> None:
+    bad = list(faults(this.source, codec, series=len(this.faults)))
+    with traffic.producer(this.plan.bootstrap) as client:
+        traffic.send(client, this.plan.contract.topic, [fault.record for fault in bad])
+    this.faults += bad
+
+
+def _await_letters(this: Run) -> Iterator[str]:
+    """Wait until every fault is a dead letter, then say how many there are and which has another cause."""
     topic = this.plan.connector.dead_letters
     if topic is None:
-        return "!the connector has no dead-letter topic"
-    try:
-        for message in _since(this, topic):
-            if message.key == this.source.encode() and message.value == _POISON:
-                headers = dict(message.headers)
-                reason = headers.get("__connect.errors.exception.message", b"no reason").decode(errors="replace")
-                return f"{topic}, {reason!r}"
-    except StackError as error:
-        if error.reference != "no-topic":
-            raise
-    return None
+        yield "!the connector has no dead-letter topic"
+        return
+    wanted = {fault.record.key: fault for fault in this.faults}
+
+    def arrived() -> list[Letter] | None:
+        _require_sink(this)
+        box = dead_letters.read(topic, _since(this, topic))
+        mine = [letter for letter in box.letters.values() if (letter.key or b"").startswith(this.source.encode())]
+        return mine if {letter.key for letter in mine} >= wanted.keys() else None
+
+    letters = wait_until(arrived, what=f"{len(wanted)} dead letters", timeout=_SINK_TIMEOUT_S, interval=0.5)
+    for letter in letters:
+        fault = wanted.pop(letter.key or b"", None)
+        if fault is None:
+            yield f"!{letter.origin} is twice among the dead letters, or no fault: {letter.reason}"
+        elif fault.cause not in ("", letter.cause):
+            yield f"!{fault.name}: its cause is {letter.cause}, not {fault.cause}: {letter.reason}"
+    causes = ", ".join(sorted({letter.cause for letter in letters}))
+    yield f"{len(letters)} dead letters, each with its cause ({causes})"
+
+
+def _lag(this: Run) -> int:
+    """Return how many records of the topic the sink has not committed yet."""
+    committed = this.plan.worker.offsets(this.plan.connector.name)
+    topic = this.plan.contract.topic
+    newest = {message.partition: message.offset + 1 for message in _since(this, topic)}
+    return sum(max(0, end - committed.get((topic, partition), 0)) for partition, end in newest.items())
 
 
 def _since(this: Run, topic: str) -> Iterator[Any]:
@@ -277,14 +300,19 @@ def _restarts_lose_nothing(this: Run, codec: records.Codec, restart: Callable[[s
         steady = traffic.Steady(plan.bootstrap, plan.contract.topic, source, codec, _RATE)
         with steady.running():
             for service in services:
+                _send_faults(this, codec)
                 restart(service)
-                this.revivals += 1
                 _await_sink(this)
+                _send_faults(this, codec)
         this.sent += steady.sent
         _await_rows(this)
         found.append(f"{len(steady.sent)} events meanwhile")
-        found.extend(f"the sink gave up and was restarted: {words}" for words in this.revived)
+        found.extend(_await_letters(this))
         found.extend(_table_differences(this))
+    with checks.step("the sink has caught up, every task runs") as found:
+        wait_until(lambda: _lag(this) == 0, what="a lag of 0", timeout=_SINK_TIMEOUT_S, interval=1)
+        state = _await_sink(this)
+        found.append(f"lag 0, {len(state.tasks)} tasks {state.state}")
 
 
 def _leader(plan: Plan) -> str | None:
@@ -300,15 +328,15 @@ def _events_are_readable(this: Run, checks: Checks) -> None:
     with checks.step("the events are readable from the topic by contract") as found:
         decoder = Decoder(this.plan.registry.schema)
         converter = Converter(this.plan.contract.latest.schema)
-        read = []
+        read, faulty = [], {fault.record.key for fault in this.faults}
         for message in _since(this, this.plan.contract.topic):
             try:
                 value = decoder.decode(message.value)
             except StackError:
-                continue  # the poison record of this run, or somebody else's
-            if value["source"] == this.source:
+                continue  # a fault of this run, or somebody else's
+            if value["source"] == this.source and message.key not in faulty:
                 read.append(value)
         differences = compare((converter.convert(event)[0] for event in this.sent), read)
-        twice = len(read) - len({value["event_id"] for value in read})
+        twice = len(read) - len({value["event_id"] for value in read}) - this.doubled
         found.extend(f"!{difference}" for difference in differences[:_SHOWN])
         found.append(f"{'!' if twice else ''}{len(read)} records of {this.source}, {twice} twice")

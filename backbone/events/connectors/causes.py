@@ -7,14 +7,23 @@ from typing import NamedTuple
 
 
 class Cause(NamedTuple):
-    """The exception that everything else followed from, in words, and the remedy ("" if none is known)."""
+    """The exception that everything else followed from, in words, the remedy, and the record ("" if none is known)."""
 
     words: str
     remedy: str
+    place: str = ""
+
+    @property
+    def told(self) -> str:
+        """The words, after the place of the record that they are about."""
+        return f"{self.place}: {self.words}" if self.place else self.words
 
 
 _CAUSED_BY = re.compile(r"^\s*Caused by: (.*)$", re.MULTILINE)
 _JAVA_CLASS = re.compile(r"^(?:[a-z_][\w]*\.)+([A-Z][\w$]*)(?:: )?")
+
+# How our sink begins what it says of a record: TOPIC-PARTITION@OFFSET.
+_RECORD = re.compile(r"ConnectException: (\S+-\d+@\d+): ")
 
 _AGAIN = "then: invoke connectors restart"
 _REMEDIES = {
@@ -64,7 +73,8 @@ def explain(trace: str) -> Cause:
     remedy = next(
         (words for pattern, words in _REMEDIES.items() if any(re.search(pattern, text) for text in chain)), ""
     )
-    return Cause(_plain(innermost), remedy)
+    place = next((found[1] for text in chain if (found := _RECORD.search(text))), "")
+    return Cause(_plain(innermost), remedy, place)
 
 
 def _plain(text: str) -> str:

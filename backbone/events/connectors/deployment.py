@@ -127,18 +127,6 @@ def restart(names: Iterable[str], worker: Worker, *, timeout: float, clock: Cloc
     return wait_running(wanted, worker, timeout=timeout, before=before, clock=clock)
 
 
-def revive(name: str, worker: Worker, *, timeout: float, clock: Clock = CLOCK) -> State | None:
-    """Restart a connector if it has given up, which Connect does not do itself; return the state it was found in.
-
-    None: it had not given up. Raises StackError("timed-out") like `restart`.
-    """
-    state = worker.state(name)
-    if state is None or not state.failed:
-        return None
-    restart([name], worker, timeout=timeout, clock=clock)
-    return state
-
-
 def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterable[str]:
     """Yield `setting: before → after`; a password that somebody put there by hand is not shown."""
     for key in sorted(found.keys() | wanted.keys()):

@@ -115,6 +115,29 @@ class Worker:
         """Restart a connector and its tasks (KIP-745)."""
         self._call("POST", f"/connectors/{quote(name, safe='')}/restart?includeTasks=true")
 
+    def stop(self, name: str) -> None:
+        """Stop a connector: its tasks end, its configuration and offsets stay (KIP-875)."""
+        self._call("PUT", f"/connectors/{quote(name, safe='')}/stop")
+
+    def resume(self, name: str) -> None:
+        """Let a stopped connector run again."""
+        self._call("PUT", f"/connectors/{quote(name, safe='')}/resume")
+
+    def offsets(self, name: str) -> dict[tuple[str, int], int]:
+        """Return (topic, partition) → the offset that a sink goes on from, of those that it has committed."""
+        body = self._call("GET", f"/connectors/{quote(name, safe='')}/offsets")
+        return {
+            (place["kafka_topic"], place["kafka_partition"]): each["offset"]["kafka_offset"]
+            for each in body["offsets"]
+            if each["offset"] and "kafka_topic" in (place := each["partition"])
+        }
+
+    def move(self, name: str, topic: str, partition: int, offset: int) -> None:
+        """Let a stopped sink go on from an offset (KIP-875)."""
+        place = {"kafka_topic": topic, "kafka_partition": partition}
+        body = {"offsets": [{"partition": place, "offset": {"kafka_offset": offset}}]}
+        self._call("PATCH", f"/connectors/{quote(name, safe='')}/offsets", body)
+
     def _call(self, method: str, path: str, body: object | None = None, *, none_if_missing: bool = False) -> Json:
         service = rest.Service(
             "Kafka Connect",

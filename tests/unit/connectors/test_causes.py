@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backbone.events.connectors.causes import explain
+from backbone.events.connectors.causes import Cause, explain
 
 WRAPPED = """org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable exception.
 \tat org.apache.kafka.connect.runtime.WorkerSinkTask.deliverMessages(WorkerSinkTask.java:646)
@@ -56,9 +56,21 @@ def test_hibernates_way_of_saying_that_it_got_no_connection() -> None:
 
 
 def test_an_unknown_cause_has_no_remedy_but_its_words() -> None:
-    assert explain("java.lang.IllegalStateException: odd\n\tat a.B.c(B.java:1)") == ("IllegalStateException: odd", "")
+    assert explain("java.lang.IllegalStateException: odd\n\tat a.B.c(B.java:1)") == Cause(
+        "IllegalStateException: odd", ""
+    )
 
 
 def test_an_exception_without_words_and_no_trace_at_all() -> None:
     assert explain("java.lang.NullPointerException\n\tat a.B.c(B.java:1)").words == "NullPointerException"
-    assert explain("") == ("", "")
+    assert explain("") == Cause("", "")
+
+
+def test_the_record_that_our_sink_failed_at_is_named() -> None:
+    cause = explain(
+        "org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable exception.\n"
+        "Caused by: org.apache.kafka.connect.errors.ConnectException: a.b-c-2@17: 42804 ERROR: column is of type x\n"
+        "Caused by: org.postgresql.util.PSQLException: ERROR: column is of type boolean but expression is of type x\n"
+    )
+    assert cause.place == "a.b-c-2@17"
+    assert cause.told.startswith("a.b-c-2@17: PSQLException: ERROR: column is of type boolean")

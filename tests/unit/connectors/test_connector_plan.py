@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from backbone.events.connectors.deployment import Change, apply, compare, revive, validate, wait_running
+from backbone.events.connectors.deployment import Change, apply, compare, validate, wait_running
 from backbone.events.connectors.files import Connector
 from backbone.events.connectors.worker import Worker
 from tests.servers.connect import SINK, FakeWorker
@@ -129,17 +129,6 @@ def test_a_failure_from_before_a_restart_is_no_news(worker: Worker, fake: FakeWo
     worker.restart("archive")
     fake.stale = 3
     assert wait_running(["archive"], worker, timeout=60, before=before, clock=Clock())[0].running
-
-
-def test_only_what_has_given_up_is_revived(worker: Worker, fake: FakeWorker) -> None:
-    worker.put("archive", {"connector.class": SINK})
-    assert revive("archive", worker, timeout=5, clock=Clock()) is None
-    fake.traces["archive"] = "java.lang.Exception: no"
-    found = revive("archive", worker, timeout=60, clock=Clock())
-    assert found is not None
-    assert found.first_trace == "java.lang.Exception: no"
-    assert fake.restarted == ["archive"]
-    assert revive("archive", worker, timeout=5, clock=Clock()) is None
 
 
 def test_the_same_failure_again_is_believed_in_the_end(worker: Worker, fake: FakeWorker) -> None:

@@ -1,0 +1,273 @@
+"""Dead letters: the records that Connect put aside, grouped by cause, shown, and sent again once each.
+
+A dead letter says in its headers where its record came from (topic, partition, offset): that place is its identity.
+Connect delivers at least once, so one place may lie there twice; it counts once. Sending a record again is one Kafka
+transaction (KIP-98) with a mark beside the letter that says so: killed anywhere, both are there or neither is.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from backbone import clients
+from backbone.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+Untyped: TypeAlias = Any
+"""A value of kafka-python, which publishes no types."""
+
+REPLAYED_FROM = "replayed-from"
+"""Header of a record that was sent again: the place that its letter names, TOPIC-PARTITION@OFFSET."""
+
+MARK = "dead-letter-replayed"
+"""Header of the record that marks a letter as sent again, with the letter's place."""
+
+LARGEST = 2_097_152
+"""Bytes of a record: max.message.bytes of the dead letters in topics.yml."""
+
+_CONNECT = "__connect.errors."
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}(?= )")
+_PLACE = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)@(?P<offset>\d+)")
+_TRANSACTION_MS = 60_000
+_UNKNOWN = "unknown"
+
+
+class Place(NamedTuple):
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}@{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> Place | None:
+        """Return the place that a text names, None if it names none."""
+        found = _PLACE.fullmatch(text)
+        return cls(found["topic"], int(found["partition"]), int(found["offset"])) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One record that was put aside. origin: where it came from, None if its headers don't say. at: ms since 1970."""
+
+    lies: Place
+    origin: Place | None
+    at: int
+    key: bytes | None
+    value: bytes | None
+    cause: str
+    reason: str
+    headers: Mapping[str, str]
+    own_headers: Sequence[tuple[str, bytes]]
+
+    @property
+    def replay_of(self) -> Place | None:
+        """The place of the record that this one was sent again for, None if it was not."""
+        values = [value for name, value in self.own_headers if name == REPLAYED_FROM]
+        return Place.parse(values[-1].decode(errors="replace")) if values else None
+
+
+@dataclass(slots=True)
+class Box:
+    """What lies in one topic of dead letters: each place once, and those that were sent again."""
+
+    topic: str
+    letters: dict[Place, Letter] = field(default_factory=dict)
+    replayed: set[Place] = field(default_factory=set)
+    copies: int = 0
+
+    def waiting(self) -> list[Letter]:
+        """Return the letters that were not sent again, oldest first."""
+        return [letter for letter in self.letters.values() if letter.origin not in self.replayed]
+
+    def add(self, message: Untyped) -> None:
+        """Take in a record of the topic: a letter, another copy of one, or a mark."""
+        headers = list(message.headers)
+        if mark := next((value for name, value in headers if name == MARK), None):
+            if place := Place.parse(mark.decode(errors="replace")):
+                self.replayed.add(place)
+            return
+        letter = _letter(message, headers)
+        identity = letter.origin or letter.lies
+        self.copies += identity in self.letters
+        self.letters.setdefault(identity, letter)
+
+    def failed_alike(self, letter: Letter) -> bool:
+        """Tell whether a letter is of a record that was sent again and refused for the same cause."""
+        before = self.letters.get(letter.replay_of) if letter.replay_of else None
+        return before is not None and before.cause == letter.cause
+
+
+class Group(NamedTuple):
+    """The letters of one cause: how many, of which how many were sent again, first and last, and one reason."""
+
+    cause: str
+    letters: int
+    replayed: int
+    first: datetime
+    last: datetime
+    reason: str
+
+
+def read(topic: str, messages: Iterable[Untyped]) -> Box:
+    """Return what lies in a topic of dead letters."""
+    box = Box(topic)
+    for message in messages:
+        box.add(message)
+    return box
+
+
+def groups(box: Box) -> list[Group]:
+    """Return the causes, the most frequent first."""
+    by_cause: dict[str, list[Letter]] = defaultdict(list)
+    for letter in box.letters.values():
+        by_cause[letter.cause].append(letter)
+    found = [
+        Group(
+            cause,
+            len(letters),
+            sum(letter.origin in box.replayed for letter in letters),
+            _moment(min(letter.at for letter in letters)),
+            _moment(max(letter.at for letter in letters)),
+            letters[-1].reason,
+        )
+        for cause, letters in by_cause.items()
+    ]
+    return sorted(found, key=lambda group: (-group.letters, group.cause))
+
+
+def select(letters: Iterable[Letter], *, cause: str = "", key: str = "", place: str = "") -> list[Letter]:
+    """Return the letters of a cause, a key and a place; "" is any."""
+    return [
+        letter
+        for letter in letters
+        if (not cause or letter.cause == cause)
+        and (not key or letter.key == key.encode())
+        and (not place or place in (str(letter.origin), str(letter.lies)))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a replay sends, and what it leaves: refused alike already, or without a place to go back to."""
+
+    send: Sequence[Letter]
+    alike: Sequence[Letter]
+    homeless: Sequence[Letter]
+
+
+def due(box: Box, letters: Iterable[Letter], *, again: bool = False) -> Due:
+    """Sort letters into what is sent again and what is left; `again`: also what was refused for the same cause."""
+    send, alike, homeless = [], [], []
+    for letter in letters:
+        if letter.origin is None:
+            homeless.append(letter)
+        elif box.failed_alike(letter) and not again:
+            alike.append(letter)
+        else:
+            send.append(letter)
+    return Due(send, alike, homeless)
+
+
+class Sender:
+    """Sends letters to where they came from, each with its mark in one transaction.
+
+    There is one sender for a topic of dead letters at a time: the next one to open fences the one before (KIP-98). So
+    it opens first, and reads what is marked after that.
+    """
+
+    def __init__(self, bootstrap: Sequence[str], topic: str) -> None:
+        self._topic = topic
+        self._producer = clients.producer(
+            bootstrap,
+            transactional_id=f"dead-letters-{topic}",
+            transaction_timeout_ms=_TRANSACTION_MS,
+            max_request_size=LARGEST,
+        )
+        self._producer.init_transactions()
+
+    def send(self, letters: Iterable[Letter]) -> None:
+        """Send some letters, all or none."""
+        self._producer.begin_transaction()
+        try:
+            for letter in letters:
+                assert letter.origin is not None  # noqa: S101 - see `due`
+                place = str(letter.origin).encode()
+                kept = [(name, value) for name, value in letter.own_headers if name != REPLAYED_FROM]
+                headers = [*kept, (REPLAYED_FROM, place)]
+                self._producer.send(letter.origin.topic, key=letter.key, value=letter.value, headers=headers)
+                self._producer.send(self._topic, key=letter.key, value=None, headers=[(MARK, place)])
+        except BaseException:
+            self._producer.abort_transaction()
+            raise
+        self._producer.commit_transaction()
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is forgotten."""
+        self._producer.close(timeout=10)
+
+
+def replay(
+    letters: Sequence[Letter],
+    send: Callable[[Iterable[Letter]], None],
+    *,
+    rate: float,
+    sent: Callable[[int], None] = lambda _: None,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Send letters at most `rate` a second, a transaction for each second's, and return how many.
+
+    Raises StackError("bad-rate") for a rate of no records.
+    """
+    if rate <= 0:
+        raise StackError("bad-rate", "--rate is a number of records a second", exit_code=ExitCode.USAGE)
+    began, done, rest = now(), 0, iter(letters)
+    while batch := list(islice(rest, max(1, int(rate)))):
+        sleep(max(0.0, began + done / rate - now()))
+        send(batch)
+        done += len(batch)
+        sent(done)
+    return done
+
+
+def _letter(message: Untyped, headers: Sequence[tuple[str, bytes]]) -> Letter:
+    told = {
+        name.removeprefix(_CONNECT): value.decode(errors="replace")
+        for name, value in headers
+        if name.startswith(_CONNECT) and value is not None
+    }
+    reason = told.get("exception.message") or told.get("exception.class.name") or "no reason in its headers"
+    return Letter(
+        lies=Place(message.topic, message.partition, message.offset),
+        origin=Place.parse(f"{told.get('topic', '')}-{told.get('partition', '')}@{told.get('offset', '')}"),
+        at=message.timestamp,
+        key=message.key,
+        value=message.value,
+        cause=_cause(told, reason),
+        reason=reason,
+        headers=told,
+        own_headers=[(name, value) for name, value in headers if not name.startswith(_CONNECT)],
+    )
+
+
+def _cause(told: Mapping[str, str], reason: str) -> str:
+    """Return the database's SQLSTATE, else the name of the exception: what letters are grouped by."""
+    if state := _SQLSTATE.match(reason):
+        return state[0]
+    return told.get("exception.class.name", _UNKNOWN).rpartition(".")[2].rpartition("$")[2]
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,145 @@
+"""Skipping one record by hand that a sink has failed at: it goes to the dead letters, and the sink on behind it.
+
+For what our sink does not put aside itself, because it would be so for every record. Killed anywhere and started
+again, this goes on; the record is copied before the offset moves, and no other record is passed.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from backbone import clients
+from backbone.errors import ExitCode, StackError
+from backbone.events.connectors import deployment
+from backbone.events.connectors.causes import explain
+from backbone.events.dead_letters import LARGEST, Place
+from backbone.wait import CLOCK, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from backbone.events.connectors.files import Connector
+    from backbone.events.connectors.worker import Worker
+    from backbone.wait import Clock
+
+Untyped: TypeAlias = Any
+"""A value of kafka-python, which publishes no types."""
+
+_READ_MS = 10_000
+_STOPPED = "STOPPED"
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """The record that a connector has failed at, and the words for it."""
+
+    place: Place
+    words: str
+
+
+def find(name: str, worker: Worker, given: str = "") -> Stuck:
+    """Return where a connector is stuck, by its trace; `given` (TOPIC-PARTITION@OFFSET) if that does not say.
+
+    Raises StackError("nothing-to-skip") for one that has not failed, "bad-place", "no-place".
+    """
+    state = worker.state(name)
+    if state is None or not (state.failed or state.state == _STOPPED):
+        raise StackError("nothing-to-skip", f"{name} has not failed", exit_code=ExitCode.NOTHING)
+    cause = explain(state.first_trace)
+    place = Place.parse(given or cause.place)
+    if place is None:
+        raise StackError(
+            "bad-place" if given else "no-place",
+            f"{given!r} is no TOPIC-PARTITION@OFFSET" if given else f"{name} does not say at which record it failed",
+            context=cause.words or None,
+            hint=f"./invoke connectors skip --name {name} --at TOPIC-PARTITION@OFFSET",
+            exit_code=ExitCode.USAGE,
+        )
+    return Stuck(place, cause.words)
+
+
+def fetch(bootstrap: Sequence[str], place: Place) -> Untyped:
+    """Return the record at a place; StackError("no-record") if there is none, or none any more."""
+    from kafka import TopicPartition  # noqa: PLC0415 - slow, see backbone.clients
+
+    partition = TopicPartition(place.topic, place.partition)
+    with (
+        clients.errors_as("kafka-request", f"{place} cannot be read"),
+        closing(clients.consumer(bootstrap)) as consumer,
+    ):
+        consumer.assign([partition])
+        consumer.seek(partition, place.offset)
+        for messages in consumer.poll(timeout_ms=_READ_MS, max_records=1).values():
+            if messages[0].offset == place.offset:
+                return messages[0]
+    raise StackError("no-record", f"there is no record at {place}", exit_code=ExitCode.NOTHING)
+
+
+def copier(bootstrap: Sequence[str]) -> Callable[[str, str, Stuck, Untyped], None]:
+    """Return what writes a record to the dead letters with the headers that Connect gives it, acknowledged."""
+
+    def put_aside(topic: str, name: str, stuck: Stuck, record: Untyped) -> None:
+        told = {
+            "topic": stuck.place.topic,
+            "partition": stuck.place.partition,
+            "offset": stuck.place.offset,
+            "connector.name": name,
+            "exception.class.name": "skipped by hand",
+            "exception.message": stuck.words,
+        }
+        headers = [(f"__connect.errors.{key}", str(value).encode()) for key, value in told.items()]
+        with (
+            clients.errors_as("not-sent", f"{stuck.place} was not written to {topic}; nothing was skipped"),
+            closing(clients.producer(bootstrap, max_request_size=LARGEST)) as producer,
+        ):
+            sent = producer.send(topic, key=record.key, value=record.value, headers=[*record.headers, *headers])
+            sent.get(timeout=_READ_MS / 1000)
+
+    return put_aside
+
+
+def skip(
+    connector: Connector,
+    stuck: Stuck,
+    worker: Worker,
+    put_aside: Callable[[], None],
+    *,
+    timeout: float,
+    clock: Clock = CLOCK,
+) -> bool:
+    """Move a sink past the record it is stuck at, and let it run; False if it is not stuck there any more.
+
+    Batches of one record bring the committed offset to the very record. Raises StackError("not-there") if the offset is
+    another one all the same, and "timed-out".
+    """
+    name, place = connector.name, stuck.place
+    where = (place.topic, place.partition)
+    state = worker.state(name)
+    if worker.offsets(name).get(where, 0) != place.offset and not (state and state.state == _STOPPED):
+        worker.put(name, {**connector.config, "consumer.override.max.poll.records": "1"})
+        (state,) = deployment.restart([name], worker, timeout=timeout, clock=clock)
+        if not state.failed:
+            worker.put(name, connector.config)
+            return False
+    worker.stop(name)
+    try:
+        wait_until(
+            lambda: (found := worker.state(name)) is not None and found.state == _STOPPED and not found.tasks,
+            what=f"{name} to stop",
+            timeout=timeout,
+            clock=clock,
+        )
+        found = worker.offsets(name).get(where, 0)
+        if found > place.offset:
+            return False
+        if found != place.offset:
+            raise StackError("not-there", f"{name} is at offset {found} of {where[0]}-{where[1]}, not at {place}")
+        put_aside()
+        worker.move(name, *where, place.offset + 1)
+    finally:
+        worker.put(name, connector.config)
+        worker.resume(name)
+    deployment.wait_running([name], worker, timeout=timeout, clock=clock)
+    return True

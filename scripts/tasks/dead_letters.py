@@ -1,0 +1,190 @@
+"""Dead letters: what was put aside and why, and sending it again when the fault is mended."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from scripts.tasks.command import command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from invoke.context import Context
+
+    from backbone.events.dead_letters import Box, Letter
+    from backbone.stack.settings import Settings
+
+_READ_AGAIN = "consume reads the topic as it is"
+
+
+@command(
+    actions={"list": (), "show": (), "replay": ()},
+    iterable=["topic"],
+    help={
+        "action": "list | show | replay",
+        "topic": "a topic of dead letters; repeatable. Default: those that the connectors in git name",
+        "cause": "only this cause, as list names it",
+        "key": "only records with this key",
+        "place": "only this record: TOPIC-PARTITION@OFFSET, as show names it",
+        "max": "show at most so many; 0: all",
+        "rate": "replay: records a second",
+        "again": "replay: also what was sent again before and refused for the same cause",
+        "yes": "replay: do it; without it, say what would be done",
+        "bootstrap": "HOST:PORT of a broker; default: this stack's",
+        "registry": "URL of a registry with Confluent's API; default: this stack's",
+        "json": "list: print one JSON document on stdout",
+    },
+)
+def dead_letters(
+    _c: Context,
+    action: str,
+    *,
+    topic: list[str] | None = None,
+    cause: str = "",
+    key: str = "",
+    place: str = "",
+    max_: int = 20,
+    rate: int = 100,
+    again: bool = False,
+    yes: bool = False,
+    bootstrap: str = "",
+    registry: str = "",
+    json: bool = False,
+) -> None:
+    """Show the records that were put aside, by cause and one by one, and send them again.
+
+    list groups them by cause. show prints each as a JSON line, by contract. replay sends them to where they came from,
+    with their key and a header `replayed-from`: each once, however often it is killed and started.
+    """
+    from backbone.events import dead_letters as library
+    from backbone.stack import endpoints
+    from backbone.stack.settings import Settings
+
+    settings = Settings()
+    brokers = (bootstrap,) if bootstrap else endpoints.bootstrap(endpoints.model(settings))
+    topics = topic or _topics(settings)
+    if action == "replay":
+        _replay(brokers, topics, {"cause": cause, "key": key, "place": place}, rate=rate, again=again, yes=yes)
+        return
+    boxes = [_read(brokers, name) for name in topics]
+    if action == "list":
+        _list(boxes, json=json)
+        return
+    only = {"cause": cause, "key": key, "place": place}
+    _show(settings, registry, [each for box in boxes for each in library.select(box.waiting(), **only)], max_)
+
+
+def _topics(settings: Settings) -> list[str]:
+    from backbone.events.connectors import files
+
+    known = files.load(settings.root / files.FOLDER, files.SCHEMA_FILE)
+    return list(dict.fromkeys(each.dead_letters for each in known if each.dead_letters))
+
+
+def _read(brokers: Sequence[str], topic: str) -> Box:
+    from backbone.events import dead_letters as library
+    from backbone.events import reading
+
+    return library.read(topic, reading.consume(brokers, topic, reading.Selection()))
+
+
+def _list(boxes: Sequence[Box], *, json: bool) -> None:
+    from backbone import console
+    from backbone.events import dead_letters as library
+
+    rows = [(box.topic, group) for box in boxes for group in library.groups(box)]
+    if json:
+        body = [
+            {"topic": topic, **group._asdict(), "first": group.first.isoformat(), "last": group.last.isoformat()}
+            for topic, group in rows
+        ]
+        console.print_json({"causes": body})
+    elif rows:
+        console.print_table(
+            ("topic", "cause", "records", "sent again", "first", "last", "reason of the last"),
+            [
+                (topic, g.cause, g.letters, g.replayed, f"{g.first:%F %T}", f"{g.last:%F %T}", g.reason)
+                for topic, g in rows
+            ],
+        )
+        console.say(f"times are UTC; {_READ_AGAIN}")
+    else:
+        console.say("there are no dead letters")
+
+
+def _show(settings: Settings, registry: str, letters: Sequence[Letter], most: int) -> None:
+    import json
+
+    from backbone import console
+    from backbone.events.contracts.wire import Decoder
+    from scripts.tasks.contracts import open_registry
+
+    decoder = Decoder(open_registry(settings, registry).schema)
+    shown = letters[:most] if most > 0 else letters
+    for letter in shown:
+        sys.stdout.write(json.dumps(_line(letter, decoder), ensure_ascii=False) + "\n")
+    if len(shown) < len(letters):
+        console.say(f"{len(letters) - len(shown)} more; --max 0 shows all")
+
+
+def _line(letter: Letter, decoder: Any) -> dict[str, Any]:
+    import base64
+    from datetime import UTC, datetime
+
+    from backbone.errors import StackError
+    from backbone.events.contracts.values import to_json
+
+    head: dict[str, Any] = {
+        "place": str(letter.origin or letter.lies),
+        "dead_letter": str(letter.lies),
+        "at": datetime.fromtimestamp(letter.at / 1000, UTC).isoformat(timespec="seconds"),
+        "cause": letter.cause,
+        "reason": letter.reason,
+        "key": None if letter.key is None else letter.key.decode("utf-8", "replace"),
+        "headers": {name: (value or b"").decode("utf-8", "replace") for name, value in letter.own_headers},
+    }
+    if letter.value is None:
+        return {**head, "value": None}
+    try:
+        return {**head, "value": to_json(decoder.decode(letter.value))}
+    except StackError as error:
+        return {**head, "error": str(error), "raw": base64.b64encode(letter.value).decode()}
+
+
+def _replay(
+    brokers: Sequence[str], topics: Sequence[str], only: dict[str, str], *, rate: int, again: bool, yes: bool
+) -> None:
+    from contextlib import closing
+
+    from backbone import clients, console
+    from backbone.events import dead_letters as library
+
+    total = 0
+    for topic in topics:
+        if not yes:
+            box = _read(brokers, topic)
+            due = library.due(box, library.select(box.waiting(), **only), again=again)
+            total += len(due.send)
+            _tell(topic, due, "would be sent again")
+            continue
+        with (
+            clients.errors_as("not-sent", f"not all dead letters of {topic} were sent again"),
+            closing(library.Sender(brokers, topic)) as sender,
+        ):
+            box = _read(brokers, topic)
+            due = library.due(box, library.select(box.waiting(), **only), again=again)
+            total += library.replay(due.send, sender.send, rate=rate)
+            _tell(topic, due, "sent again")
+    if total and not yes:
+        console.say("nothing was sent; --yes does it")
+
+
+def _tell(topic: str, due: Any, what: str) -> None:
+    from backbone import console
+
+    console.say(f"{topic}: {len(due.send)} records {what}")
+    if due.alike:
+        console.say(f"{len(due.alike)} were sent again before and refused for the same cause; --again sends them")
+    if due.homeless:
+        console.say(f"{len(due.homeless)} do not say where they came from")

@@ -1,0 +1,169 @@
+"""Dead letters: one place counts once, causes are grouped, and each record is sent again once."""
+
+from __future__ import annotations
+
+from itertools import count
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from backbone.errors import StackError
+from backbone.events import dead_letters
+from backbone.events.dead_letters import MARK, REPLAYED_FROM, Box, Letter, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TOPIC = "t.dead-letters"
+NUL = "22021 ERROR: invalid byte sequence for encoding"
+
+
+class Cluster:
+    """A topic and its dead letters: what is sent again is refused with the reason that `refuse` gives for its value."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+        self.topic: list[tuple[bytes | None, list[tuple[str, bytes]]]] = []
+        self.refuse: dict[bytes, str] = {}
+        self._time = count(1_000, 1_000)
+
+    def put_aside(
+        self, offset: int, reason: str = NUL, *, key: bytes = b"k", own: Any = (), value: bytes = b"v"
+    ) -> None:
+        told = {"topic": "t", "partition": "0", "offset": str(offset), "exception.message": reason}
+        headers = [*own, *((f"__connect.errors.{name}", text.encode()) for name, text in told.items())]
+        self._append(key, value, headers)
+
+    def box(self) -> Box:
+        return dead_letters.read(TOPIC, self.messages)
+
+    def send(self, letters: Iterable[Letter]) -> None:
+        for letter in letters:
+            origin = str(letter.origin).encode()
+            own = [(REPLAYED_FROM, origin)]
+            self.topic.append((letter.key, own))
+            self._append(letter.key, None, [(MARK, origin)])
+            if letter.value in self.refuse:
+                offset = 1_000 + len(self.topic)
+                self.put_aside(offset, self.refuse[letter.value], own=own, value=letter.value)
+
+    def _append(self, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+        self.messages.append(
+            SimpleNamespace(
+                topic=TOPIC,
+                partition=0,
+                offset=len(self.messages),
+                timestamp=next(self._time),
+                key=key,
+                value=value,
+                headers=headers,
+            )
+        )
+
+
+def again(cluster: Cluster, **options: Any) -> int:
+    """Send again what is due, as the task does."""
+    box = cluster.box()
+    return dead_letters.replay(dead_letters.due(box, box.waiting(), **options).send, cluster.send, rate=1e6)
+
+
+def test_a_place_that_lies_there_twice_counts_once() -> None:
+    cluster = Cluster()
+    for offset in (4, 4, 5):
+        cluster.put_aside(offset)
+    box = cluster.box()
+    assert [letter.origin for letter in box.waiting()] == [Place("t", 0, 4), Place("t", 0, 5)]
+    assert box.copies == 1
+
+
+def test_causes_are_grouped_with_counts_first_and_last() -> None:
+    cluster = Cluster()
+    cluster.put_aside(1)
+    cluster.put_aside(2, "artifact reference cannot be null")
+    cluster.put_aside(3)
+    cluster.messages[1].headers.append(("__connect.errors.exception.class.name", b"org.apache.Failure$Deep"))
+    first, second = dead_letters.groups(cluster.box())
+    assert (first.cause, first.letters, first.replayed, first.reason) == ("22021", 2, 0, NUL)
+    assert (first.first.timestamp(), first.last.timestamp()) == (1, 3)
+    assert (second.cause, second.letters) == ("Deep", 1)
+
+
+def test_letters_are_chosen_by_cause_key_and_place() -> None:
+    cluster = Cluster()
+    cluster.put_aside(1, key=b"a")
+    cluster.put_aside(2, "23514 ERROR: check", key=b"b")
+    letters = cluster.box().waiting()
+    for only in ({"cause": "23514"}, {"key": "b"}, {"place": "t-0@2"}, {"place": f"{TOPIC}-0@1"}):
+        assert [letter.key for letter in dead_letters.select(letters, **only)] == [b"b"]
+
+
+def test_each_is_sent_again_once_with_its_key_and_where_it_came_from() -> None:
+    cluster = Cluster()
+    for offset in (1, 2):
+        cluster.put_aside(offset, key=b"k%d" % offset)
+    assert [again(cluster), again(cluster)] == [2, 0]
+    assert cluster.topic == [
+        (b"k1", [(REPLAYED_FROM, b"t-0@1")]),
+        (b"k2", [(REPLAYED_FROM, b"t-0@2")]),
+    ]
+    assert [group.replayed for group in dead_letters.groups(cluster.box())] == [2]
+
+
+def test_one_that_was_killed_in_the_middle_goes_on_where_it_was() -> None:
+    cluster = Cluster()
+    for offset in range(10):
+        cluster.put_aside(offset)
+
+    def killed(letters: Iterable[Letter]) -> None:
+        if len(cluster.topic) == 6:
+            raise KeyboardInterrupt
+        cluster.send(letters)
+
+    with pytest.raises(KeyboardInterrupt):
+        dead_letters.replay(cluster.box().waiting(), killed, rate=3, sleep=lambda _: None)
+    assert again(cluster) == 4
+    assert len({headers[0][1] for _, headers in cluster.topic}) == len(cluster.topic) == 10
+
+
+def test_the_same_poison_is_not_sent_twice_in_a_row_unless_asked() -> None:
+    cluster = Cluster()
+    cluster.put_aside(1)
+    cluster.refuse = {b"v": NUL}
+    assert [again(cluster), again(cluster), again(cluster, again=True), again(cluster)] == [1, 0, 1, 0]
+    assert len(cluster.box().waiting()) == 1
+
+
+def test_one_that_is_refused_for_another_cause_may_be_sent_again() -> None:
+    cluster = Cluster()
+    cluster.put_aside(1)
+    cluster.refuse = {b"v": "23514 ERROR: check"}
+    assert again(cluster) == 1
+    cluster.refuse = {}
+    assert [again(cluster), again(cluster)] == [1, 0]
+
+
+def test_one_without_a_place_is_told_and_left() -> None:
+    cluster = Cluster()
+    cluster.put_aside(1)
+    cluster.messages[0].headers = []
+    box = cluster.box()
+    sorted_ = dead_letters.due(box, box.waiting())
+    assert (len(sorted_.send), len(sorted_.homeless)) == (0, 1)
+    assert dead_letters.groups(box)[0].reason == "no reason in its headers"
+
+
+def test_the_rate_is_kept() -> None:
+    cluster, slept = Cluster(), []
+    for offset in range(250):
+        cluster.put_aside(offset)
+    time = [0.0]
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        time[0] += seconds
+
+    dead_letters.replay(cluster.box().waiting(), cluster.send, rate=100, now=lambda: time[0], sleep=sleep)
+    assert slept == [0.0, 1.0, 1.0]
+    with pytest.raises(StackError, match="bad-rate"):
+        dead_letters.replay([], cluster.send, rate=0)
