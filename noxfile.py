@@ -15,6 +15,9 @@ LOCK = ROOT / "requirements" / "dev.txt"
 TOOLS = ROOT / ".nox" / "dev" / "bin"
 UNIT = ("tests/unit", "tests/lint")
 E2E = tuple(f"tests/e2e/test_{name}.py" for name in ("newcomer", "tasks", "faults", "lint_truth"))
+E2E_DATA = tuple(
+    f"tests/e2e/test_{name}.py" for name in ("events_to_table", "refused_records", "columns", "any_contract")
+)
 STAGES = ("schema", "policy", "config", "security", "workflows")
 
 nox.needs_version = ">=2026.10"
@@ -154,7 +157,14 @@ def e2e(session: nox.Session) -> None:
 @nox.session(name="e2e-data", venv_backend="none", requires=["dev"])
 def e2e_data(session: nox.Session) -> None:
     """Bring events into PostgreSQL on the whole stack, with everything that can go wrong on the way."""
-    run(session, "pytest", "tests/e2e/test_events_to_table.py", *session.posargs)
+    run(session, "pytest", *(session.posargs or E2E_DATA))
+
+
+@nox.session(name="e2e-sink", venv_backend="none", requires=["dev"], default=False)
+def e2e_sink(session: nox.Session) -> None:
+    """Bring 20,000 records of 200 contracts that Hypothesis makes into PostgreSQL: each a row or a dead letter."""
+    session.env.update({"SINK_CONTRACTS": "200", "SINK_RECORDS": "100"})
+    run(session, "pytest", "tests/e2e/test_any_contract.py", "-s", *session.posargs)
 
 
 @nox.session(name="e2e-failover", venv_backend="none", requires=["dev"])

@@ -43,3 +43,14 @@ def running(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[C
     made.run("up")
     yield made
     made.run("down")
+
+
+@pytest.fixture(scope="session")
+def data_stack(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Checkout]:
+    """The whole way from contracts to the table, shared by the modules that try it."""
+    made = checkout.make(tmp_path_factory.mktemp("data"), cache, shift=checkout.free_shift())
+    made.run("up", "--profile", "messaging", "--profile", "data")
+    made.run("contracts", "apply")
+    made.run("connectors", "apply")
+    yield made
+    made.run("down")

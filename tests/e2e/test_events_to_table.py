@@ -18,27 +18,19 @@ from backbone.events.contracts.registry import Registry
 from backbone.stack import endpoints
 from backbone.stack.settings import Settings
 from backbone.wait import wait_until
-from tests.e2e import checkout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from backbone.stack.compose import Model
     from tests.e2e.checkout import Checkout
 
-PROFILES = ("--profile", "messaging", "--profile", "data")
 EVENT = {"event_id": "e2e-1", "event_type": "t", "source": "e2e", "occurred_at": "2026-01-31T12:00:00Z", "amount": 1.5}
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Checkout]:
-    made = checkout.make(tmp_path_factory.mktemp("data"), cache, shift=checkout.free_shift())
-    made.run("up", *PROFILES)
-    made.run("contracts", "apply")
-    made.run("connectors", "apply")
-    yield made
-    made.run("down")
+@pytest.fixture
+def stack(data_stack: Checkout) -> Checkout:
+    return data_stack
 
 
 def model(stack: Checkout) -> Model:

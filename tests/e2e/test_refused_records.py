@@ -1,0 +1,131 @@
+"""What PostgreSQL refuses goes aside and can be worked on: listed, shown, sent again once each, skipped by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from backbone.events import reading
+from backbone.events.archive.database import of_stack
+from backbone.events.dead_letters import REPLAYED_FROM
+from backbone.stack import endpoints
+from backbone.wait import wait_until
+from tests.e2e.sink_lab import model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from backbone.events.archive.database import Database
+    from tests.e2e.checkout import Checkout
+
+WAIT_S = 120
+
+
+def database(stack: Checkout) -> Database:
+    return of_stack(model(stack), "events")
+
+
+def execute(stack: Checkout, *statements: str) -> None:
+    with database(stack).connect() as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def produce(stack: Checkout, tmp_path: Path, source: str, count: int, **values: Any) -> None:
+    file = tmp_path / "events.jsonl"
+    plain = {"event_type": "t", "source": source, "occurred_at": "2026-01-31T12:00:00Z", **values}
+    file.write_text("\n".join(json.dumps({**plain, "event_id": f"{source}-{number}"}) for number in range(count)))
+    stack.run("produce", "events-topic", "--file", str(file))
+
+
+def await_rows(stack: Checkout, source: str, count: int) -> None:
+    table = database(stack)
+    wait_until(lambda: table.count(source) >= count, what=f"{count} rows of {source}", timeout=WAIT_S, interval=0.5)
+    assert table.count(source) == count
+
+
+def cause(stack: Checkout, name: str) -> dict[str, Any]:
+    causes = stack.json("dead-letters", "list")["causes"]
+    return next((each for each in causes if each["cause"] == name), {"letters": 0, "replayed": 0})
+
+
+def await_letters(stack: Checkout, name: str, count: int) -> None:
+    wait_until(
+        lambda: cause(stack, name)["letters"] >= count, what=f"{count} letters of {name}", timeout=WAIT_S, interval=1
+    )
+    assert cause(stack, name)["letters"] == count
+
+
+def failure(stack: Checkout) -> str:
+    done = stack.run("connectors", "status", code=None)
+    return done.stderr if done.returncode == 1 else ""
+
+
+def test_after_the_fault_is_mended_each_is_sent_again_once_killed_or_not(data_stack: Checkout, tmp_path: Path) -> None:
+    stack = data_stack
+    produce(stack, tmp_path, "before", 1)
+    await_rows(stack, "before", 1)
+    execute(stack, "ALTER TABLE events ADD CONSTRAINT small CHECK (amount < 1000)")
+    produce(stack, tmp_path, "big", 30, amount=5000)
+    produce(stack, tmp_path, "behind", 3, amount=5)
+    await_rows(stack, "behind", 3)
+    await_letters(stack, "23514", 30)
+    assert not failure(stack)
+    (shown, *_) = stack.run("dead-letters", "show", "--cause", "23514", "--key", "big-7").stdout.splitlines()
+    letter = json.loads(shown)
+    assert (letter["key"], letter["value"]["amount"]) == ("big-7", 5000)
+    assert "violates check constraint" in letter["reason"]
+
+    execute(stack, "ALTER TABLE events DROP CONSTRAINT small")
+    assert "30 records would be sent again" in stack.run("dead-letters", "replay", "--cause", "23514").stderr
+    assert cause(stack, "23514")["replayed"] == 0
+    with stack.going("dead-letters", "replay", "--cause", "23514", "--rate", "5", "--yes") as process:
+        wait_until(lambda: cause(stack, "23514")["replayed"] >= 5, what="the first", timeout=WAIT_S, interval=0.2)
+        process.kill()
+    assert cause(stack, "23514")["replayed"] < 30
+    stack.run("dead-letters", "replay", "--cause", "23514", "--yes")
+    await_rows(stack, "big", 30)
+    assert " 0 records sent again" in stack.run("dead-letters", "replay", "--cause", "23514", "--yes").stderr
+    brokers = endpoints.bootstrap(model(stack))
+    places = Counter(
+        value
+        for message in reading.consume(brokers, "events-topic", reading.Selection())
+        for name, value in message.headers
+        if name == REPLAYED_FROM
+    )
+    assert len(places) == 30
+    assert set(places.values()) == {1}
+
+
+def test_the_same_poison_is_not_sent_twice_in_a_row(data_stack: Checkout, tmp_path: Path) -> None:
+    stack = data_stack
+    produce(stack, tmp_path, "nul", 1, payload="a\0b")
+    await_letters(stack, "22021", 1)
+    assert "1 records sent again" in stack.run("dead-letters", "replay", "--cause", "22021", "--yes").stderr
+    await_letters(stack, "22021", 2)
+    said = stack.run("dead-letters", "replay", "--cause", "22021", "--yes").stderr
+    assert " 0 records sent again" in said
+    assert "refused for the same cause" in said
+
+
+def test_a_failed_sink_names_the_record_and_is_brought_past_it_by_hand(data_stack: Checkout, tmp_path: Path) -> None:
+    stack = data_stack
+    columns = "event_type text, source text, occurred_at timestamp, amount boolean, payload text, trace_id text"
+    execute(stack, "DROP TABLE IF EXISTS events", f"CREATE TABLE events (event_id text PRIMARY KEY, {columns})")
+    stack.run("connectors", "restart")
+    produce(stack, tmp_path, "stuck", 1, amount=1.5)
+    said = wait_until(lambda: failure(stack), what="the sink to fail", timeout=WAIT_S, interval=1)
+    assert re.search(r"events-topic-\d@\d+: .*amount", said)
+    (found,) = (each for each in stack.json("doctor", code=None)["checks"] if each["name"] == "D034")
+    assert "events-topic-" in json.dumps(found)
+    assert "nothing was done" in stack.run("connectors", "skip", "--name", "postgres-archive").stderr
+    stack.run("connectors", "skip", "--name", "postgres-archive", "--yes")
+    letters = stack.run("dead-letters", "show", "--key", "stuck-0").stdout.splitlines()
+    assert len(letters) == 1
+    assert stack.json("connectors", "plan") == {"changes": []}
+    execute(stack, "DROP TABLE events")
+    stack.run("connectors", "restart")
+    produce(stack, tmp_path, "after", 1, amount=1.5)
+    await_rows(stack, "after", 1)
