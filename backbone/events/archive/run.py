@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from backbone.events.dead_letters import Letter
 
 _SINK_TIMEOUT_S = 60.0
-_ROWS_PER_SECOND = 1000  # slower than this, the sink is given up
+_ROWS_PER_SECOND = 250  # slower than this, the sink is given up
 _SHOWN = 3
 _RATE = 200.0  # events a second while something restarts
 
