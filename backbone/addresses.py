@@ -1,13 +1,15 @@
 """Parsers for Kafka's address lists: listeners, protocol maps, voters and bootstrap servers.
 
 Each value keeps the `text` it was written as, so that a finding can point at that part of a longer line.
-Parsers never raise: what is not an address is left out, and `malformed` says which words those are.
+`parse_…` never raise, what is not an address is left out; `listeners` and `bootstrap` take no such word.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from backbone.errors import ExitCode, StackError
 
 ANY_ADDRESS = frozenset({"", "0.0.0.0", "::", "[::]"})  # noqa: S104 - recognised, never bound
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
@@ -17,6 +19,7 @@ _VOTER = re.compile(r"(?P<id>\d+)@(?P<host>\[[0-9a-fA-F:]+\]|[^\s,:@]+):(?P<port
 _ENDPOINT = re.compile(
     r"(?:(?P<scheme>[A-Za-z0-9_]+)://)?(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9_.-]+):(?P<port>\d+)(?:/.*)?"
 )
+_PORTS = range(65536)
 _UNRESOLVED = re.compile(r"[$`]|\{\{|%[({]")
 
 
@@ -28,6 +31,11 @@ class Listener:
     host: str
     port: int
     text: str
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT."""
+        return f"{self.host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:
@@ -63,6 +71,36 @@ def parse_listeners(text: str) -> tuple[Listener, ...]:
     """Return the listeners of a `listeners` or `advertised.listeners` value."""
     found = ((word, _LISTENER.fullmatch(word)) for word in entries(text))
     return tuple(Listener(m["name"].upper(), m["host"], int(m["port"]), word) for word, m in found if m)
+
+
+def listeners(text: str) -> dict[str, Listener]:
+    """Return name → listener of a list whose words are all listeners; StackError("bad-listener") names another."""
+    found = {one.text: one for one in parse_listeners(text) if one.port in _PORTS}
+    for word in entries(text):
+        if word not in found:
+            raise StackError(
+                "bad-listener",
+                f"{word!r} is not NAME://HOST:PORT",
+                context=text,
+                hint="look at KAFKA_*_PORT and KAFKA_EXTERNAL_HOST in .env",
+                exit_code=ExitCode.USAGE,
+            )
+    return {one.name: one for one in found.values()}
+
+
+def bootstrap(text: str) -> tuple[str, ...]:
+    """Return the words of HOST:PORT[,HOST:PORT…]; StackError("bad-address") names the one that is none."""
+    words = tuple(entries(text))
+    found = {one.text for one in parse_endpoints(text) if one.port in _PORTS and one.port and "/" not in one.text}
+    for word in words or ("",):
+        if word not in found:
+            raise StackError(
+                "bad-address",
+                f"{word!r} is not HOST:PORT",
+                hint="--bootstrap 127.0.0.1:9092",
+                exit_code=ExitCode.USAGE,
+            )
+    return words
 
 
 def parse_voters(text: str) -> tuple[Voter, ...]:

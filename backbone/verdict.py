@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 
 from backbone.errors import ExitCode, StackError
+from backbone.junit import Case, document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production [2]
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that a check found; one that is not ok makes the check fail."""
+
+    text: str
+    ok: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +67,17 @@ class Verdict:
 
     def junit(self) -> str:
         """Return the JUnit XML form, a test case a check."""
-        suite = ET.Element(
-            "testsuite",
-            name=self.title,
-            tests=str(len(self.checks)),
-            failures=str(sum(not check.ok for check in self.checks)),
-        )
-        for check in self.checks:
-            case = ET.SubElement(suite, "testcase", name=check.name, classname=self.title, time=f"{check.seconds:.3f}")
-            if not check.ok:
-                ET.SubElement(case, "failure", message=_NOT_XML.sub("\ufffd", check.detail))
-        text: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
-        return text.decode()
+        cases = [
+            Case(
+                self.title,
+                check.name,
+                "" if check.ok else "failure",
+                "" if check.ok else check.detail,
+                attributes={"time": f"{check.seconds:.3f}"},
+            )
+            for check in self.checks
+        ]
+        return document(self.title, cases)
 
 
 @dataclass
@@ -85,18 +88,18 @@ class Checks:
     done: list[Check] = field(default_factory=list)
 
     @contextmanager
-    def step(self, name: str) -> Iterator[list[str]]:
-        """Time one check; the block appends what it found, and every line that begins with "!" is a failure."""
-        found: list[str] = []
+    def step(self, name: str) -> Iterator[list[Line]]:
+        """Time one check; the block appends what it found. Nothing found proves nothing, so that fails as well."""
+        found: list[Line] = []
         started = time.monotonic()
         try:
             yield found
         except StackError as error:
-            found.append(f"!{error.message}" + (f" ({error.context})" if error.context else ""))
+            found.append(Line(error.message + (f" ({error.context})" if error.context else ""), ok=False))
             raise StepFailedError from error
         finally:
-            bad = [line[1:] for line in found if line.startswith("!")]
-            detail = "; ".join(bad or found)
+            bad = [line for line in found if not line.ok]
+            detail = "; ".join(line.text for line in bad or found)
             self.done.append(Check(name, not bad and bool(found), detail, time.monotonic() - started))
 
     def verdict(self) -> Verdict:

@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from backbone.bench.statistics import quantile
 from backbone.failover.checker import RULES, describe
 from backbone.failover.observed import changes
-from backbone.failover.stalls import latencies, quantile, windows
+from backbone.failover.stalls import latencies, windows
 from backbone.failover.timeline import active_controller, timeline
 from backbone.failover.verdict import judge
 
@@ -153,4 +154,5 @@ def _spread(values: Sequence[float]) -> dict[str, float] | None:
     """Return p50, p95 and maximum; None without a value."""
     if not values:
         return None
-    return {"p50": quantile(values, 0.5), "p95": quantile(values, 0.95), "max": max(values), "n": len(values)}
+    ordered = sorted(values)
+    return {"p50": quantile(ordered, 0.5), "p95": quantile(ordered, 0.95), "max": ordered[-1], "n": len(ordered)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -150,12 +149,3 @@ def _role(history: History, fault: Fault, partition: int) -> PartitionRole:
         return "none"
     latest = max(before, key=lambda view: (view.epoch, view.at))
     return "leader" if latest.leader in fault.nodes else "follower"
-
-
-def quantile(values: Sequence[float], q: float) -> float:
-    """Return the smallest value that at least a share q of the values does not exceed (0 < q ≤ 1, nearest rank).
-
-    With fewer than 1/(1-q) values this is their maximum, which is said by showing the number of values beside it.
-    """
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(q * len(ordered) - 1e-9) - 1)]

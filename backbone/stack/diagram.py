@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from backbone.addresses import listeners
 from backbone.errors import ExitCode, StackError
 from backbone.stack import compose
-from backbone.stack.engine.base import listeners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,9 +53,9 @@ def _part(model: Model) -> Iterator[str]:
     yield from ("", "| Broker | Listener | Listens on | Advertised to clients as |", "|---|---|---|---|")
     for service in model.services.values():
         advertised = listeners(service.environment.get("KAFKA_ADVERTISED_LISTENERS", ""))
-        for name, (host, port) in listeners(service.environment.get("KAFKA_LISTENERS", "")).items():
-            where = "{}:{}".format(*advertised[name]) if name in advertised else "nobody"
-            yield f"| {service.name} | {name} | {host}:{port} | {where} |"
+        for name, bound in listeners(service.environment.get("KAFKA_LISTENERS", "")).items():
+            where = advertised[name].address if name in advertised else "nobody"
+            yield f"| {service.name} | {name} | {bound.address} | {where} |"
     yield ""
 
 

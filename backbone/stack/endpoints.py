@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack import compose
-from backbone.stack.engine.base import external_address
+from backbone.stack.engine.base import brokers
 
 if TYPE_CHECKING:
     from backbone.stack.compose import Model, Port
@@ -41,5 +41,4 @@ def named(model: Model, service: str, name: str) -> str:
 
 def bootstrap(model: Model) -> tuple[str, ...]:
     """Return HOST:PORT of every broker for clients on this machine."""
-    addresses = (external_address(service.environment) for service in model.services.values())
-    return tuple(filter(None, addresses))
+    return tuple(brokers(model).values())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from backbone import clients
 from backbone.errors import StackError
 from backbone.stack import health, topics
-from backbone.verdict import Checks, StepFailedError, Verdict
+from backbone.verdict import Checks, Line, StepFailedError, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -73,7 +73,7 @@ def _round_trip(plan: Plan, topic: str, checks: Checks) -> None:
         found.extend(replica_report(health.cluster_health(client), topic))
     with checks.step("records are acknowledged by all in-sync replicas") as found:
         sent = _send(plan.bootstrap, topic, _payload(plan.records))
-        found.append(f"{len(sent)} records, acks=all")
+        found.append(Line(f"{len(sent)} records, acks=all"))
     with checks.step("records are read back as they were sent") as found:
         found.extend(compare(sent, _read(plan.bootstrap, topic, last_offsets(sent))))
 
@@ -89,7 +89,7 @@ def _archived(plan: Plan, checks: Checks) -> None:
             producer.init_transactions()
             producer.begin_transaction()
             sent = _acknowledged(producer, EVENTS_TOPIC, _payload(min(plan.records, 30)))
-            found.append(f"{len(sent)} records")
+            found.append(Line(f"{len(sent)} records"))
         if plan.restart is None:
             name = f"{EVENTS_TOPIC} is readable by a fresh consumer"
         else:
@@ -99,14 +99,14 @@ def _archived(plan: Plan, checks: Checks) -> None:
                 if plan.restart is not None:
                     leader = _leader(plan.bootstrap, EVENTS_TOPIC, last_offsets(sent))
                     plan.restart(leader)
-                    found.append(f"broker {leader} restarted")
+                    found.append(Line(f"broker {leader} restarted"))
                 found.extend(
                     compare(sent, _read(plan.bootstrap, EVENTS_TOPIC, last_offsets(sent), first_offsets(sent)))
                 )
         finally:  # else those who read committed records only would wait for it, a minute long
             with checks.step("they are taken back before an archive keeps them") as found, _answering(EVENTS_TOPIC):
                 producer.abort_transaction()
-                found.append("transaction aborted")
+                found.append(Line("transaction aborted"))
     finally:
         producer.close(timeout=1)
 
@@ -115,22 +115,23 @@ def _clean_up(bootstrap: Sequence[str], topic: str, checks: Checks) -> None:
     with checks.step("its own topic is removed") as found, clients.admin(bootstrap) as client:
         if topics.describe(client, [topic]):
             topics.delete(client, topic)
-        found.append(topic)
+        found.append(Line(topic))
 
 
-def replica_report(cluster: ClusterHealth, topic: str) -> Iterator[str]:
+def replica_report(cluster: ClusterHealth, topic: str) -> Iterator[Line]:
     """Say whether each partition has as many distinct, in-sync replicas as the cluster can hold (up to 3)."""
     wanted = min(3, len(cluster.brokers))
     partitions = [item for item in cluster.partitions if item.topic == topic]
     if not partitions:
-        yield f"!{topic} has no partitions"
+        yield Line(f"{topic} has no partitions", ok=False)
     for item in partitions:
         if len(set(item.replicas)) != wanted or set(item.isr) != set(item.replicas):
-            yield f"!partition {item.partition}: replicas {item.replicas}, in sync {item.isr}, wanted {wanted}"
-    yield f"{len(partitions)} partitions × {wanted} replicas, all in sync"
+            held = f"replicas {item.replicas}, in sync {item.isr}"
+            yield Line(f"partition {item.partition}: {held}, wanted {wanted}", ok=False)
+    yield Line(f"{len(partitions)} partitions × {wanted} replicas, all in sync")
 
 
-def compare(sent: Sequence[Record], read: Sequence[Record]) -> Iterator[str]:
+def compare(sent: Sequence[Record], read: Sequence[Record]) -> Iterator[Line]:
     """Say how what was read differs from what was acknowledged: lost, altered, moved, reordered, or nothing of these.
 
     Records of others between ours are allowed (events-topic is shared); ours must be where they were acknowledged.
@@ -148,13 +149,13 @@ def compare(sent: Sequence[Record], read: Sequence[Record]) -> Iterator[str]:
     places = {(record.partition, record.offset) for record in sent}
     again = [item for item in read if (item.key, item.value) in keys and (item.partition, item.offset) not in places]
     yield from _differences("stored twice", again)
-    yield f"{len(sent)} sent, {len(sent) - len(lost)} read, 0 lost, 0 altered, 0 reordered, 0 twice"
+    yield Line(f"{len(sent)} sent, {len(sent) - len(lost)} read, 0 lost, 0 altered, 0 reordered, 0 twice")
 
 
-def _differences(kind: str, records: Sequence[Record]) -> Iterator[str]:
+def _differences(kind: str, records: Sequence[Record]) -> Iterator[Line]:
     if records:
         shown = ", ".join(f"{record.partition}@{record.offset}" for record in records[:_SHOWN])
-        yield f"!{len(records)} {kind}: {shown}{'' if len(records) <= _SHOWN else ' …'}"
+        yield Line(f"{len(records)} {kind}: {shown}{'' if len(records) <= _SHOWN else ' …'}", ok=False)
 
 
 def _neighbours(records: Sequence[Record]) -> Iterator[tuple[Record, Record]]:

@@ -121,7 +121,7 @@ def _options(
 
 
 def _open(engine: str, bootstrap: str, seed: int) -> Bench:
-    from backbone import console, resources
+    from backbone import addresses, console, resources
     from backbone.bench.modes import Bench
     from backbone.bench.topics import Cluster
     from backbone.stack.settings import Settings
@@ -130,12 +130,12 @@ def _open(engine: str, bootstrap: str, seed: int) -> Bench:
 
     settings = Settings()
     if bootstrap:
-        addresses, name = targets.addresses(bootstrap), "remote"
+        brokers, name = addresses.bootstrap(bootstrap), "remote"
     else:
         stack = targets.stack(None, engine or None)
-        addresses, name = stack.bootstrap, stack.engine.name
+        brokers, name = stack.bootstrap, stack.engine.name
     schema = resources.schema("bench-report.schema.json")
-    return Bench(Cluster(addresses), name, settings.results_dir, schema, seed, console.say)
+    return Bench(Cluster(brokers), name, settings.results_dir, schema, seed, console.say)
 
 
 def _java() -> Java:

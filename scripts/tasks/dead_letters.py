@@ -58,11 +58,12 @@ def dead_letters(
     with their key and a header `replayed-from`: each once, however often it is killed and started.
     """
     from backbone.events import dead_letters as library
-    from backbone.stack import endpoints
     from backbone.stack.settings import Settings
 
+    from . import targets
+
     settings = Settings()
-    brokers = (bootstrap,) if bootstrap else endpoints.bootstrap(endpoints.model(settings))
+    brokers = targets.brokers(settings, bootstrap)
     topics = topic or _topics(settings)
     if action == "replay":
         _replay(brokers, topics, {"cause": cause, "key": key, "place": place}, rate=rate, again=again, yes=yes)

@@ -111,12 +111,13 @@ def _plants(folder: Path, cluster: Cluster, *, as_json: bool) -> ExitCode:
 
 
 def _cluster(bootstrap: str, engine: str) -> Cluster:
+    from backbone import addresses
     from backbone.failover import campaign
 
     from . import targets
 
     if bootstrap:
-        return campaign.open_cluster(targets.addresses(bootstrap), None)
+        return campaign.open_cluster(addresses.bootstrap(bootstrap), None)
     stack = targets.running(engine or None)
     if not stack.brokers:
         raise StackError(

@@ -33,11 +33,12 @@ def produce(_c: Context, topic: str, *, file: str = "", bootstrap: str = "", reg
     from backbone.events import records
     from backbone.stack.settings import Settings
 
+    from . import targets
     from .contracts import contract_of, open_registry
 
     settings = Settings()
     contract = contract_of(settings, topic)
-    brokers = _brokers(settings, bootstrap)
+    brokers = targets.brokers(settings, bootstrap)
     limit = records.largest_record(brokers, topic)
     codec = records.Codec.registered(contract, open_registry(settings, registry))
     with _input(file, topic) as path:
@@ -91,6 +92,7 @@ def consume(
     from backbone.events.contracts.wire import Decoder
     from backbone.stack.settings import Settings
 
+    from . import targets
     from .contracts import open_registry
 
     if format_ not in ("record", "value"):
@@ -113,7 +115,7 @@ def consume(
     by_contract = (settings.root / repository.FOLDER / f"{topic}-value").is_dir()
     decoder = Decoder(_lookup(lambda: open_registry(settings, registry), needed=by_contract))
     wrong = 0
-    for message in reading.consume(_brokers(settings, bootstrap), topic, selection):
+    for message in reading.consume(targets.brokers(settings, bootstrap), topic, selection):
         record = reading.shown(message, decoder, by_contract=by_contract, headers=headers)
         wrong += "error" in record
         whole = format_ == "record" or "error" in record
@@ -136,14 +138,6 @@ def _partition(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - Kafka's are 32-bit numbers
         raise _usage("bad-number", f"--partition wants a number, not {text!r}", "--partition 0")
     return int(text)
-
-
-def _brokers(settings: Any, bootstrap: str) -> tuple[str, ...]:
-    from backbone.stack import endpoints
-
-    from . import targets
-
-    return targets.addresses(bootstrap) if bootstrap else tuple(endpoints.bootstrap(endpoints.model(settings)))
 
 
 def _lookup(open_registry: Callable[[], Registry], *, needed: bool) -> Callable[[int], dict[str, Any] | None]:

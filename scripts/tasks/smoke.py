@@ -38,13 +38,13 @@ def smoke(
     junit: str | None = None,
 ) -> ExitCode:
     """Send and read back real messages, restart a leader in between, compare every field."""
-    from backbone import console
+    from backbone import addresses, console
     from backbone.stack import smoke as library
 
     from . import targets
 
     if bootstrap:
-        plan = library.Plan(targets.addresses(bootstrap), records, None)
+        plan = library.Plan(addresses.bootstrap(bootstrap), records, None)
     else:
         stack = targets.running(engine)
         plan = library.Plan(targets.own_brokers(stack), records, _restarter(stack) if restart else None)

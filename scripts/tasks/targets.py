@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backbone import console
+from backbone import addresses, console
 from backbone.errors import ExitCode, StackError
+from backbone.stack import endpoints
 from backbone.stack.engine import choose, open_stack
 from backbone.stack.settings import Settings, ensure_env_file
 
@@ -44,7 +45,7 @@ def running(engine: str | None = None) -> Stack:
 def bootstrap(given: str | None, engine: str | None = None) -> tuple[str, ...]:
     """Return the addresses of a remote cluster (HOST:PORT,…) or those of this checkout's own."""
     if given:
-        return addresses(given)
+        return addresses.bootstrap(given)
     return own_brokers(stack(None, engine, quiet=True))
 
 
@@ -55,19 +56,9 @@ def own_brokers(own: Stack) -> tuple[str, ...]:
     return own.bootstrap
 
 
-def addresses(text: str) -> tuple[str, ...]:
-    """Return the items of HOST:PORT[,HOST:PORT…]; StackError("bad-address") names the one that is none."""
-    items = tuple(item.strip() for item in text.split(",") if item.strip())
-    for item in items or ("",):
-        host, _, port = item.rpartition(":")
-        if not host or not port.isdigit():
-            raise StackError(
-                "bad-address",
-                f"{item!r} is not HOST:PORT",
-                hint="--bootstrap 127.0.0.1:9092",
-                exit_code=ExitCode.USAGE,
-            )
-    return items
+def brokers(settings: Settings, given: str | None) -> tuple[str, ...]:
+    """Return the addresses given (HOST:PORT,…), else those of the stack's brokers, whether or not they run."""
+    return addresses.bootstrap(given) if given else endpoints.bootstrap(endpoints.model(settings))
 
 
 def _profiles(settings: Settings, given: Sequence[str] | None) -> list[str]:

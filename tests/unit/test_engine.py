@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone.addresses import bootstrap, listeners
 from backbone.console import download
 from backbone.errors import ExitCode, StackError
+from backbone.stack.compose import parse
 from backbone.stack.engine import choose, open_stack
-from backbone.stack.engine.base import external_address, listeners
+from backbone.stack.engine.base import brokers
 from backbone.stack.settings import Settings
 from tests import ROOT
 from tests.fakes import FakeEngine, model, stack
@@ -105,12 +107,12 @@ def test_a_standard_profile_may_be_empty() -> None:
     ("text", "expected"),
     [
         ("", {}),
-        ("INTERNAL://kafka-1:19092", {"INTERNAL": ("kafka-1", 19092)}),
-        ("A://:1, B://[::1]:2,", {"A": ("", 1), "B": ("[::1]", 2)}),
+        ("INTERNAL://kafka-1:19092", {"INTERNAL": "kafka-1:19092"}),
+        ("A://:1, b://[::1]:2,", {"A": ":1", "B": "[::1]:2"}),
     ],
 )
-def test_reads_listener_lists(text: str, expected: dict[str, tuple[str, int]]) -> None:
-    assert listeners(text) == expected
+def test_reads_listener_lists(text: str, expected: dict[str, str]) -> None:
+    assert {name: one.address for name, one in listeners(text).items()} == expected
 
 
 @pytest.mark.parametrize("text", ["kafka-1:19092", "A://host", "A://host:port", "A://host:70000", "A://host:-1"])
@@ -135,7 +137,21 @@ def test_a_listener_list_that_is_none_is_told(text: str) -> None:
     ids=["broker", "no kafka", "controller", "nothing advertised", "internal only"],
 )
 def test_the_address_for_clients_is_the_external_listener(environment: dict[str, str], address: str | None) -> None:
-    assert external_address(environment) == address
+    assert brokers(parse({"services": {"k": {"environment": environment}}})) == ({"k": address} if address else {})
+
+
+def test_a_bootstrap_list_is_taken_as_it_is() -> None:
+    assert bootstrap(" a.b:9092,[::1]:1 ,") == ("a.b:9092", "[::1]:1")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "host", "host:", ":9092", "a:1,b", "host:x", "host:0", "host:70000", "A://host:1"]
+)
+def test_a_bootstrap_list_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(StackError, match="bad-address") as caught:
+        bootstrap(text)
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert repr(text.rpartition(",")[2]) in caught.value.message
 
 
 def test_endpoints_are_the_brokers_then_what_services_say(tmp_path: Path) -> None:

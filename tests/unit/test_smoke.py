@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from backbone.stack.health import ClusterHealth, PartitionState
 from backbone.stack.smoke import Record, compare, first_offsets, last_offsets, replica_report
+from backbone.verdict import Line
 
 
 def records(*places: tuple[int, int], tag: str = "v") -> list[Record]:
@@ -16,12 +17,12 @@ SENT = records((0, 5), (1, 2), (0, 6), (1, 3), (0, 7))
 
 
 def failures(sent: list[Record], read: list[Record]) -> list[str]:
-    return [line for line in compare(sent, read) if line.startswith("!")]
+    return [line.text for line in compare(sent, read) if not line.ok]
 
 
 def test_what_comes_back_as_it_was_sent_is_good() -> None:
     by_partition = [SENT[0], SENT[2], SENT[4], SENT[1], SENT[3]]
-    assert list(compare(SENT, by_partition)) == ["5 sent, 5 read, 0 lost, 0 altered, 0 reordered, 0 twice"]
+    assert list(compare(SENT, by_partition)) == [Line("5 sent, 5 read, 0 lost, 0 altered, 0 reordered, 0 twice")]
 
 
 def test_what_is_read_back_is_all_between_the_first_and_the_last_record_of_each_partition() -> None:
@@ -36,12 +37,12 @@ def test_records_of_others_in_between_are_allowed() -> None:
 @pytest.mark.parametrize(
     ("read", "words"),
     [
-        ([], ["!5 lost: 0@5, 1@2, 0@6 …"]),
-        (SENT[1:], ["!1 lost: 0@5"]),
-        ([*SENT[:4], Record(0, 7, b"k4", b"other")], ["!1 altered: 0@7"]),
-        ([*SENT[:4], Record(0, 7, b"other", b"v")], ["!1 altered: 0@7"]),
-        ([SENT[2], SENT[0], SENT[4], SENT[1], SENT[3]], ["!1 out of order: 0@5"]),
-        ([*SENT, SENT[4]], ["!1 out of order: 0@7"]),
+        ([], ["5 lost: 0@5, 1@2, 0@6 …"]),
+        (SENT[1:], ["1 lost: 0@5"]),
+        ([*SENT[:4], Record(0, 7, b"k4", b"other")], ["1 altered: 0@7"]),
+        ([*SENT[:4], Record(0, 7, b"other", b"v")], ["1 altered: 0@7"]),
+        ([SENT[2], SENT[0], SENT[4], SENT[1], SENT[3]], ["1 out of order: 0@5"]),
+        ([*SENT, SENT[4]], ["1 out of order: 0@7"]),
     ],
     ids=["all lost", "one lost", "value altered", "key altered", "reordered", "twice"],
 )
@@ -51,12 +52,12 @@ def test_tells_each_kind_of_difference(read: list[Record], words: list[str]) -> 
 
 def test_tells_records_that_were_stored_in_another_order_than_they_were_sent() -> None:
     sent = [SENT[2], SENT[0], SENT[4]]
-    assert failures(sent, [SENT[0], SENT[2], SENT[4]]) == ["!1 not stored in the order they were sent: 0@5"]
+    assert failures(sent, [SENT[0], SENT[2], SENT[4]]) == ["1 not stored in the order they were sent: 0@5"]
 
 
 def test_a_record_stored_twice_is_told() -> None:
     again = Record(0, 8, SENT[4].key, SENT[4].value)
-    assert failures(SENT, [*SENT, again]) == ["!1 stored twice: 0@8"]
+    assert failures(SENT, [*SENT, again]) == ["1 stored twice: 0@8"]
 
 
 @given(st.sets(st.tuples(st.integers(0, 2), st.integers(0, 20)), min_size=1), st.data())
@@ -67,7 +68,7 @@ def test_any_loss_is_found(places: set[tuple[int, int]], data: st.DataObject) ->
     told = failures(sent, kept)
     assert bool(told) == bool(lost)
     if lost:
-        assert told[0].startswith(f"!{lost} lost: ")
+        assert told[0].startswith(f"{lost} lost: ")
 
 
 def cluster(*partitions: PartitionState, brokers: tuple[int, ...] = (1, 2, 3)) -> ClusterHealth:
@@ -80,12 +81,12 @@ def partition(number: int, replicas: tuple[int, ...], isr: tuple[int, ...], topi
 
 def test_full_replica_sets_are_good() -> None:
     seen = cluster(partition(0, (1, 2, 3), (3, 2, 1)), partition(1, (2, 3, 1), (1, 2, 3)))
-    assert list(replica_report(seen, "t")) == ["2 partitions × 3 replicas, all in sync"]
+    assert list(replica_report(seen, "t")) == [Line("2 partitions × 3 replicas, all in sync")]
 
 
 def test_a_single_broker_can_hold_one_replica() -> None:
     seen = cluster(partition(0, (1,), (1,)), brokers=(1,))
-    assert list(replica_report(seen, "t")) == ["1 partitions × 1 replicas, all in sync"]
+    assert list(replica_report(seen, "t")) == [Line("1 partitions × 1 replicas, all in sync")]
 
 
 @pytest.mark.parametrize(
@@ -93,9 +94,10 @@ def test_a_single_broker_can_hold_one_replica() -> None:
 )
 def test_a_replica_too_few_or_out_of_sync_is_told(replicas: tuple[int, ...], isr: tuple[int, ...]) -> None:
     told = list(replica_report(cluster(partition(4, replicas, isr)), "t"))
-    assert told[0].startswith("!partition 4: replicas")
+    assert told[0].text.startswith("partition 4: replicas")
+    assert not told[0].ok
 
 
 def test_a_topic_that_is_not_there_proves_nothing() -> None:
     told = list(replica_report(cluster(partition(0, (1, 2, 3), (1, 2, 3), topic="other")), "t"))
-    assert told[0].startswith("!")
+    assert not told[0].ok

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from backbone.verdict import Check, Checks, StepFailedError, Verdict
+from backbone.verdict import Check, Checks, Line, StepFailedError, Verdict
 
 GOOD = Check("sent", ok=True, detail="300 records", seconds=0.25)
 BAD = Check("read", ok=False, detail='1 lost: 0@7 <"&>', seconds=1.0)
@@ -58,8 +58,8 @@ def test_junit_is_well_formed_whatever_a_broker_said() -> None:
 def test_a_step_holds_when_it_found_something_good() -> None:
     checks = Checks("smoke")
     with checks.step("sent") as found:
-        found.append("300 records")
-        found.append("acks=all")
+        found.append(Line("300 records"))
+        found.append(Line("acks=all"))
     verdict = checks.verdict()
     assert verdict.ok
     assert (verdict.title, verdict.checks[0].name, verdict.checks[0].detail) == (
@@ -79,7 +79,7 @@ def test_a_step_that_found_nothing_proves_nothing() -> None:
 def test_only_the_failures_of_a_step_are_told() -> None:
     checks = Checks("smoke")
     with checks.step("read") as found:
-        found.extend(["!1 lost", "300 sent", "!2 altered"])
+        found.extend([Line("1 lost", ok=False), Line("! 300 sent"), Line("2 altered", ok=False)])
     assert not checks.verdict().ok
     assert checks.verdict().checks[0].detail == "1 lost; 2 altered"
 
@@ -96,5 +96,5 @@ def test_a_step_that_cannot_be_carried_out_is_the_last() -> None:
 def test_what_nobody_understands_is_recorded_and_goes_on() -> None:
     checks = Checks("smoke")
     with pytest.raises(ZeroDivisionError), checks.step("sent") as found:
-        found.append(str(1 // 0))
+        found.append(Line(str(1 // 0)))
     assert not checks.verdict().ok

@@ -21,7 +21,7 @@ from backbone.events.connectors.causes import explain
 from backbone.events.contracts.values import Converter
 from backbone.events.contracts.wire import Decoder
 from backbone.stack import health
-from backbone.verdict import Checks, StepFailedError, Verdict
+from backbone.verdict import Checks, Line, StepFailedError, Verdict
 from backbone.wait import wait_until
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def run(plan: Plan) -> tuple[Verdict, dict[str, float]]:
         _events_are_readable(this, checks)
         if not plan.keep:
             with checks.step("its own rows are removed") as found:
-                found.append(f"{plan.database.remove(this.source)} rows of {this.source}")
+                found.append(Line(f"{plan.database.remove(this.source)} rows of {this.source}"))
     except StepFailedError:
         pass
     return checks.verdict(), this.figures
@@ -115,8 +115,8 @@ def _contract_is_enforced(this: Run, checks: Checks) -> records.Codec:
     with checks.step("the registry holds the contract") as found:
         codec = records.Codec.registered(contract, plan.registry)
         level = plan.registry.level(contract.subject)
-        mark = "" if level == contract.compatibility else "!"
-        found.append(f"{mark}{contract.subject} v{contract.latest.number}, level {level}")
+        line = f"{contract.subject} v{contract.latest.number}, level {level}"
+        found.append(Line(line, ok=level == contract.compatibility))
     with checks.step("an incompatible schema is refused") as found:
         found.append(_refused_schema(contract, plan.registry))
     with checks.step("an invalid record is refused before anything is sent") as found:
@@ -124,7 +124,7 @@ def _contract_is_enforced(this: Run, checks: Checks) -> records.Codec:
     return codec
 
 
-def _refused_schema(contract: Contract, registry: Registry) -> str:
+def _refused_schema(contract: Contract, registry: Registry) -> Line:
     """Try to register a version that adds a field without default; it must come back with 409."""
     broken = copy.deepcopy(contract.latest.schema)
     broken["fields"].append({"name": "without_default", "type": "string", "doc": "Breaks every reader."})
@@ -133,11 +133,11 @@ def _refused_schema(contract: Contract, registry: Registry) -> str:
     except StackError as error:
         if error.reference != "contract-incompatible":
             raise
-        return f"409: {error.context}"
-    return "!the registry took it"
+        return Line(f"409: {error.context}")
+    return Line("the registry took it", ok=False)
 
 
-def _refused_record(this: Run, codec: records.Codec) -> str:
+def _refused_record(this: Run, codec: records.Codec) -> Line:
     """Produce a file whose first line is valid and whose second is not; the transaction must not even begin."""
     valid = next(events(this.source, 1, first=10**9))
     lines = [json.dumps(valid).encode(), json.dumps({**valid, "event_id": 1}).encode()]
@@ -147,8 +147,8 @@ def _refused_record(this: Run, codec: records.Codec) -> str:
     except StackError as error:
         if error.reference != "invalid-records":
             raise
-        return str(error.context)
-    return "!it was sent"
+        return Line(str(error.context))
+    return Line("it was sent", ok=False)
 
 
 def _sink_runs(this: Run, checks: Checks) -> None:
@@ -157,7 +157,7 @@ def _sink_runs(this: Run, checks: Checks) -> None:
         done = connector_plan.apply([plan.connector], plan.connectors, plan.worker, lambda _: None)
         state = _await_sink(this)
         changed = ", ".join(change.kind for change in done) or "no change"
-        found.append(f"{len(state.tasks)} tasks, {changed}")
+        found.append(Line(f"{len(state.tasks)} tasks, {changed}"))
 
 
 def _await_sink(this: Run) -> State:
@@ -181,7 +181,7 @@ def _events_are_archived(this: Run, codec: records.Codec, checks: Checks) -> Non
         _await_rows(this)
         seconds = time.monotonic() - started
         this.figures |= {"events": plan.count, "first_send_to_last_row_s": seconds, "rows_per_s": plan.count / seconds}
-        found.append(f"first send to last row {seconds:.2f} s, {plan.count / seconds:,.0f} rows/s")
+        found.append(Line(f"first send to last row {seconds:.2f} s, {plan.count / seconds:,.0f} rows/s"))
         found.extend(_table_differences(this))
 
 
@@ -212,17 +212,17 @@ def _require_sink(this: Run) -> None:
         raise StackError("sink-failed", f"{state.name} has failed", context=cause.told, hint=cause.remedy or None)
 
 
-def _table_differences(this: Run) -> Iterator[str]:
+def _table_differences(this: Run) -> Iterator[Line]:
     """Say how the table differs from what was sent, field by field."""
     converter = Converter(this.plan.contract.latest.schema)
     sent = [converter.convert(event)[0] for event in this.sent]
     differences = compare(sent, this.plan.database.rows(this.source))
     for difference in differences[:_SHOWN]:
-        yield f"!{difference}"
+        yield Line(str(difference), ok=False)
     if len(differences) > _SHOWN:
-        yield f"!{len(differences) - _SHOWN} more"
+        yield Line(f"{len(differences) - _SHOWN} more", ok=False)
     if not differences:
-        yield f"{len(sent)} rows equal in {len(sent[0])} columns, 0 missing, 0 twice"
+        yield Line(f"{len(sent)} rows equal in {len(sent[0])} columns, 0 missing, 0 twice")
 
 
 def _refused_are_put_aside(this: Run, codec: records.Codec, checks: Checks) -> None:
@@ -253,11 +253,11 @@ def _send_faults(this: Run, codec: records.Codec) -> None:
     this.faults += bad
 
 
-def _await_letters(this: Run) -> Iterator[str]:
+def _await_letters(this: Run) -> Iterator[Line]:
     """Wait until every fault is a dead letter, then say how many there are and which has another cause."""
     topic = this.plan.connector.dead_letters
     if topic is None:
-        yield "!the connector has no dead-letter topic"
+        yield Line("the connector has no dead-letter topic", ok=False)
         return
     wanted = {fault.record.key: fault for fault in this.faults}
 
@@ -271,11 +271,11 @@ def _await_letters(this: Run) -> Iterator[str]:
     for letter in letters:
         fault = wanted.pop(letter.key or b"", None)
         if fault is None:
-            yield f"!{letter.origin} is twice among the dead letters, or no fault: {letter.reason}"
+            yield Line(f"{letter.origin} is twice among the dead letters, or no fault: {letter.reason}", ok=False)
         elif fault.cause not in ("", letter.cause):
-            yield f"!{fault.name}: its cause is {letter.cause}, not {fault.cause}: {letter.reason}"
+            yield Line(f"{fault.name}: its cause is {letter.cause}, not {fault.cause}: {letter.reason}", ok=False)
     causes = ", ".join(sorted({letter.cause for letter in letters}))
-    yield f"{len(letters)} dead letters, each with its cause ({causes})"
+    yield Line(f"{len(letters)} dead letters, each with its cause ({causes})")
 
 
 def _lag(this: Run) -> int:
@@ -306,13 +306,13 @@ def _restarts_lose_nothing(this: Run, codec: records.Codec, restart: Callable[[s
                 _send_faults(this, codec)
         this.sent += steady.sent
         _await_rows(this)
-        found.append(f"{len(steady.sent)} events meanwhile")
+        found.append(Line(f"{len(steady.sent)} events meanwhile"))
         found.extend(_await_letters(this))
         found.extend(_table_differences(this))
     with checks.step("the sink has caught up, every task runs") as found:
         wait_until(lambda: _lag(this) == 0, what="a lag of 0", timeout=_SINK_TIMEOUT_S, interval=1)
         state = _await_sink(this)
-        found.append(f"lag 0, {len(state.tasks)} tasks {state.state}")
+        found.append(Line(f"lag 0, {len(state.tasks)} tasks {state.state}"))
 
 
 def _leader(plan: Plan) -> str | None:
@@ -338,5 +338,5 @@ def _events_are_readable(this: Run, checks: Checks) -> None:
                 read.append(value)
         differences = compare((converter.convert(event)[0] for event in this.sent), read)
         twice = len(read) - len({value["event_id"] for value in read}) - this.doubled
-        found.extend(f"!{difference}" for difference in differences[:_SHOWN])
-        found.append(f"{'!' if twice else ''}{len(read)} records of {this.source}, {twice} twice")
+        found.extend(Line(str(difference), ok=False) for difference in differences[:_SHOWN])
+        found.append(Line(f"{len(read)} records of {this.source}, {twice} twice", ok=not twice))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from backbone.addresses import listeners
 from backbone.errors import ExitCode, StackError
 from backbone.failover.actions.base import Proof, alive, all_of, fenced_in_time
-from backbone.stack.engine.base import listeners
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,8 @@ class Mute:
     def _reaches(scene: Scene, node: int) -> bool:
         model = scene.target.engine_stack.model
         advertised = listeners(model[scene.target.service(node)].environment["KAFKA_ADVERTISED_LISTENERS"])
-        return _network(scene).connects(scene.target.service(scene.nodes[0]), *advertised["INTERNAL"])
+        internal = advertised["INTERNAL"]
+        return _network(scene).connects(scene.target.service(scene.nodes[0]), internal.host, internal.port)
 
 
 class PacketLoss:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from xml.sax.saxutils import escape, quoteattr
 
+from backbone import junit
 from backbone.lint.model import Severity
-from backbone.lint.output.excerpt import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -67,29 +66,11 @@ def as_junit(result: Result, _project: Project, shown: Callable[[Path], str], ru
     spoke = {judged.rule.code for judged in result.findings} | {crash.code for crash in result.crashes}
     skipped = {rule.code for rule in (*result.skipped, *result.late)}
     cases = [_junit_failure(judged, shown) for judged in result.findings]
-    cases += [
-        f'  <testcase classname="lint" name={quoteattr(crash.code)}>'
-        f"<error message={quoteattr('the rule crashed')}>{escape(_xml(crash.detail))}</error></testcase>"
-        for crash in result.crashes
-    ]
+    cases += [junit.Case("lint", crash.code, "error", "the rule crashed", crash.detail) for crash in result.crashes]
     for code, rule in rules.items():
-        name = quoteattr(f"{code} {rule.name}")
-        if code in skipped:
-            cases.append(f'  <testcase classname="lint" name={name}><skipped/></testcase>')
-        elif code not in spoke:
-            cases.append(f'  <testcase classname="lint" name={name}/>')
-    totals = (
-        f'tests="{len(cases)}" failures="{len(result.findings)}" errors="{len(result.crashes)}" '
-        f'skipped="{len(skipped)}"'
-    )
-    return "\n".join(
-        [
-            '<?xml version="1.0" encoding="UTF-8"?>',
-            f'<testsuite name="lint" {totals}>',
-            *cases,
-            "</testsuite>",
-        ]
-    )
+        if code in skipped or code not in spoke:
+            cases.append(junit.Case("lint", f"{code} {rule.name}", "skipped" if code in skipped else ""))
+    return junit.document("lint", cases)
 
 
 def as_sarif(result: Result, project: Project, shown: Callable[[Path], str], rules: Mapping[str, Rule]) -> str:
@@ -205,22 +186,18 @@ def _uri(path: str) -> str:
     return f"file://{quote(path)}" if path.startswith("/") else quote(path)
 
 
-def _junit_failure(judged: Judged, shown: Callable[[Path], str]) -> str:
+def _junit_failure(judged: Judged, shown: Callable[[Path], str]) -> junit.Case:
     at, finding = judged.finding.at, judged.finding
     place = f"{shown(at.path)}:{at.line}:{at.column}"
-    words = "\n".join(filter(None, (place, judged.why, finding.help)))
-    name = f"{judged.rule.code} {judged.rule.name} {place}"
-    return (
-        f'  <testcase classname="lint" name={quoteattr(_xml(name))} '
-        f'file={quoteattr(shown(at.path))} line="{at.line}">'
-        f"<failure type={quoteattr(judged.severity.word)} message={quoteattr(_xml(finding.message))}>"
-        f"{escape(_xml(words))}</failure></testcase>"
+    return junit.Case(
+        "lint",
+        f"{judged.rule.code} {judged.rule.name} {place}",
+        "failure",
+        finding.message,
+        "\n".join(filter(None, (place, judged.why, finding.help))),
+        kind=judged.severity.word,
+        attributes={"file": shown(at.path), "line": str(at.line)},
     )
-
-
-def _xml(text: str) -> str:
-    """Return text without the control characters that XML 1.0 cannot hold."""
-    return "\n".join(plain(line) for line in text.splitlines())
 
 
 def _command_data(text: str) -> str:

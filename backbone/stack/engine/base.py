@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from backbone.errors import ExitCode, StackError
+from backbone.addresses import listeners
 
 if TYPE_CHECKING:
     import signal
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from backbone.stack.compose import Model
     from backbone.stack.settings import Settings
-
-_PORTS = range(65536)
 
 Phase = Literal["stopped", "starting", "running", "paused", "exited", "unavailable"]
 """unavailable: the service is part of the model, but this engine has no way to run it."""
@@ -94,11 +92,7 @@ class Stack:
     @property
     def brokers(self) -> Mapping[str, str]:
         """Kafka service → HOST:PORT of the listener for clients on this machine."""
-        return {
-            name: address
-            for name, service in self.model.services.items()
-            if (address := external_address(service.environment))
-        }
+        return brokers(self.model)
 
     @property
     def bootstrap(self) -> tuple[str, ...]:
@@ -115,30 +109,15 @@ class Stack:
         return found
 
 
-def listeners(text: str) -> dict[str, tuple[str, int]]:
-    """Return name → (host, port) of a Kafka listener list such as `INTERNAL://kafka-1:19092,EXTERNAL://:9092`.
+def brokers(model: Model) -> dict[str, str]:
+    """Return Kafka service → HOST:PORT that it advertises on its EXTERNAL listener, to clients on this machine.
 
-    Raises StackError("bad-listener") for an item that is none.
+    Raises StackError("bad-listener").
     """
-    parsed = {}
-    for item in filter(None, (part.strip() for part in text.split(","))):
-        name, _, address = item.partition("://")
-        host, colon, port = address.rpartition(":")
-        if not (colon and port.isdecimal() and int(port) in _PORTS):
-            raise StackError(
-                "bad-listener",
-                f"{item!r} is not NAME://HOST:PORT",
-                context=text,
-                hint="look at KAFKA_*_PORT and KAFKA_EXTERNAL_HOST in .env",
-                exit_code=ExitCode.USAGE,
-            )
-        parsed[name] = (host, int(port))
-    return parsed
-
-
-def external_address(environment: Mapping[str, str]) -> str | None:
-    """Return HOST:PORT that a broker advertises on its EXTERNAL listener, None for what has none."""
-    if "broker" not in environment.get("KAFKA_PROCESS_ROLES", ""):
-        return None
-    advertised = listeners(environment.get("KAFKA_ADVERTISED_LISTENERS", ""))
-    return "{}:{}".format(*advertised["EXTERNAL"]) if "EXTERNAL" in advertised else None
+    found = {}
+    for name, service in model.services.items():
+        if "broker" in service.environment.get("KAFKA_PROCESS_ROLES", ""):
+            advertised = listeners(service.environment.get("KAFKA_ADVERTISED_LISTENERS", ""))
+            if external := advertised.get("EXTERNAL"):
+                found[name] = external.address
+    return found

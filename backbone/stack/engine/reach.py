@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backbone.stack.engine.base import listeners
+from backbone.addresses import listeners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,8 +42,8 @@ def advertised(model: Model) -> Iterator[Advertised]:
     """Yield every address that a broker of the model advertises."""
     for name, service in model.services.items():
         found = listeners(service.environment.get("KAFKA_ADVERTISED_LISTENERS", ""))
-        for listener, (host, port) in found.items():
-            yield Advertised(name, listener, host, port)
+        for listener in found.values():
+            yield Advertised(name, listener.name, listener.host, listener.port)
 
 
 def unreachable(model: Model, from_network: Callable[[str, str, int], bool]) -> list[str]:

@@ -35,6 +35,11 @@ def test_a_quantile_is_the_least_value_not_exceeded_by_its_share(values: list[in
     assert sum(value < found for value in values) < q * len(values)
 
 
+@pytest.mark.parametrize(("q", "value"), [(0.5, 5), (0.95, 10), (1.0, 10), (0.1, 1), (0.11, 2)])
+def test_quantiles_are_values_that_occurred(q: float, value: int) -> None:
+    assert quantile(range(1, 11), q) == value
+
+
 def test_no_values_have_no_quantile() -> None:
     with pytest.raises(ValueError, match="no values"):
         quantile([], 0.5)

@@ -17,7 +17,7 @@ from backbone.failover.history import (
     Send,
     Terms,
 )
-from backbone.failover.stalls import longest_gap, quantile, windows
+from backbone.failover.stalls import longest_gap, windows
 from backbone.failover.timeline import timeline
 
 MS = 1_000_000
@@ -35,11 +35,6 @@ MS = 1_000_000
 )
 def test_the_longest_gap(times: tuple[int, ...], begin: int, end: int, gap: int) -> None:
     assert longest_gap(times, begin, end) == gap
-
-
-@pytest.mark.parametrize(("q", "value"), [(0.5, 5), (0.95, 10), (1.0, 10), (0.1, 1), (0.11, 2)])
-def test_quantiles_are_values_that_occurred(q: float, value: int) -> None:
-    assert quantile(list(range(10, 0, -1)), q) == value
 
 
 def outage(*, silent_from: int = 100, silent_to: int = 600) -> History:

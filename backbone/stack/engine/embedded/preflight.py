@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
+from backbone.addresses import listeners
 from backbone.errors import ExitCode, StackError
-from backbone.stack.engine.base import listeners
 from backbone.stack.engine.embedded import process
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def _check_twice(starting: Sequence[LocalService]) -> None:
 def wanted_addresses(local: LocalService) -> Iterator[tuple[str, int]]:
     """Yield the (address, port) pairs a service will listen on."""
     seen = set()
-    for host, port in listeners(local.environment.get("KAFKA_LISTENERS", "")).values():
-        seen.add(port)
-        yield local.hosts.get(host, host), port
+    for one in listeners(local.environment.get("KAFKA_LISTENERS", "")).values():
+        seen.add(one.port)
+        yield local.hosts.get(one.host, one.host), one.port
     for address in local.service.embedded.get("listens") or ():
         name, _, number = str(address).rpartition(":")
         yield local.hosts.get(name, name), int(number)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from backbone.addresses import listeners
 from backbone.errors import ExitCode, StackError
-from backbone.stack.engine.base import listeners
 from backbone.stack.engine.embedded import jre
 from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
 from backbone.stack.engine.embedded.runtimes import jvm
@@ -54,8 +54,8 @@ def endpoint(local: LocalService) -> str:
     environment = local.environment
     parsed = listeners(environment["KAFKA_LISTENERS"])
     name = environment.get("KAFKA_INTER_BROKER_LISTENER_NAME", "")
-    host, port = parsed.get(name) or next(iter(parsed.values()))
-    return f"tcp://{local.hosts.get(host, host)}:{port}"
+    found = parsed.get(name.upper()) or next(iter(parsed.values()))
+    return f"tcp://{local.hosts.get(found.host, found.host)}:{found.port}"
 
 
 def check(local: LocalService) -> None:
