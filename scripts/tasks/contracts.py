@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from invoke.context import Context
 
-    from backbone.errors import ExitCode
+    from backbone.errors import ExitCode, StackError
     from backbone.events.contracts.model import Contract, Contracts
     from backbone.events.contracts.registration import Change
     from backbone.events.contracts.registry import Registry
@@ -19,25 +19,50 @@ if TYPE_CHECKING:
 
 
 @command(
-    actions={"check": (), "plan": (), "apply": (), "drift": ()},
+    actions={"check": (), "plan": (), "apply": (), "drift": (), "new": ("topic",)},
     help={
-        "action": "check (offline) | plan | apply | drift",
+        "action": "check (offline) | plan | apply | drift | new TOPIC",
+        "topic": "new: the topic whose values the contract is for",
+        "owner": "new: who answers for it",
         "registry": "URL of a registry with Confluent's API; default: the one of this stack",
         "json": "print one JSON document on stdout",
     },
 )
-def contracts(_c: Context, action: str, *, registry: str = "", json: bool = False) -> ExitCode | None:
+def contracts(
+    _c: Context, action: str, topic: str, *, owner: str = "your-team", registry: str = "", json: bool = False
+) -> ExitCode | None:
     """Event contracts in schemas/contracts.
 
     check judges every version against the earlier ones, offline. plan exits 1 while apply would do something to
-    the registry, drift if git and the registry differ in anything.
+    the registry, drift if git and the registry differ in anything. new writes a first contract, to be filled in.
     """
     from backbone.stack.settings import Settings
 
     settings = Settings()
+    if action == "new":
+        _new(settings, topic, owner)
+        return None
     if action == "check":
         return _check(settings, json=json)
-    return _registry_action(settings, open_registry(settings, registry), action, json=json)
+    return _registry_action(settings, registry, action, json=json)
+
+
+def put_in_force(settings: Settings) -> None:
+    """Bring the contracts into the registry of a stack that was just started; what cannot be is said, not raised."""
+    from backbone import console
+    from backbone.errors import StackError
+    from backbone.events.contracts import registration
+
+    try:
+        contracts = load(settings)
+        outcome = registration.apply(contracts, open_registry(settings), lambda _: None)
+        for change in outcome.done:
+            console.say(f"contract {change.subject}: {change.kind} {change.detail}")
+        for failure in _failures(contracts, outcome.failures):
+            console.print_error(failure)
+    except StackError as error:
+        if error.reference != "no-contracts":
+            console.print_error(error)
 
 
 def open_registry(settings: Settings, url: str = "") -> Registry:
@@ -51,7 +76,7 @@ def open_registry(settings: Settings, url: str = "") -> Registry:
 
 
 def load(settings: Settings) -> Contracts:
-    """Return the checkout's contracts; StackError("contracts-invalid") if one is not sound."""
+    """Return the checkout's contracts, the faulty ones with their faults."""
     from backbone.events.contracts import repository
 
     return repository.load(settings.root / repository.FOLDER, repository.SCHEMA_FILE)
@@ -74,6 +99,17 @@ def contract_of(settings: Settings, topic: str) -> Contract:
     return contract
 
 
+def _new(settings: Settings, topic: str, owner: str) -> None:
+    from backbone import console
+    from backbone.events.contracts import repository, scaffold
+
+    for file in scaffold.write(settings.root / repository.FOLDER, topic, owner):
+        console.data.print(str(file.relative_to(settings.root)), markup=False)
+    console.say("next: fill them in, then")
+    for command_line in ("contracts check", f"topics create {topic}", "contracts apply"):
+        console.say(f"  ./invoke {command_line}")
+
+
 def _check(settings: Settings, *, json: bool) -> ExitCode | None:
     from backbone import console
     from backbone.errors import ExitCode
@@ -82,54 +118,93 @@ def _check(settings: Settings, *, json: bool) -> ExitCode | None:
 
     root = settings.root
     contracts, findings = repository.check(root / repository.FOLDER, repository.SCHEMA_FILE)
-    if contracts:
+    if contracts.contracts:
         sinks = files.load(root / files.FOLDER, files.SCHEMA_FILE)
         findings = [*findings, *columns.check(contracts.contracts, sinks)]
+    faults = [each for each in findings if not each.warning]
     if json:
         rows = [
-            {"file": str(f.file.relative_to(root)), "line": f.line, "rule": f.rule, "message": f.message}
+            {
+                "file": str(f.file.relative_to(root)),
+                "line": f.line,
+                "severity": "warning" if f.warning else "error",
+                "rule": f.rule,
+                "message": f.message,
+            }
             for f in findings
         ]
-        console.print_json({"ok": not findings, "findings": rows})
+        console.print_json({"ok": not faults, "findings": rows})
     else:
         for found in findings:
             place = f"{found.file.relative_to(root)}:{found.line}"
-            console.data.print(f"{place}: {found.message} ({found.rule})", markup=False)
-    if findings:
+            severity = "warning: " if found.warning else ""
+            console.data.print(f"{place}: {severity}{found.message} ({found.rule})", markup=False)
+    if faults:
         return ExitCode.FINDINGS
-    if contracts and not json:
+    if not json:
         count = sum(len(contract.versions) for contract in contracts.contracts)
         console.say(f"sound: {', '.join(c.subject for c in contracts.contracts)} ({count} versions)")
     return None
 
 
-def _registry_action(settings: Settings, registry: Registry, action: str, *, json: bool) -> ExitCode | None:
+def _registry_action(settings: Settings, url: str, action: str, *, json: bool) -> ExitCode | None:
+    from backbone import console
     from backbone.errors import ExitCode
     from backbone.events.contracts import registration
 
-    contracts = load(settings)
+    contracts, registry = load(settings), open_registry(settings, url)
+    changes: Sequence[Change]
+    failures: Sequence[StackError]
+    missing: list[str] = []
     if action == "apply":
-        changes: Sequence[Change] = registration.apply(contracts, registry, lambda _: None)
-        _show(changes, json=json, nothing="the registry has it all already")
-        return None
-    changes = registration.compare(contracts, registry)
-    _show(changes, json=json, nothing="git and the registry agree")
-    if action == "plan":
-        registration.refuse_conflicts(changes)
-        changes = [change for change in changes if change.appliable]
-    return ExitCode.FINDINGS if changes else None
-
-
-def _show(changes: Sequence[Change], *, json: bool, nothing: str) -> None:
-    from backbone import console
-
+        outcome = registration.apply(contracts, registry, lambda _: None)
+        changes, failures, nothing = outcome.done, outcome.failures, "the registry has it all already"
+        missing = [] if url else _without_topic(settings, contracts)
+    else:
+        changes, nothing = registration.compare(contracts, registry), "git and the registry agree"
+        failures = [registration.conflict(changes)] if any(change.conflict for change in changes) else []
+    failures = _failures(contracts, failures)
     if json:
         rows = [{"kind": change.kind, "subject": change.subject, "detail": change.detail} for change in changes]
-        console.print_json({"changes": rows})
-    elif changes:
-        console.print_table(
-            ("change", "subject", "detail"),
-            [(change.kind, change.subject, change.detail) for change in changes],
-        )
+        found = {"failures": [failure.as_dict() for failure in failures], "missing_topics": missing}
+        console.print_json({"changes": rows, **{name: value for name, value in found.items() if value}})
     else:
+        _show(changes, nothing="" if failures else nothing)
+    for failure in failures:
+        console.print_error(failure)
+    for topic in missing:
+        console.say(f"the topic {topic} of {topic}-value is missing: ./invoke topics create {topic}")
+    if action == "plan":
+        changes = [change for change in changes if change.appliable]
+    return ExitCode.FINDINGS if failures or (changes and action != "apply") else None
+
+
+def _failures(contracts: Contracts, failures: Sequence[StackError]) -> list[StackError]:
+    """Return why some subjects were left out: their files are faulty, or the registry and git contradict each other."""
+    from backbone.events.contracts.model import invalid
+
+    return [*([invalid(contracts.faulty)] if contracts.faulty else []), *failures]
+
+
+def _without_topic(settings: Settings, contracts: Contracts) -> list[str]:
+    """Return the contracts' topics that the cluster does not have; none if no broker answers."""
+    from backbone import clients
+    from backbone.errors import StackError
+    from backbone.stack import endpoints
+
+    try:
+        with clients.admin(endpoints.bootstrap(endpoints.model(settings))) as client:
+            known = set(client.list_topics())
+    except StackError:
+        return []
+    return [contract.topic for contract in contracts.contracts if contract.topic not in known]
+
+
+def _show(changes: Sequence[Change], *, nothing: str) -> None:
+    from backbone import console
+
+    if changes:
+        rows = [(change.kind, change.subject, change.detail) for change in changes]
+        console.print_table(("change", "subject", "detail"), rows)
+    elif nothing:
         console.say(nothing)

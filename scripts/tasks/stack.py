@@ -27,6 +27,7 @@ TIMEOUT_S = 180
         "profile": PROFILE_HELP,
         "wait": "wait until all is ready (--no-wait: return once started)",
         "timeout": f"seconds to wait (default {TIMEOUT_S})",
+        "contracts": "bring the contracts into the registry (--no-contracts: leave it as it is)",
         "json": "print the state of the stack as JSON",
     },
 )
@@ -36,6 +37,7 @@ def up(
     profile: list[str] | None = None,
     wait: bool = True,
     timeout: int = TIMEOUT_S,
+    contracts: bool = True,
     json: bool = False,
 ) -> None:
     """Start the stack and wait until it is truly ready; what runs already stays."""
@@ -43,6 +45,7 @@ def up(
     from backbone.stack import lifecycle, topics
 
     from . import targets
+    from .contracts import put_in_force
 
     stack = targets.stack(profile, engine)
     with console.Waiting(timeout) as waiting:
@@ -50,6 +53,8 @@ def up(
     if wait and stack.brokers:
         for change in topics.apply_file(stack.settings.root / topics.FILE, stack.bootstrap):
             console.say(f"topic {change}")
+    if wait and contracts and "schema-registry" in stack.model.services:
+        put_in_force(stack.settings)
     if json:
         console.print_json(_status_value(stack, snapshot.states))
     else:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from backbone.errors import StackError
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+_SHOWN = 20
 Level: TypeAlias = Literal[
     "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"
 ]
@@ -17,12 +21,13 @@ Level: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong with a file; `line` counts from 1."""
+    """One thing that is wrong with a file; `line` counts from 1. A warning keeps nothing from being published."""
 
     file: Path
     line: int
     rule: str
     message: str
+    warning: bool = False
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.message} [{self.rule}]"
@@ -75,14 +80,31 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Contracts:
-    """Every contract of a checkout, and the level that the registry holds for subjects it does not know."""
+    """The sound contracts of a checkout, and the level that the registry holds for subjects it does not know.
 
-    default_level: Level
+    faulty: subject (or registry.yml, then there is no default level) → what is wrong with it; others are not touched.
+    """
+
+    default_level: Level | None
     contracts: tuple[Contract, ...]
+    faulty: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
 
     def for_topic(self, topic: str) -> Contract | None:
-        """Return the contract of a topic's values, if it has one."""
+        """Return the contract of a topic's values, if it has one; StackError("contracts-invalid") if it is faulty."""
+        if found := self.faulty.get(f"{topic}-value"):
+            raise invalid({f"{topic}-value": found})
         return next((contract for contract in self.contracts if contract.topic == topic), None)
+
+
+def invalid(faulty: Mapping[str, tuple[Finding, ...]]) -> StackError:
+    """Return the error for faulty contracts, with file, line and reason of each fault."""
+    findings = [each for found in faulty.values() for each in found]
+    return StackError(
+        "contracts-invalid",
+        f"{', '.join(sorted(faulty))}: {len(findings)} fault{'s'[: len(findings) > 1]}",
+        context="\n".join(map(str, findings[:_SHOWN])),
+        hint="invoke contracts check",
+    )
 
 
 def is_json_schema(schema: object) -> bool:

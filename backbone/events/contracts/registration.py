@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from backbone.errors import StackError
+from backbone.errors import ExitCode, StackError
+from backbone.events.contracts import history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from backbone.events.contracts.model import Contract, Contracts, Level
     from backbone.events.contracts.registry import Registered, Registry
 
-Kind = Literal["set-level", "register", "edited", "unknown-version", "unknown-subject"]
-_CONFLICTS: tuple[Kind, ...] = ("edited", "unknown-version")
+Kind = Literal["set-level", "register", "edited", "by-hand", "unknown-version", "unknown-subject"]
+_CONFLICTS: tuple[Kind, ...] = ("edited", "by-hand", "unknown-version")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference. The first two kinds are what `apply` does; the others only a person can settle."""
+    """One difference. The first two kinds are what `apply` does; the others only a person can settle, by `remedy`."""
 
     kind: Kind
     subject: str
     detail: str
     level: Level | None = None
     text: str = ""
+    remedy: str = ""
 
     @property
     def appliable(self) -> bool:
@@ -38,30 +42,42 @@ class Change:
         return self.kind in _CONFLICTS
 
 
-def compare(contracts: Contracts, registry: Registry) -> tuple[Change, ...]:
-    """Return every difference, in the order in which it is to be made."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `apply` did, and why it left out the rest: each failure is about one subject and keeps back no other."""
+
+    done: tuple[Change, ...]
+    failures: tuple[StackError, ...] = ()
+
+
+CommitOf: TypeAlias = "Callable[[Path, str], str | None]"
+"""Finds the commit in which a file said a schema: see history.commit_of."""
+
+
+def compare(contracts: Contracts, registry: Registry, commit_of: CommitOf = history.commit_of) -> tuple[Change, ...]:
+    """Return every difference, in the order in which it is to be made; faulty contracts are left out."""
     changes: list[Change] = []
-    if (found := registry.level()) != contracts.default_level:
-        detail = f"{found} → {contracts.default_level}"
-        changes.append(Change("set-level", "(global)", detail, level=contracts.default_level))
+    default = contracts.default_level
+    if default is not None and (found := registry.level()) != default:
+        changes.append(Change("set-level", "(global)", f"{found} → {default}", level=default))
     for contract in contracts.contracts:
-        changes += _subject(contract, registry.versions(contract.subject), registry)
-    known = {contract.subject for contract in contracts.contracts}
+        changes += _subject(contract, registry, commit_of)
+    known = {*(contract.subject for contract in contracts.contracts), *contracts.faulty}
     for subject in registry.subjects():
         if subject not in known:
             changes.append(Change("unknown-subject", subject, "is in the registry, not in git; left alone"))
     return tuple(changes)
 
 
-def _subject(contract: Contract, registered: Sequence[Registered], registry: Registry) -> Iterator[Change]:
+def _subject(contract: Contract, registry: Registry, commit_of: CommitOf) -> Iterator[Change]:
     """Yield the changes of a subject: its level is set once it exists, before the next version comes."""
-    for version, there in zip(contract.versions, registered, strict=False):
+    registered = registry.versions(contract.subject)
+    for index, (version, there) in enumerate(zip(contract.versions, registered, strict=False)):
         if version.canonical != there.schema:
-            detail = f"v{version.number} was published as id {there.id} and its file was changed since"
-            yield Change("edited", contract.subject, detail)
-    for there in registered[len(contract.versions) :]:
-        detail = f"v{there.number} (id {there.id}) is in the registry, not in git"
-        yield Change("unknown-version", contract.subject, detail)
+            yield _contradiction(contract, index, there, registry, commit_of(version.file, there.schema))
+    for number, there in enumerate(registered[len(contract.versions) :], len(contract.versions) + 1):
+        detail = f"v{there.number} (id {there.id}) is in the registry, not in git: it was registered by hand"
+        yield Change("unknown-version", contract.subject, detail, remedy=_adopt(contract, number, there, registry))
     missing = [
         Change("register", contract.subject, f"v{version.number}", text=version.compact)
         for version in contract.versions[len(registered) :]
@@ -75,36 +91,88 @@ def _subject(contract: Contract, registered: Sequence[Registered], registry: Reg
     yield from missing
 
 
-def apply(contracts: Contracts, registry: Registry, progress: Callable[[Change], None]) -> tuple[Change, ...]:
-    """Make the registry what git says, and return what was done; nothing is deleted.
+def _contradiction(contract: Contract, index: int, there: Registered, registry: Registry, commit: str | None) -> Change:
+    """Tell a file that was changed after it was published from a schema that never was in the file."""
+    file = contract.versions[index].file
+    if commit is None:
+        detail = f"{file.name} is not what the registry has as id {there.id}, and no commit of it ever was: "
+        remedy = _adopt(contract, index + 1, there, registry)
+        detail += "that was registered by hand, or from a file that was never committed"
+        return Change("by-hand", contract.subject, detail, remedy=remedy)
+    detail = f"v{index + 1} was published as id {there.id} and its file was changed since (commit {commit} has it)"
+    restore = f"git checkout {commit} -- {shlex.quote(str(file))}"
+    following = file.with_name(f"v{len(contract.versions) + 1}{file.suffix}")
+    keep = f"cp {shlex.quote(str(file))} {shlex.quote(str(following))}   # the change becomes a new version"
+    return Change("edited", contract.subject, detail, remedy=f"{keep}\n{restore}\ninvoke contracts apply")
 
-    Raises StackError("contract-conflict") before the first change if git contradicts what was published,
-    "contract-incompatible" where the registry refuses a version, "apply-not-effective" if it forgot one.
+
+def _adopt(contract: Contract, number: int, there: Registered, registry: Registry) -> str:
+    """Return the commands that take a version of the registry's into git; files from there on get the next number."""
+    folder = contract.file.parent
+    suffix = contract.latest.file.suffix
+    moves = [
+        f"mv {shlex.quote(str(version.file))} {shlex.quote(str(folder / f'v{version.number + 1}{suffix}'))}"
+        for version in reversed(contract.versions[number - 1 :])
+    ]
+    place = f"{registry.url}/subjects/{contract.subject}/versions/{there.number}"
+    keep = f"curl -sf {place}/schema -o {shlex.quote(str(folder / f'v{number}{suffix}'))}"
+    return "\n".join([*moves, keep, f"# or take it out of the registry instead: curl -sf -X DELETE {place}"])
+
+
+def apply(
+    contracts: Contracts,
+    registry: Registry,
+    progress: Callable[[Change], None],
+    commit_of: CommitOf = history.commit_of,
+) -> Outcome:
+    """Make the registry what git says, subject by subject; nothing is deleted.
+
+    A subject that git contradicts ("contract-conflict"), whose version the registry refuses ("contract-incompatible",
+    "registry-refused") or that stays as it was ("apply-not-effective") is a failure of the outcome, and the others are
+    done. Raises StackError("registry-unreachable").
     """
-    changes = compare(contracts, registry)
-    refuse_conflicts(changes)
-    done = tuple(change for change in changes if change.appliable)
-    for change in done:
-        if change.level:
-            registry.set_level(change.level, None if change.subject == "(global)" else change.subject)
+    changes = compare(contracts, registry, commit_of)
+    failures = [conflict(changes)] if any(change.conflict for change in changes) else []
+    blocked = {change.subject for change in changes if change.conflict}
+    done: list[Change] = []
+    for change in changes:
+        if not change.appliable or change.subject in blocked:
+            continue
+        try:
+            _make(change, registry)
+        except StackError as error:
+            if error.exit_code is not ExitCode.FINDINGS:
+                raise
+            blocked.add(change.subject)
+            failures.append(error)
         else:
-            registry.register(change.subject, change.text)
-        progress(change)
-    if left := [change for change in compare(contracts, registry) if change.appliable]:
-        raise StackError(
-            "apply-not-effective",
-            "the registry took every change, and still differs from git",
-            context="\n".join(f"{change.subject}: {change.kind} {change.detail}" for change in left),
+            done.append(change)
+            progress(change)
+    left = [each for each in compare(contracts, registry, commit_of) if each.appliable and each.subject not in blocked]
+    if left:
+        failures.append(
+            StackError(
+                "apply-not-effective",
+                "the registry took every change, and still differs from git",
+                context="\n".join(f"{change.subject}: {change.kind} {change.detail}" for change in left),
+            )
         )
-    return done
+    return Outcome(tuple(done), tuple(failures))
 
 
-def refuse_conflicts(changes: Sequence[Change]) -> None:
-    """Raise StackError("contract-conflict") if there is one."""
-    if conflicts := [change for change in changes if change.conflict]:
-        raise StackError(
-            "contract-conflict",
-            f"git contradicts what was published, in {len(conflicts)} places",
-            context="\n".join(f"{change.subject}: {change.detail}" for change in conflicts),
-            hint="a published version never changes: restore its file, and add vN+1.avsc with the change",
-        )
+def _make(change: Change, registry: Registry) -> None:
+    if change.level:
+        registry.set_level(change.level, None if change.subject == "(global)" else change.subject)
+    else:
+        registry.register(change.subject, change.text)
+
+
+def conflict(changes: Sequence[Change]) -> StackError:
+    """Return the error for what only a person can settle, with the commands that do."""
+    conflicts = [change for change in changes if change.conflict]
+    return StackError(
+        "contract-conflict",
+        f"git contradicts what was published, in {len(conflicts)} place{'s'[: len(conflicts) > 1]}",
+        context="\n".join(f"{change.subject}: {change.detail}" for change in conflicts),
+        hint="\n".join(change.remedy for change in conflicts),
+    )

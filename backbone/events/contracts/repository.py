@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from backbone import resources
 from backbone.errors import ExitCode, StackError
 from backbone.events.contracts import compatibility, jsonschemas, rules
+from backbone.events.contracts.jsontext import shown
 from backbone.events.contracts.model import Contract, Contracts, Finding, Version
 from backbone.events.contracts.positions import line_of
 from backbone.source import reading
@@ -20,15 +21,16 @@ from backbone.source import reading
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from jsonschema.exceptions import ValidationError
+
 _VERSION = re.compile(r"v([1-9][0-9]*)\.(avsc|json)")
-_SHOWN = 20
 _LANGUAGES = {".avsc": ("avro-schema", rules.schema_error), ".json": ("json-schema", jsonschemas.schema_error)}
 FOLDER = Path("schemas", "contracts")
 SCHEMA_FILE = resources.schema("contract.schema.json")
 
 
-def check(folder: Path, schema_file: Path) -> tuple[Contracts | None, list[Finding]]:
-    """Read every contract below `folder` and judge it, with no registry. None when one cannot be read.
+def check(folder: Path, schema_file: Path) -> tuple[Contracts, list[Finding]]:
+    """Read every contract below `folder` and judge it, with no registry; a faulty one keeps no other from being used.
 
     Raises StackError("no-contracts") if there is none at all.
     """
@@ -37,7 +39,7 @@ def check(folder: Path, schema_file: Path) -> tuple[Contracts | None, list[Findi
         raise StackError(
             "no-contracts",
             f"there is no contract in {folder}",
-            hint="add SUBJECT/contract.yml and SUBJECT/v1.avsc",
+            hint="invoke contracts new TOPIC",
             exit_code=ExitCode.NOTHING,
         )
     schema = json.loads(schema_file.read_text(encoding="utf-8"))
@@ -50,23 +52,18 @@ def check(folder: Path, schema_file: Path) -> tuple[Contracts | None, list[Findi
             contracts.append(contract)
             findings += rules.check(contract) + compatibility.check(contract)
     findings += _shared_topics(contracts)
-    complete = default is not None and len(contracts) == len(folders)
-    return (Contracts(default, tuple(contracts)) if complete else None), sorted(
-        set(findings), key=lambda finding: (str(finding.file), finding.line, finding.message)
-    )
+    findings = sorted(set(findings), key=lambda finding: (str(finding.file), finding.line, finding.message))
+    faulty: dict[str, tuple[Finding, ...]] = {}
+    for found_one in (each for each in findings if not each.warning):
+        subject = found_one.file.relative_to(folder).parts[0]
+        faulty[subject] = (*faulty.get(subject, ()), found_one)
+    sound = tuple(contract for contract in contracts if contract.subject not in faulty)
+    return Contracts(default, sound, faulty), findings
 
 
 def load(folder: Path, schema_file: Path) -> Contracts:
-    """Return the contracts; StackError("contracts-invalid") with file, line and reason for each fault."""
-    contracts, findings = check(folder, schema_file)
-    if contracts is None or findings:
-        raise StackError(
-            "contracts-invalid",
-            f"the contracts in {folder.name}/ have {len(findings)} fault{'s'[: len(findings) > 1]}",
-            context="\n".join(map(str, findings[:_SHOWN])),
-            hint="invoke contracts check",
-        )
-    return contracts
+    """Return the contracts, the faulty ones with their faults."""
+    return check(folder, schema_file)[0]
 
 
 def _default_level(file: Path, schema: dict[str, Any]) -> tuple[Any, list[Finding]]:
@@ -89,7 +86,7 @@ def _contract(folder: Path, schema: dict[str, Any]) -> tuple[Contract | None, li
     contract = Contract(
         subject=folder.name,
         file=folder / "contract.yml",
-        **{**body, "consumers": tuple(body.get("consumers", ()))},
+        **{"doc": "", **body, "consumers": tuple(body.get("consumers", ()))},
         versions=tuple(versions),
     )
     if contract.subject != f"{contract.topic}-value":
@@ -111,9 +108,34 @@ def _yaml(file: Path, schema: dict[str, Any]) -> tuple[dict[str, Any] | None, li
         return None, [Finding(file, line, "yaml-syntax", str(getattr(error, "problem", error)))]
     errors = sorted(Draft202012Validator(schema).iter_errors(body), key=lambda error: str(error.path))
     findings = [
-        Finding(file, line_of(text, list(error.absolute_path)), "contract-schema", error.message) for error in errors
+        Finding(file, line_of(text, list(error.absolute_path)), "contract-schema", _words(error)) for error in errors
     ]
     return (None if errors else body), findings
+
+
+def _words(error: ValidationError) -> str:
+    """Say what is wrong with a value: its key, the value and what is allowed."""
+    key = ".".join(map(str, error.absolute_path)) or "the file"
+    value: str = shown(error.instance)
+    limit: Any = error.validator_value
+    match error.validator:
+        case "required":
+            key, words = ", ".join(name for name in limit if name not in error.instance), "missing"
+        case "additionalProperties" if isinstance(error.schema, dict):
+            known = error.schema["properties"]
+            key = ", ".join(name for name in error.instance if name not in known)
+            words = f"there is no such key; the keys are {', '.join(known)}"
+        case "type":
+            words = f"{value} is no {limit}"
+        case "minLength":
+            words = f"{value} is too short, at least {limit} characters"
+        case "enum":
+            words = f"{value} is none of {', '.join(map(str, limit))}"
+        case "pattern":
+            words = f"{value} does not match {limit}"
+        case _:
+            words = error.message
+    return f"{key}: {words}"
 
 
 def _versions(folder: Path) -> tuple[list[Version], list[Finding]]:

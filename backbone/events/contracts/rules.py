@@ -10,7 +10,7 @@ import fastavro
 from fastavro.schema import SchemaParseException
 
 from backbone.events.contracts import avrotypes, jsonschemas, values
-from backbone.events.contracts.model import Contract, Finding, Version
+from backbone.events.contracts.model import Contract, Finding, Version, canonical, is_json_schema
 from backbone.events.contracts.positions import line_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FIELD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _TYPE = re.compile(r"([A-Z][a-z0-9]*)+")
+_WARNINGS = frozenset({"doc-missing"})
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
 
@@ -58,14 +59,31 @@ def _judge_defaults(root: Type) -> None:
 def check(contract: Contract) -> list[Finding]:
     """Return what a contract's versions miss: documentation, names, the key, a difference."""
     findings = []
+    if not contract.doc.strip():
+        findings.append(Finding(contract.file, 1, "doc-missing", "doc: missing, what are these records?", warning=True))
     for version in contract.versions:
         walk = jsonschemas.style(version.schema) if version.is_json else _walk(version.schema, [])
         findings += [_finding(version, steps, rule, words) for steps, rule, words in walk]
         findings += _key(contract, version)
-    for before, after in zip(contract.versions, contract.versions[1:], strict=False):
-        if before.canonical == after.canonical:
-            findings.append(_finding(after, [], "unchanged", f"v{after.number} says the same as v{before.number}"))
+    said: dict[str, int] = {}
+    for version in contract.versions:
+        same = said.setdefault(canonical(_without_words(version.schema)), version.number)
+        if same != version.number:
+            words = (
+                f"v{version.number} says the same as v{same}, but for docs and aliases: the registry adds no version"
+            )
+            findings.append(_finding(version, [], "unchanged", words))
     return findings
+
+
+def _without_words(node: Any) -> Any:
+    """Return an Avro schema as the registry compares it with those it has (Apicurio 3.3.3): docs and aliases go."""
+    if isinstance(node, list):
+        return [_without_words(each) for each in node]
+    if not isinstance(node, dict) or is_json_schema(node):
+        return node
+    kept = {key: value for key, value in node.items() if key not in ("doc", "aliases")}
+    return {key: value if key == "default" else _without_words(value) for key, value in kept.items()}
 
 
 def _key(contract: Contract, version: Version) -> Iterator[Finding]:
@@ -74,14 +92,14 @@ def _key(contract: Contract, version: Version) -> Iterator[Finding]:
             message = f"the key {contract.key!r} of {contract.file.name} is no required text of v{version.number}"
             yield _finding(version, ["properties"], "key-field", message)
         return
-    types = {field["name"]: field["type"] for field in version.schema["fields"]}
-    if types.get(contract.key) != "string":
+    types = {field.name: field.type for field in avrotypes.read(version.schema).fields}
+    if contract.key not in types or types[contract.key].kind != "string":
         message = f"the key {contract.key!r} of {contract.file.name} is no string field of v{version.number}"
         yield _finding(version, ["fields"], "key-field", message)
 
 
 def _finding(version: Version, steps: list[Step], rule: str, message: str) -> Finding:
-    return Finding(version.file, line_of(version.text, steps), rule, message)
+    return Finding(version.file, line_of(version.text, steps), rule, message, warning=rule in _WARNINGS)
 
 
 def _walk(node: object, steps: list[Step]) -> Iterator[tuple[list[Step], str, str]]:

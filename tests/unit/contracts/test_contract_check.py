@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from backbone.events.contracts import repository
+from backbone.events.contracts import repository, scaffold
 from tests import ROOT
 from tests.unit.contracts.conftest import SCHEMA_FILE, field, record
 
@@ -119,6 +119,8 @@ def test_a_break_inside_a_nested_record_is_named_with_its_way(folder: Folder) ->
         ([record(field("order_id"), field("orderTotal"))], "name-style", "snake_case"),
         ([record({"name": "order_id", "type": "string"})], "doc-missing", "'order_id' has no doc"),
         ([V1, V1], "unchanged", "v2 says the same as v1"),
+        ([V1, {**V1, "doc": "Said better."}], "unchanged", "v2 says the same as v1, but for docs and aliases"),
+        ([V1, record(field("order_id")), V1], "unchanged", "v3 says the same as v1"),
     ],
 )
 def test_a_fault_in_a_version_is_found(folder: Folder, versions: list[object], rule: str, words: str) -> None:
@@ -137,7 +139,7 @@ def test_contract_yml_is_held_to_its_schema(folder: Folder) -> None:
     folder.contract(V1, owner=None, compatibility="BACKWARDS")
     found = folder.findings()
     assert {finding.rule for finding in found} == {"contract-schema"}
-    assert any("'owner' is a required property" in finding.message for finding in found)
+    assert any(finding.message == "owner: missing" for finding in found)
     level = next(finding for finding in found if "BACKWARDS" in finding.message)
     assert "compatibility" in level.file.read_text().splitlines()[level.line - 1]
 
@@ -160,7 +162,55 @@ def test_no_contract_at_all_is_nothing_to_work_on(tmp_path: Path) -> None:
     assert caught.value.exit_code is ExitCode.NOTHING
 
 
-def test_load_refuses_what_check_finds(folder: Folder) -> None:
-    with pytest.raises(StackError, match="contracts-invalid") as caught:
-        folder.contract(record(field("order_id"), field("BAD"))).load()
+def test_a_faulty_contract_is_refused_for_its_own_topic_only(folder: Folder) -> None:
+    folder.contract(V1).contract(record(field("order_id"), field("BAD")), subject="bills-value", topic="bills")
+    contracts = folder.load()
+    assert contracts.for_topic("orders") is not None
+    assert contracts.for_topic("nowhere") is None
+    with pytest.raises(StackError, match="contracts-invalid: bills-value: 1 fault") as caught:
+        contracts.for_topic("bills")
     assert "v1.avsc:" in (caught.value.context or "")
+
+
+def test_a_missing_doc_is_a_warning_and_the_contract_holds(folder: Folder) -> None:
+    bare = {"type": "record", "name": "Order", "fields": [{"name": "order_id", "type": "string"}]}
+    folder.contract(bare, doc=None)
+    assert [(found.rule, found.warning) for found in folder.findings()] == [("doc-missing", True)] * 3
+    assert folder.load().for_topic("orders") is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"owner": None}, "owner: missing"),
+        ({"owner": "x"}, 'owner: "x" is too short, at least 2 characters'),
+        ({"compatibility": "BACKWARDS"}, 'compatibility: "BACKWARDS" is none of NONE, BACKWARD,'),
+        ({"key": "orderId"}, 'key: "orderId" does not match ^[a-z]'),
+        ({"consumers": ["ok", 7]}, "consumers.1: 7 is no string"),
+        ({"wner": "x"}, "wner: there is no such key; the keys are topic, key, owner"),
+    ],
+)
+def test_what_contract_yml_gets_wrong_is_told_with_key_value_and_limit(
+    folder: Folder, changes: dict[str, Any], words: str
+) -> None:
+    (found,) = folder.contract(V1, **changes).findings()
+    assert found.message.startswith(words)
+
+
+@pytest.mark.parametrize("topic", ["orders", "a", "2fa.v1", "x_y-z.42", "...", "true", "1.5", "a" * 249])
+def test_a_scaffold_passes_the_check_for_any_topic(folder: Folder, topic: str) -> None:
+    files = scaffold.write(folder.path, topic, "shop-team")
+    assert [file.name for file in files] == ["contract.yml", "v1.avsc"]
+    assert folder.findings() == []
+    found = folder.load().for_topic(topic)
+    assert found is not None
+    assert found.owner == "shop-team"
+    with pytest.raises(StackError, match="contract-exists"):
+        scaffold.write(folder.path, topic, "x")
+
+
+@pytest.mark.parametrize("topic", ["", ".", "..", "a/b", "../x", "ä", "a" * 250, "a b"])
+def test_a_scaffold_is_not_written_for_a_name_that_kafka_refuses(folder: Folder, topic: str) -> None:
+    with pytest.raises(StackError, match="bad-topic"):
+        scaffold.write(folder.path, topic, "x")
+    assert sorted(path.name for path in folder.path.iterdir()) == ["registry.yml"]

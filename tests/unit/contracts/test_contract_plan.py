@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from backbone.events.contracts.registration import apply, compare, refuse_conflicts
+from backbone.events.contracts import history
+from backbone.events.contracts.model import canonical
+from backbone.events.contracts.registration import Outcome, apply, compare, conflict
 from backbone.events.contracts.registry import Registry
 from tests.servers.http import serve
 from tests.unit.contracts.conftest import field, record
@@ -31,7 +35,7 @@ def test_an_empty_registry_gets_levels_and_versions_in_order(
 ) -> None:
     contracts = folder.contract(V1, V2, compatibility="FULL").load()
     shown: list[Change] = []
-    done = apply(contracts, registry, shown.append)
+    done = apply(contracts, registry, shown.append).done
     assert [(change.kind, change.subject) for change in done] == [
         ("set-level", "(global)"),
         ("register", "orders-value"),
@@ -48,7 +52,7 @@ def test_a_second_apply_changes_nothing(folder: Folder, registry: Registry, fake
     contracts = folder.contract(V1, V2).load()
     apply(contracts, registry, ignore)
     before = len(fake.schemas)
-    assert apply(contracts, registry, ignore) == ()
+    assert apply(contracts, registry, ignore) == Outcome(())
     assert compare(contracts, registry) == ()
     assert len(fake.schemas) == before
 
@@ -65,16 +69,82 @@ def test_a_level_changed_by_hand_is_drift_and_is_put_back(
     assert (fake.global_level, fake.levels["orders-value"]) == ("BACKWARD_TRANSITIVE",) * 2
 
 
-def test_an_edited_version_is_a_conflict_and_nothing_is_done(
+OTHER = record(field("order_id"), field("more", "string", default=""))
+
+
+def test_an_edited_version_is_a_conflict_with_the_commands_that_settle_it(
     folder: Folder, registry: Registry, fake: FakeRegistry
 ) -> None:
     apply(folder.contract(V1).load(), registry, ignore)
-    fake.global_level = "NONE"
-    edited = folder.contract(record(field("order_id"), field("more", "string", default=""))).load()
-    with pytest.raises(StackError, match="contract-conflict") as caught:
-        apply(edited, registry, ignore)
-    assert "v1 was published as id 1" in (caught.value.context or "")
-    assert fake.global_level == "NONE"
+    edited = folder.contract(OTHER).load()
+    outcome = apply(edited, registry, ignore, lambda *_: "abc123")
+    (failure,) = outcome.failures
+    assert (failure.reference, outcome.done) == ("contract-conflict", ())
+    assert "v1 was published as id 1 and its file was changed since (commit abc123 has it)" in (failure.context or "")
+    home = folder.path / "orders-value"
+    commands = [line.partition("   #")[0] for line in (failure.hint or "").splitlines()]
+    assert commands == [
+        f"cp {home}/v1.avsc {home}/v2.avsc",
+        f"git checkout abc123 -- {home}/v1.avsc",
+        "invoke contracts apply",
+    ]
+    assert len(fake.subjects["orders-value"]) == 1
+
+
+def test_a_schema_registered_by_hand_is_told_apart_and_can_be_adopted(
+    folder: Folder, registry: Registry, fake: FakeRegistry
+) -> None:
+    registry.register("orders-value", json.dumps(OTHER))
+    (failure,) = apply(folder.contract(V1).load(), registry, ignore, lambda *_: None).failures
+    assert "v1.avsc is not what the registry has as id 1" in (failure.context or "")
+    assert "registered by hand" in (failure.context or "")
+    home, place = folder.path / "orders-value", f"{registry.url}/subjects/orders-value/versions/1"
+    commands = [line.partition("   #")[0] for line in (failure.hint or "").splitlines()]
+    assert commands == [
+        f"mv {home}/v1.avsc {home}/v2.avsc",
+        f"curl -sf {place}/schema -o {home}/v1.avsc",
+        f"# or take it out of the registry instead: curl -sf -X DELETE {place}",
+    ]
+
+
+def test_what_contradicts_the_registry_keeps_no_other_subject_back(
+    folder: Folder, registry: Registry, fake: FakeRegistry
+) -> None:
+    registry.register("orders-value", json.dumps(OTHER))
+    registry.register("bills-value", json.dumps(V1))
+    fake.levels["bills-value"] = "BACKWARD"
+    needy = record(field("order_id"), field("must"))
+    folder.contract(V1)
+    folder.contract(V1, needy, subject="bills-value", topic="bills", compatibility="NONE")
+    folder.contract(V1, subject="carts-value", topic="carts")
+    outcome = apply(folder.load(), registry, ignore, lambda *_: None)
+    assert [failure.reference for failure in outcome.failures] == ["contract-conflict"]
+    assert {change.subject for change in outcome.done} == {"(global)", "bills-value", "carts-value"}
+    assert "carts-value" in fake.subjects
+
+
+def test_a_faulty_contract_keeps_no_other_subject_back(folder: Folder, registry: Registry, fake: FakeRegistry) -> None:
+    folder.contract(V1).contract(record(field("BAD")), subject="bills-value", topic="bills")
+    contracts = folder.load()
+    assert apply(contracts, registry, ignore).failures == ()
+    assert list(fake.subjects) == ["orders-value"]
+    registry.register("bills-value", json.dumps(V1))
+    assert compare(contracts, registry) == ()
+
+
+def test_git_remembers_what_a_file_said(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e@e", *words], cwd=tmp_path, check=True)
+
+    file = tmp_path / "v1.avsc"
+    git("init", "-q")
+    for schema in (V1, V2):
+        file.write_text(json.dumps(schema, indent=2))
+        git("add", ".")
+        git("commit", "-qm", "m")
+    assert history.commit_of(file, canonical(V1)) not in {None, history.commit_of(file, canonical(V2))}
+    assert history.commit_of(file, canonical(OTHER)) is None
+    assert history.commit_of(Path("/"), canonical(V1)) is None
 
 
 def test_what_the_registry_has_and_git_has_not_is_reported_and_left(
@@ -93,8 +163,9 @@ def test_a_version_registered_past_git_is_a_conflict(folder: Folder, registry: R
     contracts = folder.contract(V1).load()
     apply(contracts, registry, ignore)
     registry.register("orders-value", json.dumps(V2))
-    with pytest.raises(StackError, match="contract-conflict"):
-        refuse_conflicts(compare(contracts, registry))
+    (change,) = compare(contracts, registry)
+    assert (change.kind, change.conflict) == ("unknown-version", True)
+    assert f"-o {folder.path}/orders-value/v2.avsc" in (conflict([change]).hint or "")
 
 
 def test_the_registry_answers_409_with_the_field_that_broke_it(
@@ -110,8 +181,8 @@ def test_the_registry_answers_409_with_the_field_that_broke_it(
 
 def test_a_registry_that_forgets_is_not_believed(folder: Folder, registry: Registry, fake: FakeRegistry) -> None:
     fake.forgets = True
-    with pytest.raises(StackError, match="apply-not-effective"):
-        apply(folder.contract(V1).load(), registry, ignore)
+    (failure,) = apply(folder.contract(V1).load(), registry, ignore).failures
+    assert failure.reference == "apply-not-effective"
 
 
 def test_text_that_is_no_schema_is_refused_with_the_registrys_words(registry: Registry) -> None:

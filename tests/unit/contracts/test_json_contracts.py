@@ -111,7 +111,7 @@ def test_a_contract_speaks_one_language(folder: Folder) -> None:
 
 def test_it_is_registered_as_json_and_a_broken_one_gets_409(folder: Folder, registry: Registry) -> None:
     contracts = folder.contract(V1, suffix="json").load()
-    assert [change.kind for change in registration.apply(contracts, registry, lambda _: None)] == [
+    assert [change.kind for change in registration.apply(contracts, registry, lambda _: None).done] == [
         "set-level",
         "register",
         "set-level",
