@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent
 LOCK = ROOT / "requirements" / "dev.txt"
 TOOLS = ROOT / ".nox" / "dev" / "bin"
 UNIT = ("tests/unit", "tests/lint")
-E2E = tuple(f"tests/e2e/test_{name}.py" for name in ("newcomer", "tasks", "faults", "lint_truth"))
+E2E = tuple(f"tests/e2e/test_{name}.py" for name in ("newcomer", "tasks", "faults", "lint_truth", "compatibility"))
 E2E_DATA = tuple(
     f"tests/e2e/test_{name}.py" for name in ("events_to_table", "refused_records", "columns", "any_contract")
 )
@@ -165,6 +165,13 @@ def e2e_sink(session: nox.Session) -> None:
     """Bring 20,000 records of 200 contracts that Hypothesis makes into PostgreSQL: each a row or a dead letter."""
     session.env.update({"SINK_CONTRACTS": "200", "SINK_RECORDS": "100"})
     run(session, "pytest", "tests/e2e/test_any_contract.py", "-s", *session.posargs)
+
+
+@nox.session(name="contracts-differential", venv_backend="none", requires=["dev"], default=False)
+def contracts_differential(session: nox.Session) -> None:
+    """Judge 600 triples of versions made by chance, offline and by the running registry, at six levels."""
+    session.env["CONTRACT_TRIPLES"] = "600"
+    run(session, "pytest", "-s", "tests/e2e/test_compatibility.py", *session.posargs)
 
 
 @nox.session(name="e2e-failover", venv_backend="none", requires=["dev"])

@@ -167,6 +167,15 @@ def _change_type(schema: Json, maker: Maker) -> None:
         holder["default"] = found[0]
 
 
+def _change_meaning(schema: Json, maker: Maker) -> None:
+    """Take another logical type, or none, on the same bytes."""
+    places = [(holder, key) for holder, key in nodes(schema) if isinstance(holder[key], dict)]
+    if found := [(holder, key) for holder, key in places if "logicalType" in holder[key]]:
+        holder, key = maker.random.choice(found)
+        kind = holder[key]["type"]
+        holder[key] = copy.deepcopy(maker.random.choice([kind, *(each for each in LOGICAL if each["type"] == kind)]))
+
+
 def _change_named(schema: Json, maker: Maker) -> None:
     named = [part for kind in ("record", "enum", "fixed") for part in _of(schema, kind)]
     part = maker.random.choice(named)
@@ -196,12 +205,15 @@ def _rename(schema: Json, before: str, after: str) -> None:
             holder[key] = after
 
 
+_CHANGES = (_change_fields, _change_fields, _change_type, _change_type, _change_named, _change_meaning)
+
+
 def successor(schema: Json, maker: Maker) -> Json:
     """Return a sound schema that differs from this one in one or two small changes."""
     while True:
         made = copy.deepcopy(schema)
         for _ in range(maker.random.randint(1, 2)):
-            maker.random.choice((_change_fields, _change_type, _change_type, _change_named))(made, maker)
+            maker.random.choice(_CHANGES)(made, maker)
         if made != schema and rules.schema_error(made, json.dumps(made)) is None:
             return made
 
