@@ -116,14 +116,15 @@ def _yaml(file: Path, schema: dict[str, Any]) -> tuple[dict[str, Any] | None, li
 def _words(error: ValidationError) -> str:
     """Say what is wrong with a value: its key, the value and what is allowed."""
     key = ".".join(map(str, error.absolute_path)) or "the file"
-    value: str = shown(error.instance)
+    found: Any = error.instance
+    value: str = shown(found)
     limit: Any = error.validator_value
     match error.validator:
         case "required":
-            key, words = ", ".join(name for name in limit if name not in error.instance), "missing"
+            key, words = ", ".join(name for name in limit if name not in found), "missing"
         case "additionalProperties" if isinstance(error.schema, dict):
             known = error.schema["properties"]
-            key = ", ".join(name for name in error.instance if name not in known)
+            key = ", ".join(name for name in found if name not in known)
             words = f"there is no such key; the keys are {', '.join(known)}"
         case "type":
             words = f"{value} is no {limit}"
