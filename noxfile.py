@@ -216,6 +216,13 @@ def archive(session: nox.Session) -> None:
     with_stack(session, "archive", "--events", "100000", "--no-restart", *session.posargs, up=profiles, before=before)
 
 
+@nox.session(requires=["dev"], default=False)
+def mutation(session: nox.Session) -> None:
+    """Count how many small bugs the unit tests notice in the pure cores: -- --core lint --sample 40 --seed 1."""
+    session.install("--quiet", "cosmic-ray==8.7.0")
+    session.run("python", "-m", "scripts.maintain.mutation", *session.posargs)
+
+
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def pages(session: nox.Session) -> None:
     """Write what is generated in docs/: rules.md, traceability.md, the picture of architecture.md (-- --check)."""
