@@ -90,7 +90,7 @@ def unit(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def coverage(session: nox.Session) -> None:
     """Run the unit tests and measure the lines and branches they execute; under the floor it fails."""
-    run(session, "pytest", "--numprocesses", "2", "--cov=", *UNIT, *session.posargs)
+    run(session, "pytest", "--cov", "--numprocesses", "2", *UNIT, *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)

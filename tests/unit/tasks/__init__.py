@@ -1,0 +1,1 @@
+"""The tasks as a user calls them, where no cluster runs."""

@@ -1,0 +1,145 @@
+"""Every task in a home of its own where nothing runs: what can be answered is, the rest is refused in words."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from invoke import Program
+
+from backbone.lint import engine
+from backbone.stack import home
+from backbone.stack.settings import Settings, shift_ports
+from scripts.tasks.collection import collect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SHIFT = 30_000
+"""Far from every port that a stack on this machine uses, so that nobody answers."""
+
+
+TASKS = collect().to_contexts()
+
+
+class Answer(NamedTuple):
+    """What a task printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a new home, on the engine that needs no Docker."""
+    home.write(tmp_path, home.changes(tmp_path), overwrite=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STACK_ENGINE", "embedded")
+    for name in ("COMPOSE_PROFILES", "BACKBONE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    shift_ports(Settings().env_example, SHIFT)
+    return tmp_path
+
+
+@pytest.fixture
+def invoke(here: Path, capfd: pytest.CaptureFixture[str]) -> Callable[[str], Answer]:
+    def run(line: str) -> Answer:
+        code = 0
+        capfd.readouterr()
+        try:
+            Program(namespace=collect(), binary="invoke").run(["invoke", *line.split()])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return Answer(code, *capfd.readouterr())
+
+    return run
+
+
+def test_every_task_says_what_it_does_and_what_each_flag_means() -> None:
+    silent = {context.name: [str(arg.name) for arg in context.args.values() if not arg.help] for context in TASKS}
+    assert {name: flags for name, flags in silent.items() if flags} == {}
+    assert [name for name, task in collect().tasks.items() if not task.__doc__] == []
+
+
+def test_the_endpoints_are_those_of_this_home(invoke: Callable[[str], Answer]) -> None:
+    found = invoke("endpoints --json").data()
+    assert found["KAFKA_BOOTSTRAP_SERVERS"] == "127.0.0.1:39092,127.0.0.1:39094,127.0.0.1:39096"
+    assert found["SCHEMA_REGISTRY_URL"].startswith("http://127.0.0.1:38081/")
+
+
+def test_ports_move_all_together(invoke: Callable[[str], Answer], here: Path) -> None:
+    assert invoke("ports --shift 10").code == 0
+    assert "KAFKA_1_EXTERNAL_PORT=39102" in (here / ".env").read_text(encoding="utf-8")
+
+
+def test_the_status_of_a_stack_that_is_stopped_is_no_success(invoke: Callable[[str], Answer]) -> None:
+    said = invoke("status --json")
+    assert said.code == 1
+    phases = {each["name"]: each["phase"] for each in said.data()["services"]}
+    assert (phases["kafka-1"], phases["grafana"]) == ("stopped", "unavailable")
+
+
+def test_rules_and_artifacts_are_listed(invoke: Callable[[str], Answer]) -> None:
+    assert [rule["code"] for rule in invoke("rules --json").data()] == list(engine.load_rules())
+    assert {"kafka", "connect"} <= {each["set"] for each in invoke("artifacts list --json").data()}
+
+
+def test_contracts_are_checked_without_a_registry(invoke: Callable[[str], Answer]) -> None:
+    assert invoke("contracts check").code == 0
+
+
+def test_a_new_home_is_up_to_date(invoke: Callable[[str], Answer], here: Path) -> None:
+    (here / ".env.example").write_bytes((here / ".env.example").read_bytes() + b"MINE=1\n")
+    said = invoke("init --diff")
+    assert said.code == 1
+    assert "-MINE=1" in said.out
+
+
+def test_nothing_is_removed_unasked(invoke: Callable[[str], Answer], here: Path) -> None:
+    data = here / "data" / "messaging" / "kafka" / "kafka-1"
+    data.mkdir(parents=True)
+    said = invoke("nuke")
+    assert (said.code, "not-confirmed" in said.err) == (2, True)
+    assert data.is_dir()
+    assert invoke("down").code == 0
+    assert data.is_dir()
+
+
+def test_the_doctor_looks_at_what_there_is(invoke: Callable[[str], Answer]) -> None:
+    checks = invoke("doctor --json").data()["checks"]
+    assert {"ok", "unknown"} <= {each["status"] for each in checks}
+
+
+@pytest.mark.parametrize(
+    ("line", "reference", "code"),
+    [
+        ("topics list", "no-broker", 4),
+        ("smoke", "no-broker", 4),
+        ("failover --quick", "nothing-runs", 4),
+        ("contracts plan", "registry-unreachable", 4),
+        ("connectors status", "connect-unreachable", 4),
+        ("archive", "registry-unreachable", 4),
+        ("rabbitmq", "no-rabbitmq-account", 4),
+        ("topics list --bootstrap nonsense", "bad-address", 2),
+        ("smoke --bootstrap nonsense", "bad-address", 2),
+        ("bench --quick --bootstrap nonsense", "bad-address", 2),
+        ("consume events-topic --bootstrap nonsense", "bad-address", 2),
+        ("logs nosuch", "unknown-service", 2),
+        ("up --profile nosuch", "unknown-profile", 2),
+        ("explain nosuch", "unknown-rule", 2),
+        ("artifacts remove", "unknown-action", 2),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_words(
+    line: str, reference: str, code: int, invoke: Callable[[str], Answer]
+) -> None:
+    said = invoke(line)
+    assert f"error[{reference}]" in said.err
+    assert (said.code, said.out) == (code, "")
+    assert "Traceback" not in said.err
