@@ -172,7 +172,7 @@ def _fix(outcome: Outcome, *, write: bool) -> None:
 
     changes = fix.plan(outcome.result, outcome.project)
     for change in changes:
-        sys.stdout.write(fix.diff(change, _shown(change.path)))
+        sys.stdout.write(fix.diff(change, _shown(change.path), outcome.mask.quote))
         if write:
             change.path.write_bytes(change.after.encode())
     sys.stdout.flush()

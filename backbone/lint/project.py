@@ -17,7 +17,7 @@ from backbone.errors import StackError
 from backbone.source import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from backbone.source.source_map import EnvFile, Interpolation, SourceMap
@@ -155,7 +155,8 @@ class Requirements:
 class Project:
     """One Compose project under judgement.
 
-    resolved: the model of all chosen profiles, None when Compose refused it (`refusal` has its words).
+    resolved: the model of all chosen profiles, None when Compose refused it (`refusal` has its reason, `warnings` the
+    number of its warnings).
     env, example: the project's `.env` (or the file named by --env-file) and `.env.example`, None if missing.
     """
 
@@ -163,11 +164,14 @@ class Project:
     sources: SourceMap
     resolved: Mapping[str, Any] | None
     refusal: str = ""
+    warnings: int = 0
     env: EnvFile | None = None
     example: EnvFile | None = None
     require: Requirements = field(default_factory=Requirements)
     profiles: tuple[str, ...] = ()
     """The profiles asked for; empty means every profile there is."""
+    quoted: Callable[[Path], str] = lambda _: ""
+    """What a report may quote of a file: its text, masked (backbone.lint.masking)."""
     foreign: bool = True
     """Whether nobody wrote a policy for it: what is a decision of its authors is then no error."""
 

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from backbone.lint.engine import Result
+    from backbone.lint.masking import Mask
     from backbone.lint.model import Rule
     from backbone.lint.project import Project
 
@@ -42,6 +43,7 @@ NO_FILE = Path(os.devnull)
 
 # In case that Compose sees a remote file where we see none: it then refuses it.
 NOTHING_FETCHED = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false"}
+_WHY_NO_MODEL = frozenset({"KC001", "KC002", "KC003", "KC004", "KC008", "KC009"})
 _DECIDED_HERE = frozenset({"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES"})
 
 
@@ -70,6 +72,7 @@ class Outcome:
     project: Project
     result: Result
     rules: Mapping[str, Rule]
+    mask: Mask
     stopped: str = ""
 
     @property
@@ -98,6 +101,7 @@ class _Resolution:
 
     model: Mapping[str, Any] | None = None
     refusal: str = ""
+    warnings: int = 0
     stopped: str = ""
 
 
@@ -109,7 +113,7 @@ def run(request: Request) -> Outcome:
     asking = threading.Thread(target=_resolve, args=(resolution, inputs, request.profiles), daemon=True)
     if _may_be_asked(inputs.sources):
         asking.start()
-    from backbone.lint import engine, policy  # noqa: PLC0415 - imported while Compose works
+    from backbone.lint import engine, masking, policy  # noqa: PLC0415 - imported while Compose works
     from backbone.lint.project import Project  # noqa: PLC0415
 
     rules = engine.load_rules()
@@ -125,6 +129,7 @@ def run(request: Request) -> Outcome:
         sources=inputs.sources,
         resolved=resolution.model,
         refusal=resolution.refusal,
+        warnings=resolution.warnings,
         env=inputs.env if inputs.env.path.exists() else None,
         example=env_file.load(example, {}) if example.exists() else None,
         require=held.require,
@@ -133,7 +138,11 @@ def run(request: Request) -> Outcome:
     )
     deadline = max(began + BUDGET_S, time.monotonic() + RULES_S)
     result = engine.run(project, selection, rules, deadline=deadline)
-    return Outcome(project, result, rules, resolution.stopped)
+    stopped = resolution.stopped
+    if project.resolved is None and not any(judged.rule.code in _WHY_NO_MODEL for judged in result.findings):
+        stopped = stopped or f"it has no model to judge, and {', '.join(sorted(_WHY_NO_MODEL))} may not say why"
+    mask = masking.Mask(project, rules, [inputs.directory, *(file.parent for file in inputs.files)])
+    return Outcome(replace(project, quoted=mask.text), mask.result(result), rules, mask, stopped)
 
 
 def _read(request: Request) -> _Inputs:
@@ -190,7 +199,11 @@ def locate(given: Path, environ: Mapping[str, str]) -> list[Path]:
     if named := Scope(path, environ, (env,)).lookup("COMPOSE_FILE"):
         files = [(path / name).resolve() for name in named.split(os.pathsep) if name]
         if missing := [str(file) for file in files if not file.is_file()]:
-            raise StackError("no-such-path", f"COMPOSE_FILE names {', '.join(missing)}", exit_code=ExitCode.USAGE)
+            raise StackError(
+                "no-such-path",
+                f"COMPOSE_FILE names {len(missing)} of {len(files)} files that do not exist",
+                exit_code=ExitCode.USAGE,
+            )
         return files
     for name in NAMES:
         main = path / name
@@ -220,7 +233,8 @@ def _resolve(into: _Resolution, inputs: _Inputs, profiles: tuple[str, ...]) -> N
             timeout=CONFIG_TIMEOUT_S,
         )
         if done.returncode:
-            into.refusal = compose.plain(done.stderr) or f"docker-compose config ended with {done.returncode}"
+            into.refusal, into.warnings = compose.reason(done.stderr)
+            into.refusal = into.refusal or f"docker-compose config ended with {done.returncode}"
         else:
             into.model = json.loads(done.stdout)
     except StackError as error:

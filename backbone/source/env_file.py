@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from backbone.errors import ExitCode, StackError
-from backbone.source import interpolation, reading
+from backbone.source import disclosure, interpolation, reading
 from backbone.source.span import Span
 
 if TYPE_CHECKING:
@@ -90,10 +90,13 @@ class Scope:
     def origin(self, use: interpolation.Use) -> str:
         """Return one sentence: what a variable is here and where that is said.
 
-        A secret's value is not told.
+        A value from outside the Compose file is told only if it is a port, a tag or a number, a secret's never.
         """
-        value = "set" if _SECRET.search(use.name) else repr(use.value(self.lookup))
-        if use.falls_back(self.lookup):
+        found = use.value(self.lookup)
+        default = use.falls_back(self.lookup)
+        told = not _SECRET.search(use.name) and (default or disclosure.is_tellable(found))
+        value = repr(found) if told else "set"
+        if default:
             return f"{use.name} is not set, so its default {value} counts"
         if use.name in self.environ:
             return f"{use.name} is {value} in the process's environment"

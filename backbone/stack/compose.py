@@ -247,6 +247,15 @@ def seconds(text: str) -> float:
     return sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
 
 
+def reason(stderr: str) -> tuple[str, int]:
+    """Return why Compose refused a project, without what it logged, and how many warnings it logged."""
+    lines = stderr.splitlines()
+    logged = [line for line in lines if line.startswith('time="')]
+    said = [line.strip() for line in lines if line.strip() and line not in logged]
+    errors = [line for line in logged if re.search(r" level=(?:error|fatal) ", line)]
+    return "\n".join(said) or plain("\n".join(errors)), sum(" level=warning " in line for line in logged)
+
+
 def plain(stderr: str) -> str:
     """Return Compose's messages without its log prefix, one a line."""
     return "\n".join(re.sub(r'^time="[^"]*" level=\w+ msg="?(.*?)"?$', r"\1", line) for line in stderr.splitlines())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from backbone.lint.output import text as text_report
 from tests.lint.conftest import Lint, codes, excerpts
 
 GOOD = "services:\n  web:\n    image: nginx:1.29.3\n"
@@ -73,6 +76,19 @@ def test_when_compose_refuses_the_other_rules_are_told_as_not_run(lint: Lint) ->
     outcome = lint("services:\n  web:\n    image: x:1\n    depends_on: [api]\n")
     assert "KC004" in codes(outcome)
     assert {rule.code for rule in outcome.result.skipped} >= {"KC005", "KC601"}
+
+
+def test_the_reason_comes_first_and_warnings_are_counted(lint: Lint) -> None:
+    text = "services: {web: {image: 'x:${A}', command: '${B}', depends_on: [api]}}\n"
+    (judged,) = lint(text, select=("KC004",)).result.findings
+    assert re.match(r"Docker Compose refuses the project: service .*api", judged.finding.message)
+    assert judged.finding.message.endswith(" (and 2 warnings)")
+
+
+def test_a_project_without_a_model_is_never_clean(lint: Lint) -> None:
+    outcome = lint("services: {web: {image: 'x:1', depends_on: [api]}}\n", select=("KC1",))
+    assert not outcome.complete
+    assert text_report.verdict(outcome.result, outcome.project).startswith("not judged")
 
 
 def test_a_reason_already_told_is_not_told_again_by_compose(lint: Lint) -> None:

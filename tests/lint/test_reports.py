@@ -199,7 +199,7 @@ def test_the_task_tells_findings_by_its_exit_code(write: Write) -> None:
     assert done.returncode == 1
     assert [finding["code"] for finding in json.loads(done.stdout)["findings"]] == ["KC002"]
     assert done.stderr.startswith("1 error: ")
-    assert invoke("lint", "--project", str(folder), "--skip", "KC").returncode == 0
+    assert invoke("lint", "--project", str(folder), "--skip", "KC").returncode == 3
     assert invoke("lint", "--project", str(folder), "--format", "pdf").returncode == 2
     assert invoke("lint", "--project", str(folder / "gone")).returncode == 2
     write({"docker-compose.yml": ""})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from backbone.lint.engine import Result
@@ -50,11 +50,14 @@ def apply(text: str, edits: Sequence[Edit]) -> str:
     return text
 
 
-def diff(change: Change, name: str) -> str:
-    """Return a unified diff that `patch -p1` understands."""
+def diff(change: Change, name: str, quote: Callable[[Path, str], str] = lambda _, text: text) -> str:
+    """Return a unified diff; `patch -p1` understands it where `quote` masks nothing.
+
+    quote: makes of a file's text what may be shown of it.
+    """
     lines = difflib.unified_diff(
-        change.before.splitlines(keepends=True),
-        change.after.splitlines(keepends=True),
+        quote(change.path, change.before).splitlines(keepends=True),
+        quote(change.path, change.after).splitlines(keepends=True),
         f"a/{name.lstrip('/')}",
         f"b/{name.lstrip('/')}",
     )

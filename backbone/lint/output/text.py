@@ -25,7 +25,7 @@ _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity
 
 def text(result: Result, project: Project, shown: Callable[[Path], str]) -> Iterator[Line]:
     """Yield the lines of the report, each as pieces of text with a style. shown: how paths are printed."""
-    lines = functools.cache(lambda path: split(project.text(path)))
+    lines = functools.cache(lambda path: split(project.quoted(path)))
     for judged in result.findings[:MOST]:
         yield from _finding(judged, lines, shown)
         yield [("", "")]
@@ -56,7 +56,7 @@ def verdict(result: Result, project: Project) -> str:
         words.append(f"{len(result.late)} rules not run: time was up ({', '.join(rule.code for rule in result.late)})")
     if result.crashes:
         words.append(f"{len(result.crashes)} rules crashed")
-    return f"{', '.join(counts) or 'clean'}: {', '.join(words)}"
+    return f"{', '.join(counts) or ('clean' if project.resolved is not None else 'not judged')}: {', '.join(words)}"
 
 
 def _counted(number: int, noun: str) -> str:

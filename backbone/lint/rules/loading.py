@@ -139,9 +139,10 @@ def compose_refuses(project: Project) -> Iterator[Finding]:
     known = (yaml_syntax, duplicate_key, schema)
     if not project.refusal or any(True for check in known for _ in check(project)):
         return
+    besides = f" (and {project.warnings} warning{'s' * (project.warnings > 1)})" if project.warnings else ""
     yield Finding(
         at=_place(project, project.refusal),
-        message="Docker Compose refuses the project: " + " ".join(project.refusal.split()),
+        message=f"Docker Compose refuses the project: {' '.join(project.refusal.split())}{besides}",
         evidence=re.sub(r"/\S*/", "", project.refusal),
         label="refused",
         help="docker compose config -q says the same",
@@ -354,8 +355,10 @@ def _place(project: Project, refusal: str) -> Span:
     if project.env and project.env.fault:
         return project.env.fault.span
     words = re.sub(r"\b(services|networks|volumes|secrets|configs)\[([^\]]+)\]", r"\1.\2", refusal)
+    words = re.sub(r"\.?\[(\d+)\]", r".\1", words)
     for path in re.findall(r"\b((?:services|networks|volumes|secrets|configs)(?:\.[\w-]+)+)", words):
-        return project.sources.where(*path.split("."))
+        section, name, *steps = path.split(".")
+        return project.sources.where(section, name, *(int(step) if step.isdigit() else step for step in steps))
     named = [name for name in re.findall(r"[\w.-]+", words) if project.sources.find("services", name)]
     definitions = [each for name in named[:1] for each in project.sources.definitions(name)]
     places: list[tuple[ComposeFile, Node | None]] = [(each.document.file, each.node) for each in definitions]
