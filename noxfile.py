@@ -27,9 +27,16 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "types", "unit", "validate", "e2e", "e2e-data", "e2e-failover", "bench"]
 
 
+def argv(tool: str) -> list[str]:
+    """Return how a tool is started: the first line of a script still names the old place of a checkout that moved."""
+    path = TOOLS / tool
+    with path.open("rb") as file:
+        return [str(TOOLS / "python"), str(path)] if file.read(2) == b"#!" else [str(path)]
+
+
 def run(session: nox.Session, tool: str, *arguments: str) -> None:
     """Run a tool of the environment that `dev` made."""
-    session.run(str(TOOLS / tool), *arguments, external=True)
+    session.run(*argv(tool), *arguments, external=True)
 
 
 def maintain(session: nox.Session, module: str, *arguments: str) -> None:
@@ -45,14 +52,14 @@ def with_stack(
     env: Mapping[str, str] | None = None,
 ) -> None:
     """Run a task on the embedded stack of this checkout, started for it and stopped after it."""
-    invoke = str(TOOLS / "invoke")
+    invoke = argv("invoke")
     settings = {"STACK_ENGINE": "embedded", **(env or {})}
-    session.run(invoke, "up", *up, external=True, env=settings)
+    session.run(*invoke, "up", *up, external=True, env=settings)
     try:
         for words in (*before, task):
-            session.run(invoke, *words, external=True, env=settings)
+            session.run(*invoke, *words, external=True, env=settings)
     finally:
-        session.run(invoke, "down", external=True, env=settings)
+        session.run(*invoke, "down", external=True, env=settings)
 
 
 @nox.session(default=False)

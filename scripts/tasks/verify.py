@@ -19,6 +19,8 @@ def verify(c: Context, session: list[str] | None = None) -> None:
     import sys
     from pathlib import Path
 
-    argv = [str(Path(sys.prefix, "bin", "nox")), *(item for name in session or [] for item in ("--session", name))]
+    noxfile = Path(__file__).parents[2] / "noxfile.py"
+    argv = [sys.executable, "-I", "-m", "nox", "--noxfile", str(noxfile)]
+    argv += [item for name in session or [] for item in ("--session", name)]
     # nox takes this task's place, so that its exit code and Ctrl-C are the shell's.
     os.execv(argv[0], argv)  # noqa: S606 - no shell is the point

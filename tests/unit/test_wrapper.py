@@ -18,7 +18,7 @@ TOOLS = ("sh", "dirname", "cp", "rm", "mkdir", "cat", "chmod")
 LOCK = "invoke==3.0.3 --hash=sha256:00\n"
 
 # Answers the questions of the wrapper: is it new enough, has it venv and pip, make a .venv. The .venv it makes has a
-# python that logs its calls and "installs" an invoke that tells what it was called with.
+# python that logs its calls, "installs", and tells what it was to run, by which name and where.
 PYTHON = """\
 #!/bin/sh
 case "$*" in
@@ -29,13 +29,8 @@ case "$*" in
         cat > "$3/bin/python" <<'END'
 #!/bin/sh
 echo "$*" >> "$(dirname "$0")/calls"
+case "$*" in *"-m invoke "*) echo "$*" "as $BACKBONE_PROGRAM in $(pwd)"; exit 7 ;; esac
 [ {pip} = 0 ] || {{ echo "no route to the index" >&2; exit 1; }}
-cat > "$(dirname "$0")/invoke" <<'TASK'
-#!/bin/sh
-echo "invoke $*"
-exit 7
-TASK
-chmod +x "$(dirname "$0")/invoke"
 END
         chmod +x "$3/bin/python" ;;
 esac
@@ -74,6 +69,11 @@ class Machine:
             timeout=60,
         )
 
+    def told(self, words: str) -> str:
+        """What the python of the .venv prints when it is to run a task: isolated, from where the user stands."""
+        program = self.checkout / "invoke"
+        return f"-I -m invoke --search-root {self.checkout} {words} as {program} in {self.root}\n"
+
     def installs(self) -> int:
         calls = self.venv / "bin" / "calls"
         return calls.read_text(encoding="utf-8").count("pip install") if calls.exists() else 0
@@ -96,10 +96,10 @@ def machine(tmp_path: Path) -> Machine:
 def test_makes_the_environment_once_and_runs_the_task_with_its_arguments_and_exit_code(machine: Machine) -> None:
     machine.python("python3")
     first = machine.invoke("up", "--profile", "a b")
-    assert (first.stdout, first.returncode) == ("invoke up --profile a b\n", 7)
+    assert (first.stdout, first.returncode) == (machine.told("up --profile a b"), 7)
     assert "making .venv" in first.stderr
     again = machine.invoke("status")
-    assert (again.stdout, again.stderr) == ("invoke status\n", "")
+    assert (again.stdout, again.stderr) == (machine.told("status"), "")
     assert machine.installs() == 1
     calls = (machine.venv / "bin" / "calls").read_text(encoding="utf-8")
     assert "--require-hashes" in calls

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 
 import pytest
 
@@ -8,6 +7,10 @@ from backbone.errors import ExitCode, StackError
 from backbone.stack.engine.embedded.local_service import LocalService
 from backbone.stack.engine.embedded.runtimes import kafka
 from tests.fakes import model
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 META = "#Sun Nov 22 10:00:00 UTC 2026\nnode.id=1\ndirectory.id=abc\nversion=1\ncluster.id=TWVzc2FnaW5nQmFja2JvbQ==\n"
 CLUSTER = "TWVzc2FnaW5nQmFja2JvbQ=="
@@ -108,8 +111,8 @@ def test_the_log_is_bounded_by_the_logging_options(
     appender = kafka.log4j2(here)["Configuration"]["Appenders"]["RollingFile"]
     assert appender["SizeBasedTriggeringPolicy"] == {"size": size}
     assert appender["DefaultRolloverStrategy"] == {"max": rolled}
-    assert Path(appender["fileName"]) == here.log_file
-    assert appender["filePattern"].startswith(str(here.log_file))
+    assert here.home / appender["fileName"] == here.log_file
+    assert appender["filePattern"].startswith(appender["fileName"])
 
 
 @pytest.mark.parametrize("options", [{"max-file": "three"}, {"max-size": "big"}])
@@ -119,3 +122,22 @@ def test_a_bound_that_is_none_is_told(tmp_path: Path, options: dict[str, str]) -
     error = caught.value
     assert (error.reference, error.exit_code) == ("bad-log-bound", ExitCode.USAGE)
     assert "LOG_MAX" in str(error.hint)
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("/plain folder/it's", "/plain folder/it's"),
+        ("/st\u00e4ck", r"/st\u00e4ck"),
+        ("/\U0001f600", r"/\ud83d\ude00"),
+        ("/back\\slash", r"/back\u005cslash"),
+    ],
+)
+def test_a_path_survives_a_properties_file(path: str, written: str) -> None:
+    assert kafka.in_properties(path) == written
+
+
+def test_a_folder_that_kafka_would_take_for_two_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="comma") as caught:
+        kafka.check(local(tmp_path / "a,b"))
+    assert caught.value.exit_code == ExitCode.USAGE

@@ -114,3 +114,19 @@ def test_each_node_has_an_address_of_its_own_and_the_rest_share_one() -> None:
         "kafka-3": "127.0.0.13",
         "registry": "127.0.0.1",
     }
+
+
+def test_a_path_of_this_machine_is_one_word_of_the_jvms_options_whatever_it_contains() -> None:
+    odd = """/it's "my" stäck"""
+    body = {
+        "environment": {"OPTS": "-Xmx1g '-Dx=a b' -javaagent:/opt/agent.jar=k:/etc/agent.yml"},
+        "volumes": [{"type": "bind", "source": f"{odd}/agent.yml", "target": "/etc/agent.yml", "read_only": True}],
+        "x-embedded": {"files": {"/opt/agent.jar": "lib/agent.jar"}},
+    }
+    found = replace(local(**body), root=Path(odd)).words("OPTS")
+    assert found == ["-Xmx1g", "-Dx=a b", f"-javaagent:{odd}/lib/agent.jar=k:{odd}/agent.yml"]
+
+
+def test_only_paths_of_this_machine_are_written_differently() -> None:
+    body = {"environment": {"A": "/data/x,b/data", "B": "none"}, **MOUNTED}
+    assert local(**body).environment_with(str.upper) == {"A": "/HOST/DATA/x,b/data", "B": "none"}

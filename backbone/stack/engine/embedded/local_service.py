@@ -7,6 +7,7 @@ every address becomes the address the port is published on, and a path below a m
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _BIND_ALL = re.compile(r"(?:\b0\.0\.0\.0|(?<=://)(?:\[::\])?):(\d+)")
 _ARTIFACT = "artifact:"  # a file of the lock: the one of this set
+LOG_PATH = "logs/service.log"
+"""Where a service writes its log, from its own folder, in which it runs: so no odd name above can be misread."""
+
 _NODE_ADDRESS = 10  # node n listens on 127.0.0.(10+n), so that all nodes can share one internal port
 
 
@@ -48,7 +52,7 @@ class LocalService:
     @property
     def log_file(self) -> Path:
         """The service's own log, bounded by its runtime."""
-        return self.home / "logs" / "service.log"
+        return self.home / LOG_PATH
 
     @property
     def output_file(self) -> Path:
@@ -68,18 +72,28 @@ class LocalService:
     @property
     def environment(self) -> dict[str, str]:
         """The service's environment as it holds here; `x-embedded: {environment: …}` has the last word."""
-        own = {key: str(value) for key, value in (self.service.embedded.get("environment") or {}).items()}
-        return {key: self.here(value) for key, value in {**self.service.environment, **own}.items()}
+        return self.environment_with(str)
 
-    def here(self, text: str) -> str:
+    def environment_with(self, written: Callable[[str], str]) -> dict[str, str]:
+        """Return the environment as it holds here. written: how a path of this machine stands in a value."""
+        return {key: self.here(value, written) for key, value in self._declared.items()}
+
+    def words(self, variable: str) -> list[str]:
+        """Return the words of a variable such as KAFKA_OPTS, split as a shell does: a path of this machine is one."""
+        return [self.here(word) for word in shlex.split(self._declared.get(variable, ""))]
+
+    @property
+    def _declared(self) -> dict[str, str]:
+        own = {key: str(value) for key, value in (self.service.embedded.get("environment") or {}).items()}
+        return {**self.service.environment, **own}
+
+    def here(self, text: str, written: Callable[[str], str] = str) -> str:
         """Return a value of the environment as it holds outside the container."""
         published = {port.target: port.host_ip for port in self.service.ports}
         text = _BIND_ALL.sub(lambda match: f"{published.get(int(match[1]), '127.0.0.1')}:{match[1]}", text)
-        return _moved(
-            text,
-            {mount.target: mount.source for mount in self.service.mounts}
-            | {target: self._file(source) for target, source in self._sources.items()},
-        )
+        sources = {mount.target: mount.source for mount in self.service.mounts}
+        sources |= {target: self._file(source) for target, source in self._sources.items()}
+        return _moved(text, {target: written(source) for target, source in sources.items()})
 
     @property
     def _sources(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from backbone.stack.engine.embedded import aot, jre
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backbone.stack.engine.embedded.local_service import LocalService
+
+ENV: Mapping[str, str] = MappingProxyType({"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"})
+"""What every JVM gets. Without a UTF-8 locale it would read no argument and open no file with a name beyond ASCII."""
 
 
 def launch(
@@ -42,9 +45,4 @@ def launch(
         ":".join(map(str, classpath)),
         *main,
     )
-    return Launch(argv=argv, env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **env}, cache=cache)
-
-
-def words(text: str) -> list[str]:
-    """Split a variable such as KAFKA_HEAP_OPTS as a shell would."""
-    return shlex.split(text)
+    return Launch(argv=argv, env={**ENV, **env}, cache=cache)

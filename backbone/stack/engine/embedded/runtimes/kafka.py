@@ -18,7 +18,7 @@ import yaml
 from backbone.addresses import listeners
 from backbone.errors import ExitCode, StackError
 from backbone.stack.engine.embedded import jre
-from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
+from backbone.stack.engine.embedded.local_service import LOG_PATH, Launch, LocalService, Runtime
 from backbone.stack.engine.embedded.runtimes import jvm
 
 if TYPE_CHECKING:
@@ -26,27 +26,34 @@ if TYPE_CHECKING:
 
 _SETUP_TIMEOUT_S = 180
 _SETUP_FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m")
+_ASCII = 128
 _ALREADY_FORMATTED = "is already formatted"
 
 
 def launch(local: LocalService) -> Launch:
     """Configure the node, format its log directories if they are new, and return its command line."""
-    environment = local.environment
     classpath = local.jars("kafka")
-    config = _configure(local, environment, classpath)
+    config = _configure(local, local.environment_with(in_properties), classpath)
     return jvm.launch(
         local,
         main=["kafka.Kafka", str(config / "server.properties")],
         classpath=classpath,
         flags=[
-            *jvm.words(environment.get("KAFKA_HEAP_OPTS", "")),
-            *jvm.words(environment.get("KAFKA_JVM_PERFORMANCE_OPTS", "")),
-            *jvm.words(environment.get("KAFKA_OPTS", "")),
+            *local.words("KAFKA_HEAP_OPTS"),
+            *local.words("KAFKA_JVM_PERFORMANCE_OPTS"),
+            *local.words("KAFKA_OPTS"),
             "-Djava.awt.headless=true",
-            f"-Dlog4j2.configurationFile={config / 'log4j2.yaml'}",
+            f"-Dlog4j2.configurationFile={(config / 'log4j2.yaml').relative_to(local.home)}",
         ],
         env={},
     )
+
+
+def in_properties(path: str) -> str:
+    """Return a path as a .properties file holds it (java.util.Properties.load: Latin-1, a backslash escapes)."""
+    units = path.encode("utf-16-be", "surrogatepass")
+    codes = (int.from_bytes(units[index : index + 2], "big") for index in range(0, len(units), 2))
+    return "".join(chr(code) if code < _ASCII and chr(code) != "\\" else f"\\u{code:04x}" for code in codes)
 
 
 def endpoint(local: LocalService) -> str:
@@ -59,7 +66,15 @@ def endpoint(local: LocalService) -> str:
 
 
 def check(local: LocalService) -> None:
-    """Refuse data of another cluster or another node before anything is started."""
+    """Refuse data of another cluster or another node, and a folder Kafka cannot name, before anything is started."""
+    for folder in local.data_dirs():
+        if "," in str(folder):
+            raise StackError(
+                "bad-folder",
+                f"{local.service.name}: Kafka takes a comma in a data folder for the end of its name: {folder}",
+                hint="set DEFAULT_MESSAGE_BROKER_DIR in .env to a folder without a comma",
+                exit_code=ExitCode.USAGE,
+            )
     for folder in log_dirs(local):
         found = meta_properties(folder)
         for key, variable in (("cluster.id", "CLUSTER_ID"), ("node.id", "KAFKA_NODE_ID")):
@@ -126,7 +141,8 @@ def _setup(
     try:
         done = subprocess.run(
             argv,
-            env={"PATH": "/usr/bin:/bin", **environment},
+            cwd=local.home,
+            env={**jvm.ENV, **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -172,8 +188,8 @@ def log4j2(local: LocalService) -> dict[str, Any]:
             "Appenders": {
                 "RollingFile": {
                     "name": "STDOUT",
-                    "fileName": str(local.log_file),
-                    "filePattern": f"{local.log_file}.%i",
+                    "fileName": LOG_PATH,
+                    "filePattern": f"{LOG_PATH}.%i",
                     "PatternLayout": {"pattern": "[%d] %p %m (%c)%n"},
                     "SizeBasedTriggeringPolicy": {"size": size.upper().removesuffix("B") + "B"},
                     "DefaultRolloverStrategy": {"max": max(int(files) - 1, 1)},

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ARCHIVES = ("connect-jdbc", "connect-postgres")
+_FLAGS = ("KAFKA_HEAP_OPTS", "KAFKA_JVM_PERFORMANCE_OPTS")
 _CONVERTER = "connect-avro"
 _CONVERTER_CLASS = "io.apicurio.registry.utils.converter.AvroConverter"
 _COMPILER = "java-compiler"
@@ -34,7 +35,6 @@ _SINK_FOLDER = "debezium-connector-jdbc"
 
 def launch(local: LocalService) -> Launch:
     """Lay out the working directory and return the command line."""
-    environment = local.environment
     _plugins(local)
     _mounts(local)
     logging = local.home / "log4j2.yaml"
@@ -45,11 +45,11 @@ def launch(local: LocalService) -> Launch:
         main=["org.apache.kafka.connect.cli.ConnectDistributed", *map(local.here, arguments)],
         classpath=local.jars("connect"),
         flags=[
-            *jvm.words(environment.pop("KAFKA_HEAP_OPTS", "")),
-            *jvm.words(environment.pop("KAFKA_JVM_PERFORMANCE_OPTS", "")),
-            f"-Dlog4j2.configurationFile={logging}",
+            *local.words("KAFKA_HEAP_OPTS"),
+            *local.words("KAFKA_JVM_PERFORMANCE_OPTS"),
+            f"-Dlog4j2.configurationFile={logging.name}",
         ],
-        env=environment,
+        env={key: value for key, value in local.environment.items() if key not in _FLAGS},
     )
 
 

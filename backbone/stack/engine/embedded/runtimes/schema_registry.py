@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
+from backbone.stack.engine.embedded.local_service import LOG_PATH, Launch, LocalService, Runtime
 from backbone.stack.engine.embedded.runtimes import jvm
 from backbone.stack.engine.embedded.unpack import unpack
 
@@ -19,12 +19,12 @@ def launch(local: LocalService) -> Launch:
     (archive,) = local.jars("schema-registry")
     folder = unpack(archive, local.cache_dir)
     environment = local.environment
-    options = environment.pop(_JAVA_OPTIONS, "")
+    environment.pop(_JAVA_OPTIONS, None)
     return jvm.launch(
         local,
         main=["io.quarkus.bootstrap.runner.QuarkusEntryPoint"],
         classpath=[folder / "quarkus-run.jar"],
-        flags=jvm.words(options),
+        flags=local.words(_JAVA_OPTIONS),
         env={**environment, **_log(local)},
     )
 
@@ -44,7 +44,7 @@ def _log(local: LocalService) -> Mapping[str, str]:
     """Write one bounded file, by the `logging:` options of the service."""
     return {
         "QUARKUS_LOG_FILE_ENABLED": "true",
-        "QUARKUS_LOG_FILE_PATH": str(local.log_file),
+        "QUARKUS_LOG_FILE_PATH": LOG_PATH,
         "QUARKUS_LOG_FILE_ROTATION_MAX_FILE_SIZE": local.service.logging.get("max-size", "10m").upper(),
         "QUARKUS_LOG_FILE_ROTATION_MAX_BACKUP_INDEX": local.service.logging.get("max-file", "3"),
         "QUARKUS_LOG_CONSOLE_LEVEL": "ERROR",
