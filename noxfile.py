@@ -24,7 +24,7 @@ nox.needs_version = ">=2026.10"
 nox.options.envdir = ROOT / ".nox"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "unit", "validate", "e2e", "e2e-data", "e2e-failover", "bench"]
+nox.options.sessions = ["lint", "types", "unit", "validate", "wheel", "e2e", "e2e-data", "e2e-failover", "bench"]
 
 
 def argv(tool: str) -> list[str]:
@@ -159,6 +159,12 @@ def validate(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """Start real clusters on the embedded engine and try what a user does, faults included."""
     run(session, "pytest", *(session.posargs or E2E))
+
+
+@nox.session(venv_backend="none", requires=["dev"])
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it where nothing else is, and use it: the base on every Python, the stack on two."""
+    run(session, "pytest", "tests/wheel", *session.posargs)
 
 
 @nox.session(name="e2e-data", venv_backend="none", requires=["dev"])

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from backbone import report_file
 from backbone.errors import PROGRAM, ExitCode, StackError
 
 if TYPE_CHECKING:
@@ -152,8 +153,7 @@ def _write(text: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(text)
     else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
+        report_file.write(output, text)
 
 
 def _print_styled(lines: Iterable[Line]) -> None:

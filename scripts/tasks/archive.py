@@ -50,7 +50,7 @@ def archive(
     """
     from pathlib import Path
 
-    from backbone import console
+    from backbone import console, report_file
     from backbone.events.archive.run import run
 
     from . import targets
@@ -60,7 +60,7 @@ def archive(
     verdict, figures = run(plan)
     kept = _keep_results(stack.settings, verdict, figures)
     if junit:
-        Path(junit).write_text(verdict.junit(), encoding="utf-8")
+        report_file.write(Path(junit), verdict.junit())
     if json:
         console.print_json({**verdict.as_dict(), "figures": figures})
     else:

@@ -38,7 +38,7 @@ def smoke(
     junit: str | None = None,
 ) -> ExitCode:
     """Send and read back real messages, restart a leader in between, compare every field."""
-    from backbone import addresses, console
+    from backbone import addresses, console, report_file
     from backbone.stack import smoke as library
 
     from . import targets
@@ -50,7 +50,7 @@ def smoke(
         plan = library.Plan(targets.own_brokers(stack), records, _restarter(stack) if restart else None)
     verdict = library.run(plan)
     if junit:
-        Path(junit).write_text(verdict.junit(), encoding="utf-8")
+        report_file.write(Path(junit), verdict.junit())
     if json:
         console.print_json(verdict.as_dict())
     else:

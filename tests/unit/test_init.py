@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack import home
+from backbone.lint import run as lint_run
+from backbone.stack import compose, home
 from backbone.stack.settings import Settings
 from tests import ROOT
 
@@ -110,3 +111,29 @@ def test_the_task_works_from_any_folder_below(tmp_path: Path) -> None:
 def test_a_home_has_its_own_settings(tmp_path: Path) -> None:
     init(tmp_path)
     assert Settings(tmp_path, {}).variables()["KAFKA_1_EXTERNAL_PORT"]
+
+
+ODD_NAMES = [
+    "two  blanks ",
+    """it's "quoted" """,
+    "stäck ☕ 測試",
+    "$HOME ${X} `id` #1",
+    "back\\slash; a=b & c",
+    "a: b, [c]",
+    "-x",
+    "x" * 200,
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    init(folder)
+    assert init(folder) == []
+    outcome = lint_run.run(lint_run.Request(folder, environ={}))
+    assert (outcome.project.refusal, outcome.stopped) == ("", "")
+    assert list(outcome.result.findings) == []
+    (mount,) = (
+        mount for mount in compose.load(Settings(folder, {}), ["data"])["postgres"].mounts if not mount.read_only
+    )
+    assert mount.source == str(folder / "data" / "postgres")

@@ -182,3 +182,21 @@ def test_a_python_without_venv_or_pip_gets_one_sentence(machine: Machine) -> Non
     assert done.returncode == 4
     assert done.stderr == "invoke: python3 has no venv or pip; on Debian and Ubuntu: apt-get install python3-venv\n"
     assert not machine.venv.exists()
+
+
+def test_a_checkout_that_was_moved_works_without_making_its_environment_again(machine: Machine) -> None:
+    machine.python("python3")
+    machine.invoke("up")
+    machine.checkout.rename(machine.root / "elsewhere")
+    machine.checkout.symlink_to("elsewhere", target_is_directory=True)
+    assert machine.invoke("up").stderr == ""
+    assert machine.installs() == 1
+
+
+def test_hints_name_the_wrapper_as_the_user_called_it(machine: Machine) -> None:
+    machine.python("python3")
+    env = {"PATH": str(machine.root / "bin")}
+    said = subprocess.run(
+        ["sh", "invoke", "up"], cwd=machine.checkout, env=env, check=False, capture_output=True
+    ).stdout
+    assert b"as ./invoke in" in said

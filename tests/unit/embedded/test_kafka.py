@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -7,7 +8,6 @@ from backbone.errors import ExitCode, StackError
 from backbone.stack.engine.embedded.local_service import LocalService
 from backbone.stack.engine.embedded.runtimes import kafka
 from tests.fakes import model
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
