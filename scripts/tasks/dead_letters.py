@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from scripts.tasks.command import command
+from .command import command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,8 @@ def _show(settings: Settings, registry: str, letters: Sequence[Letter], most: in
 
     from backbone import console
     from backbone.events.contracts.wire import Decoder
-    from scripts.tasks.contracts import open_registry
+
+    from .contracts import open_registry
 
     decoder = Decoder(open_registry(settings, registry).schema)
     shown = letters[:most] if most > 0 else letters
