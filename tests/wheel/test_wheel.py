@@ -87,7 +87,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel of this checkout."""
     folder = tmp_path_factory.mktemp("dist")
     python = PYTHONS[list(PYTHONS)[-1]]
-    argv = [python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT]
+    argv = [str(python), "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
     subprocess.run(argv, check=True, timeout=_INSTALL_S)
     (built,) = folder.glob("*.whl")
     return built
@@ -96,7 +96,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def install(python: Path, wheel: Path, extra: str, folder: Path) -> Installed:
     venv = folder / "venv"
     subprocess.run([python, "-m", "venv", venv], check=True, timeout=_INSTALL_S)
-    argv = [venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", f"{wheel}{extra}"]
+    argv = [str(venv / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", f"{wheel}{extra}"]
     subprocess.run(argv, check=True, timeout=_INSTALL_S)
     (folder / "work").mkdir()
     return Installed(venv, folder / "work")
