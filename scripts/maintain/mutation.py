@@ -2,8 +2,8 @@
 
 Method: Cosmic Ray lists every one-place change of its operators (another comparison, another number, `not` before a
 condition, a loop that never runs, …). Of each place one change is drawn, and of these so many for each core, by a
-seed. Each is made in a copy of the checkout, and the tests of that core run until the first failure. Left out is `|`
-by another operator: here it stands in annotations, which nothing evaluates.
+seed. Each is made in a copy of the checkout, and the tests of that core run until the first failure. Left out are
+another operator for `|`, which stands in annotations that nothing evaluates, and the options of `@dataclass`.
 
 Runs in the environment of `nox -s mutation`, which has Cosmic Ray; the tests run in the development environment.
 """
@@ -95,10 +95,13 @@ def _try(core: Core, copy: Path, sample: int, source: random.Random) -> tuple[in
     sessions = {file: _listed(core, file, copy) for file in files}
     places: dict[tuple[Path, tuple[int, int]], list[str]] = defaultdict(list)
     for file, session in sessions.items():
+        lines = file.read_text(encoding="utf-8").splitlines()
         with use_db(session, WorkDB.Mode.open) as known:
             for item in known.work_items:
-                if not _EXCLUDED.match(item.mutations[0].operator_name):
-                    places[file, item.mutations[0].start_pos].append(item.job_id)
+                change: Any = item.mutations[0]
+                line, _ = change.start_pos
+                if not (_EXCLUDED.match(change.operator_name) or lines[line - 1].startswith("@dataclass")):
+                    places[file, change.start_pos].append(item.job_id)
     drawn = [source.choice(changes) for _, changes in sorted(places.items())]
     kept = set(source.sample(drawn, min(sample or len(drawn), len(drawn))))
     for session in sessions.values():

@@ -108,10 +108,20 @@ def test_a_difference_is_seen_with_its_sign() -> None:
     assert within(bootstrap_difference([fast], [_blocks(source, 20)], 0.95, resamples=200), 0)
 
 
+def test_two_systems_that_both_lose_the_tail_differ_by_nothing_there() -> None:
+    lossy = [[1.0] * 90 + [math.inf] * 10 for _ in range(10)]
+    assert bootstrap_difference([lossy], [lossy], 0.95, resamples=200) == Interval(0.0, 0.0)
+
+
 def test_the_bounds_of_a_slope_are_those_of_the_textbook() -> None:
     """Slope 0.8; squared residuals 1.8 over n - 2 = 2 degrees of freedom; spread 5; 1.96 standard errors each way."""
     found = slope([(0.0, 0.0), (1.0, 2.0), (2.0, 1.0), (3.0, 3.0)])
     assert (found.low, found.high) == pytest.approx((0.8 - 1.96 * math.sqrt(0.18), 0.8 + 1.96 * math.sqrt(0.18)))
+
+
+def test_three_points_are_enough_for_a_slope_and_two_are_not() -> None:
+    assert slope([(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]) == Interval(2.0, 2.0)
+    assert slope([(0.0, 1.0), (1.0, 3.0)]) == Interval(-math.inf, math.inf)
 
 
 def test_slopes() -> None:
