@@ -43,4 +43,4 @@ def test_every_session_says_what_it_does(sessions: dict[str, str]) -> None:
 
 def test_the_stages_are_what_the_task_runs() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    assert {"./invoke test", "./invoke test --session e2e-docker"} <= set(script)
+    assert {"stage ./invoke test", "stage ./invoke test --session e2e-docker"} <= set(script)

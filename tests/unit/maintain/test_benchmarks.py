@@ -1,0 +1,86 @@
+"""The benchmarks of the tools: what is started how often, what is counted, and what is said when it can't be done."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from backbone.errors import ExitCode, StackError
+from scripts.maintain import lint_benchmark, start_benchmark
+from scripts.maintain.start_benchmark import Start
+from tests.fakes import PLAIN, FakeEngine, model, stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from backbone.stack.engine.base import Stack
+
+MIB = 1 << 20
+
+
+@dataclass
+class Cached(FakeEngine):
+    """An engine that can do without its start-up cache."""
+
+    use_cache: bool = True
+
+
+def test_each_round_starts_on_new_data_on_that_again_and_without_the_cache(tmp_path: Path) -> None:
+    engines: list[Cached] = []
+
+    def on(_: Path) -> Stack:
+        engines.append(Cached(model(a=PLAIN), needs=0))
+        return stack(tmp_path, engines[-1])
+
+    starts = start_benchmark.measure(on, 2, lambda _: None)
+    assert [(start.cached, start.new_data) for start in starts] == [(True, True), (True, False), (False, False)] * 2
+    recording, *rounds = engines
+    assert recording.done == ["start a", "stop a"]
+    assert [engine.done for engine in rounds] == [["start a", "stop a"] * 3] * 2
+
+
+def test_the_ratio_is_of_paired_starts_on_existing_data() -> None:
+    new = Start(cached=True, new_data=True, seconds=9.0, memory=(MIB,))
+    fast = Start(cached=True, new_data=False, seconds=4.0, memory=(3 * MIB,))
+    slow = Start(cached=False, new_data=False, seconds=8.0, memory=(2 * MIB,))
+    found = start_benchmark.summary([new, fast, slow])
+    assert found["median_ratio_with_to_without"] == 0.5
+    assert found["largest_broker_mib"] == 3
+    assert found["median_seconds"] == {
+        "new data, with the cache": 9.0,
+        "existing data, with the cache": 4.0,
+        "existing data, without the cache": slow.seconds,
+    }
+
+
+def test_a_generated_project_has_so_many_services_each_on_a_port_of_its_own(tmp_path: Path) -> None:
+    project = lint_benchmark.write_project(tmp_path / "p", 12)
+    services = yaml.safe_load((project / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    assert len(services) == 12
+    ports = [port for service in services.values() for port in service.get("ports", ())]
+    assert len(set(ports)) == len(ports) == 8
+
+
+def test_commands_take_turns_and_the_first_turn_does_not_count(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    argv = [sys.executable, "-c", "import sys; open(sys.argv[1], 'a').write(sys.argv[2])", str(log)]
+    timings = lint_benchmark.compare({"one": [*argv, "1"], "two": [*argv, "2"]}, 2)
+    assert [(each.name, each.runs) for each in timings] == [("one", 2), ("two", 2)]
+    assert log.read_text(encoding="utf-8") == "121212"
+
+
+def test_a_run_is_told_with_its_exit_code_its_memory_and_its_first_words() -> None:
+    found = lint_benchmark.run([sys.executable, "-c", "import time; print('no such file'); time.sleep(0.2); exit(3)"])
+    assert (found.exit_code, found.words) == (3, "no such file")
+    assert found.peak_mib > 1
+
+
+def test_without_npm_there_is_no_other_linter_to_compare_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StackError) as caught:
+        lint_benchmark.install_dclint(tmp_path / "node")
+    assert (caught.value.reference, caught.value.exit_code) == ("no-npm", ExitCode.ENVIRONMENT)
