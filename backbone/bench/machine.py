@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import time
+import tomllib
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
+
+from backbone import resources
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _PACKAGES = ("kafka-python", "hdrhistogram")
 
@@ -51,7 +58,7 @@ def since(before: CpuMark) -> Busy:
 
 
 def describe() -> dict[str, Any]:
-    """Return processor, memory (bytes), kernel and versions, as the report shows them."""
+    """Return processor, memory (bytes), kernel, versions and commit, as every report shows them."""
     return {
         "processor": _processor(),
         "cpus": os.cpu_count(),
@@ -59,9 +66,29 @@ def describe() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         **{name: version(name) for name in _PACKAGES},
+        **_ourselves(resources.checkout()),
         "load_before": os.getloadavg()[0],
         "timezone": time.strftime("%z"),
     }
+
+
+def _ourselves(checkout: Path | None) -> dict[str, str]:
+    """Return our version and, in a checkout, its commit; "+ changes" if the files are not as committed."""
+    if checkout is None:
+        return {"backbone": version("messaging-backbone")}
+    project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    try:
+        commit = _git(checkout, "rev-parse", "--short", "HEAD")
+        changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return {"backbone": project["version"]}  # no git, or an unpacked archive
+    return {"backbone": project["version"], "commit": f"{commit} + changes" if changed else commit}
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()
 
 
 def as_dict(busy: Busy) -> dict[str, float]:

@@ -7,12 +7,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
-
 from backbone.bench import document, page, samples
 from backbone.bench.histogram import write_log
 from backbone.errors import ExitCode, StackError
-from backbone.pages.render import html, markdown
+from backbone.pages.folder import REPORT, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from backbone.bench.samples import Samples
     from backbone.bench.session import Measurement
 
-REPORT = "report.json"
 _INTERVAL_S = 1.0
 
 
@@ -44,15 +41,10 @@ def save(folder: Path, report: Mapping[str, Any], measurements: Sequence[Sequenc
     measurements: the repeats of each cell, in the order of the report. Raises jsonschema.ValidationError if
     the report is not what its schema promises: that is our mistake, not the user's.
     """
-    jsonschema.validate(report, json.loads(schema.read_text(encoding="utf-8")))
-    folder.mkdir(parents=True, exist_ok=True)
+    write(folder, report, page.page(report), schema)
     for number, repeats in enumerate(measurements, 1):
         for measurement in repeats:
             _save_raw(folder / raw_name(number, measurement.repeat), measurement)
-    (folder / REPORT).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    made = page.page(report)
-    (folder / "index.html").write_text(html(made), encoding="utf-8")
-    (folder / "report.md").write_text(markdown(made), encoding="utf-8")
     _point_latest(folder)
 
 

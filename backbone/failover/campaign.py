@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shutil
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from backbone.bench import machine
 from backbone.clients import admin
 from backbone.errors import ExitCode, StackError
 from backbone.failover import journal, plan, result, run
@@ -45,6 +47,18 @@ class Cluster:
     addresses: Mapping[int, str]
     timings: Mapping[str, str]
     stack: Stack | None = None
+
+    def origin(self, began: dt.datetime) -> result.Origin:
+        """Return what a report of this cluster says of its origin. began: in UTC."""
+        stack = self.stack
+        kafka = {"kafka": stack.model[next(iter(stack.brokers))].image.rpartition(":")[2]} if stack else {}
+        return result.Origin(
+            started=began.isoformat(timespec="seconds"),
+            engine=stack.engine.name if stack else "remote",
+            profile=stack.settings.variables().get("KAFKA_FAILOVER_PROFILE", "default") if stack else "",
+            settings=dict(self.timings),
+            machine={**kafka, **machine.describe()},
+        )
 
     @property
     def session(self) -> float:
@@ -116,7 +130,7 @@ class Campaign:
 
 def conduct(campaign: Campaign, cluster: Cluster, plans: Iterable[Plan]) -> dict[str, Any]:
     """Do one run for each plan and return the report of all (schemas/failover-report.schema.json)."""
-    needs = cluster.needs()
+    needs, began = cluster.needs(), dt.datetime.now(dt.UTC)
     results, left_out = [], []
     for number, wanted in enumerate(plans, 1):
         chosen, impossible = plan.possible(wanted, needs)
@@ -124,7 +138,7 @@ def conduct(campaign: Campaign, cluster: Cluster, plans: Iterable[Plan]) -> dict
             left_out.append(f"{step.kind} of {step.role}: needs {plan.KINDS[step.kind].needs} (docs/failover.md)")
             campaign.tell(f"left out: {left_out[-1]}")
         results.append(_one(campaign, cluster, chosen, f"run-{number}"))
-    return result.combine(results, cluster.timings, left_out)
+    return result.combine(results, cluster.origin(began), left_out)
 
 
 def _one(campaign: Campaign, cluster: Cluster, chosen: Plan, name: str) -> dict[str, Any]:
@@ -162,6 +176,7 @@ def soak(seed: int, hours: float, needs: Sequence[Need], now: Callable[[], float
 
 def watch(campaign: Campaign, cluster: Cluster, until: Callable[[], None]) -> dict[str, Any]:
     """Write, read and judge while somebody else breaks the cluster. until: returns when it is enough."""
+    began = dt.datetime.now(dt.UTC)
     settings = replace(campaign.settings(cluster, "watch"), cold_restart=False)
     going = run.open_run(settings, None, None, campaign.tell)
     try:
@@ -172,4 +187,5 @@ def watch(campaign: Campaign, cluster: Cluster, until: Callable[[], None]) -> di
     finally:
         going.workload.abandon()
         going.target.close()
-    return result.combine([_judge(campaign, settings.folder, "watch", {"rate": settings.rate})], cluster.timings, [])
+    judged = _judge(campaign, settings.folder, "watch", {"rate": settings.rate})
+    return result.combine([judged], cluster.origin(began), [])

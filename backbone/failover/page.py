@@ -6,8 +6,8 @@ from collections import defaultdict
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from backbone.failover import picture
 from backbone.failover.checker import describe
-from backbone.pages.chart import Axis, Chart, Line, linear_axis, log_axis
 from backbone.pages.facts import facts_of
 from backbone.pages.model import Page, Section, Table, Words
 
@@ -20,26 +20,19 @@ if TYPE_CHECKING:
 
 _STATES: Mapping[str, State] = {"valid": "good", "invalid": "bad", "unknown": "unsure"}
 _BOUND_SHOWN = 0.1
-_SHOWN_MS = 40_000
-_EVENTS = (
-    ("fenced", "left out by the other brokers", "c4"),
-    ("controller", "new controller", "c3"),
-    ("leader", "last new leader", "c0"),
-    ("first_ack", "writes acknowledged again", "c2"),
-    ("healed", "fault healed", "c7"),
-    ("isr_full", "all replicas in sync", "c5"),
-)
 _HIT = {
     "broker": "a broker that was not the active controller",
     "controller": "the broker that was the active controller too",
     "client": "the producer or consumer, no broker",
 }
 _RECORDS = {
+    "sent": "records that the producer was given",
     "ok": "acknowledged",
     "fail": "certainly not written",
     "info": "may or may not be written: timed out or disconnected",
     "redelivered": "read again after a consumer had not committed",
     "passes": "how often the topic was read back from its beginning",
+    "isr shrinks": "a replica left those in sync",
 }
 _STALLS = {
     "no writes": "longest time between two acknowledgements, less the time between two sends, in the worst partition",
@@ -73,8 +66,9 @@ def headline(report: Report) -> str:
 
 
 def _facts(report: Report) -> dict[str, str]:
-    session = report["profile"].get("broker.session.timeout.ms", "")
-    return facts_of("", {}, profile=session and f"broker.session.timeout.ms {session}")
+    session = f"broker.session.timeout.ms {report['settings'].get('broker.session.timeout.ms', 'unknown')}"
+    profile = f"{report['profile']}: {session}" if report["profile"] else session
+    return facts_of(report["started"], report["machine"], cluster=f"{report['engine']} engine", profile=profile)
 
 
 def _blocks(report: Report) -> Iterator[Block]:
@@ -84,13 +78,14 @@ def _blocks(report: Report) -> Iterator[Block]:
         if run["violations"]:
             rows = [(one["rule"], one["partition"], one["subject"], one["detail"]) for one in run["violations"]]
             yield Table(f"{run['name']}: violations", ("rule", "partition", "subject", "what was found"), rows)
+    yield from (picture.whole_run(run) for run in report["runs"] if run["course"] or run["faults"])
     if report["kinds"]:
         yield _kinds(report)
     for run in report["runs"]:
         yield Section(run["name"], list(_run(run)))
     yield Section("What this does not prove", [Words([*report["left_out"], *report["not_proved"]])])
     rules = [(rule, describe(rule), count) for rule, count in report["violations"].items()]
-    profile = list(report["profile"].items())
+    profile = list(report["settings"].items())
     yield Section("Rules checked", [Table("Rules", ("rule", "what it looks for", "found"), rules)], folded=True)
     yield Section("Settings of the cluster", [Table("Settings", ("name", "value"), profile)], folded=True)
 
@@ -102,30 +97,36 @@ def _kinds(report: Report) -> Table:
         for fault in run["faults"]:
             groups[fault["kind"], fault["hit"]].append(fault)
     synced = {(kind["kind"], kind["hit"]): kind["isr_full_after_heal_ms"] for kind in report["kinds"]}
+    several = any(len(found) > 1 for found in groups.values())
+    stalls = ("no writes", "no reads")
     rows = [
         (
             *(*kind, len(found)),
-            *_typical([fault["write_stall_ms"] for fault in found]),
-            *_typical([fault["read_stall_ms"] for fault in found]),
+            *(
+                value
+                for name in ("write_stall_ms", "read_stall_ms")
+                for value in _typical([fault[name] for fault in found], several=several)
+            ),
             float(synced[kind]["max"]) if synced[kind] else "–",
         )
         for kind, found in sorted(groups.items())
     ]
-    columns = ("fault", "hit", "n", "no writes, median", "worst", "no reads, median", "worst", "in sync again")
+    heads = (head for name in stalls for head in ((f"{name}, median", "worst") if several else (name,)))
+    columns = ("fault", "hit", "n", *heads, "in sync again")
     title = "How long writes and reads stood still, ms"
     return Table(title, columns, rows, terms={**_STALLS, **_HIT})
 
 
-def _typical(values: Sequence[float]) -> tuple[float, float | str]:
-    """Return the median and, of more than one value, the worst."""
-    return float(median(values)), float(max(values)) if len(values) > 1 else "–"
+def _typical(values: Sequence[float], *, several: bool) -> Iterator[float | str]:
+    """Yield the median and, in a table of several values, the worst: of a single one that would say nothing new."""
+    yield float(median(values))
+    if several:
+        yield float(max(values)) if len(values) > 1 else "–"
 
 
 def _run(run: Mapping[str, Any]) -> Iterator[Block]:
-    counts = list(run["counts"].items())
     moved = [(name.replace("_", " "), count) for name, count in run["changes"].items()]
-    yield Table("Records", ("", "records"), counts, terms=_RECORDS)
-    yield Table("What changed while they were sent", ("", "times"), moved)
+    yield Table("What was counted", ("", "number"), [*run["counts"].items(), *moved], terms=_RECORDS)
     yield from map(_fault, run["faults"])
 
 
@@ -138,28 +139,7 @@ def _fault(fault: Mapping[str, Any]) -> Section:
     columns = ("partition", "it was", "no writes", "no reads", "worst delay", "late")
     blocks: list[Block] = [
         Words([fault["evidence"]]),
-        *latency(fault),
+        *picture.latency(fault),
         Table("Partitions, ms", columns, partitions, terms=_PARTITION),
     ]
     return Section(title if fault["proved"] else f"{title} (not proved)", blocks, folded=True)
-
-
-def latency(fault: Mapping[str, Any]) -> list[Chart]:
-    """Return the chart of the latency around a fault, with what happened on the way back; none without a record."""
-    times = fault["timeline_ms"]
-    known = [("fault", 0.0, "bad")]
-    known += [
-        (f"{words} after {times[name] / 1000:.3g} s", times[name], colour)
-        for name, words, colour in _EVENTS
-        if times[name] is not None
-    ]
-    marks = [(at / 1000, words, colour) for words, at, colour in known if at <= _SHOWN_MS]
-    points = [(at / 1000, ms) for at, ms in fault["latency_ms"] if at <= _SHOWN_MS]
-    if not points:
-        return []
-    after = linear_axis("seconds since the fault", [at for at, _ in points] + [at for at, *_ in marks])
-    x = Axis(after.title, [(min(points[0][0], 0.0), ""), *after.ticks])
-    worst = max(ms for _, ms in points)
-    text = f"The slowest acknowledgement of each 100 ms; the worst took {worst:,.0f} ms."
-    y = log_axis("ms", [ms for _, ms in points])
-    return [Chart("From due to acknowledged", text, x, y, [Line("slowest record", points, "c1")], marks=marks)]

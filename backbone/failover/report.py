@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
-
-import jsonschema
 
 from backbone.failover.checker import describe
 from backbone.failover.page import page
 from backbone.junit import Case, document
-from backbone.pages.render import html
+from backbone.pages import folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
-def write(report: Mapping[str, Any], folder: Path, schema: Path) -> Path:
+def write(report: Mapping[str, Any], into: Path, schema: Path) -> Path:
     """Write report.json, index.html and junit.xml to a folder; return the page.
 
     Raises jsonschema.ValidationError if the report is not what the schema promises: a mistake of ours.
     """
-    jsonschema.validate(report, json.loads(schema.read_text(encoding="utf-8")))
-    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    (folder / "junit.xml").write_text(document("failover", list(cases(report))), encoding="utf-8")
-    path = folder / "index.html"
-    path.write_text(html(page(report)), encoding="utf-8")
+    path = folder.write(into, report, page(report), schema)
+    (into / "junit.xml").write_text(document("failover", list(cases(report))), encoding="utf-8")
     return path
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from backbone.bench.statistics import quantile
 from backbone.failover.checker import RULES, describe
+from backbone.failover.course import course
 from backbone.failover.observed import changes
 from backbone.failover.stalls import latencies, windows
 from backbone.failover.timeline import active_controller, timeline
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from backbone.failover.history import History
     from backbone.failover.stalls import Stall, Window
+
+VERSION = 1
+"""Of the report's format."""
 
 NOT_PROVED = (
     "power loss of all replicas at once: SIGKILL does not lose the page cache (one replica's lost tail is tested)",
@@ -45,6 +49,7 @@ def summarize(name: str, history: History, details: Mapping[str, object]) -> dic
         ],
         "counts": _counts(history),
         "changes": changes(history),
+        "course": course(history),
         "faults": [_fault(history, window) for window in windows(history)],
         "details": dict(details),
     }
@@ -95,20 +100,33 @@ def _stall(stall: Stall) -> dict[str, Any]:
     return {key: round(value, 1) if isinstance(value, float) else value for key, value in asdict(stall).items()}
 
 
-def combine(
-    runs: Sequence[Mapping[str, Any]], profile: Mapping[str, object], left_out: Sequence[str]
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a report holds for. started: ISO 8601. profile: its name, "" for a cluster that is not ours.
+
+    settings: of the cluster, as it says itself. machine: see backbone.bench.machine.describe.
+    """
+
+    started: str
+    engine: str
+    profile: str
+    settings: Mapping[str, str]
+    machine: Mapping[str, Any]
+
+
+def combine(runs: Sequence[Mapping[str, Any]], origin: Origin, left_out: Sequence[str]) -> dict[str, Any]:
     """Return the report of several runs: one verdict, the figures of each kind, the bound on what may still be lost."""
     faults = [fault for run in runs for fault in run["faults"]]
     proved = sum(bool(fault["proved"]) for fault in faults)
     return {
+        "version": VERSION,
+        **asdict(origin),
         "verdict": _worst(run["verdict"] for run in runs),
         "faults": {"done": len(faults), "proved": proved, "kinds": len({fault["kind"] for fault in faults})},
         "counts": {name: sum(run["counts"][name] for run in runs) for name in (runs[0]["counts"] if runs else ())},
         "violations": {rule: sum(run["rules"][rule]["violations"] for run in runs) for rule in RULES},
         "loss_bound": round(3 / proved, 4) if proved else None,
         "kinds": _kinds(faults),
-        "profile": dict(profile),
         "left_out": list(left_out),
         "not_proved": list(NOT_PROVED),
         "runs": list(runs),

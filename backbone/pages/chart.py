@@ -7,6 +7,7 @@ same size on a phone and on a wide screen. What fits beside each other is worked
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
@@ -38,7 +39,7 @@ class Axis:
         if not (low <= value <= high and value < math.inf):
             return None
         at, begin, end = (math.log10(each) if self.log else each for each in (value, low, high))
-        return round((at - begin) / (end - begin) * 100, 2)
+        return round((at - begin) / (end - begin) * 100, 1)
 
 
 def log_axis(title: str, values: Sequence[float]) -> Axis:
@@ -51,9 +52,22 @@ def log_axis(title: str, values: Sequence[float]) -> Axis:
 def linear_axis(title: str, values: Sequence[float]) -> Axis:
     """Return a linear axis from zero to a round number above the values."""
     most = max((value for value in values if value < math.inf), default=1.0) or 1.0
-    step = 10.0 ** math.floor(math.log10(most))
-    step = next(step * factor for factor in (0.2, 0.5, 1, 2) if most / (step * factor) <= _MOST_STEPS)
+    step = _step(most)
     return Axis(title, [(index * step, f"{index * step:,g}") for index in range(math.ceil(most / step) + 1)])
+
+
+def time_axis(title: str, begin: float, end: float) -> Axis:
+    """Return a linear axis from begin (at most 0) to end, with round numbers from 0 on between them."""
+    end = max(end, 1e-3)
+    step = _step(end)
+    inner = [(index * step, f"{index * step:,g}") for index in range(math.floor(end / step) + 1)]
+    ends = [tick for tick in ((begin, ""), (end, "")) if tick[0] not in {inner[0][0], inner[-1][0]}]
+    return Axis(title, sorted([*inner, *ends]))
+
+
+def _step(most: float) -> float:
+    step = 10.0 ** math.floor(math.log10(most))
+    return next(step * factor for factor in (0.2, 0.5, 1, 2) if most / (step * factor) <= _MOST_STEPS)
 
 
 def percentile_axis(least: float) -> Axis:
@@ -144,9 +158,13 @@ class Chart:
                 yield place, colour
 
     def path(self, line: Line) -> str:
-        """Return a line as an SVG path over an area of 100 × 100."""
-        places = [(self.x.place(a), self.y.place(b)) for a, b in line.points]
-        points = [f"{a:g} {100 - b:g}" for a, b in places if a is not None and b is not None]
+        """Return a line as an SVG path over an area of 100 × 100; of many points in a column, highest and lowest."""
+        columns: dict[float, list[float]] = defaultdict(list)
+        for a, b in line.points:
+            across, up = self.x.place(a), self.y.place(b)
+            if across is not None and up is not None:
+                columns[across].append(round(100 - up, 1))
+        points = [f"{across:g} {b:g}" for across, found in columns.items() for b in sorted({min(found), max(found)})]
         return "M" + "L".join(points) if points else ""
 
     def stretches(self, lane: Lane) -> Iterator[tuple[str, str]]:

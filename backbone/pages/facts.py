@@ -29,4 +29,4 @@ def _date(started: str) -> str:
     if not started:
         return ""
     at = dt.datetime.fromisoformat(started)
-    return f"{at.day} {at:%B %Y, %H:%M %Z}".strip()
+    return f"{at.day} {at:%B %Y}" + (f"{at:, %H:%M %Z}" if "T" in started else "")

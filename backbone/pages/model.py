@@ -11,10 +11,18 @@ if TYPE_CHECKING:
 
     from backbone.pages.chart import Chart
 
-Cell: TypeAlias = str | int | float | None
+Cell: TypeAlias = "str | int | float | Link | None"
 State = Literal["good", "bad", "unsure"]
 
 _NUMBER = re.compile(r"[<>≤≥~+-]?\d[\d,.]*( ?(%|ms|s|B|MB|MB/s|/s))?( (-|–|…|of) [\d∞][\d,.]*)?|∞( - ∞)?|n/a|–|")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Words that lead to another page. href: relative to this one."""
+
+    words: str
+    href: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,8 @@ def shown(cell: Cell) -> str:
     """Return a cell as text: nothing for None, floats with three significant digits, or whole from 1,000 on."""
     if isinstance(cell, float):
         return f"{cell:.3g}" if abs(cell) < 1000 else f"{cell:,.0f}"  # noqa: PLR2004 - no exponent
+    if isinstance(cell, Link):
+        return cell.words
     if isinstance(cell, int):
         return f"{cell:,}"
     return cell or ""

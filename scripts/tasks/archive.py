@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from backbone.errors import ExitCode
     from backbone.events.archive.run import Plan
     from backbone.stack.engine import Stack
-    from backbone.stack.settings import Settings
-    from backbone.verdict import Verdict
 
 TOPIC = "events-topic"
 CONNECTOR = "postgres-archive"
@@ -53,19 +51,19 @@ def archive(
     from backbone import console, report_file
     from backbone.events.archive.run import run
 
-    from . import targets
+    from . import results, targets
 
     stack = targets.stack(_PROFILES, engine, quiet=json)
     plan = _plan(stack, count=events, restart=_restarter(targets.running(engine)) if restart else None, keep=keep)
     verdict, figures = run(plan)
-    kept = _keep_results(stack.settings, verdict, figures)
+    kept = results.keep(stack.settings, verdict, stack.engine.name, figures)
     if junit:
         report_file.write(Path(junit), verdict.junit())
     if json:
         console.print_json({**verdict.as_dict(), "figures": figures})
     else:
         console.write_lines(verdict.lines())
-        console.say(f"[dim]kept in {kept}[/]")
+        console.say(f"report: {kept}")
     return verdict.exit_code
 
 
@@ -110,18 +108,3 @@ def _restarter(stack: Stack) -> Callable[[str], None]:
         lifecycle.restart(stack, service, timeout=_RESTART_TIMEOUT_S, progress=console.say, watch=lambda _: None)
 
     return restart
-
-
-def _keep_results(settings: Settings, verdict: Verdict, figures: dict[str, float]) -> str:
-    import json
-    import os
-    from datetime import UTC, datetime
-
-    folder = settings.results_dir / "archive"
-    folder.mkdir(parents=True, exist_ok=True)
-    now = datetime.now(UTC)
-    file = folder / f"{now:%Y%m%dT%H%M%SZ}.json"
-    machine = {"cpus": os.cpu_count(), "load_1m": os.getloadavg()[0]}
-    body = {"at": now.isoformat(timespec="seconds"), "machine": machine, "figures": figures, **verdict.as_dict()}
-    file.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
-    return str(file.relative_to(settings.root))

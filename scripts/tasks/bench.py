@@ -70,7 +70,7 @@ def bench(
     """
     del c
     if compare:
-        return _compare(compare, other or "", json=json)
+        return compare_folders(compare, other or "", json=json)
     if self_test:
         return _self_test(json=json)
     from backbone.bench import cells, modes
@@ -167,7 +167,8 @@ def _render(done: Done, *, json: bool) -> ExitCode:
     return ExitCode.OK if verdict["met_01"] or not done.report["cells"] else ExitCode.FINDINGS
 
 
-def _compare(a: str, b: str, *, json: bool) -> ExitCode:
+def compare_folders(a: str, b: str, *, json: bool) -> ExitCode:
+    """Print how two sessions differ; FINDINGS if the second is worse anywhere."""
     from dataclasses import asdict
 
     from backbone import console
@@ -175,7 +176,7 @@ def _compare(a: str, b: str, *, json: bool) -> ExitCode:
     from backbone.bench.page import words
 
     if not b:
-        raise StackError("one-folder", "--compare needs two folders", exit_code=ExitCode.USAGE)
+        raise StackError("one-folder", "a comparison needs two folders", exit_code=ExitCode.USAGE)
     before, after = (results.load(_folder(each)) for each in (a, b))
     found = compare.compare(before, after)
     for line in compare.strangers(before, after):

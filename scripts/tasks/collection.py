@@ -19,6 +19,7 @@ from . import (
     lint,
     rabbitmq,
     records,
+    results,
     smoke,
     stack,
     topics,
@@ -42,6 +43,7 @@ THEMES = (
     doctor,
     bench,
     failover,
+    results,
     artifacts,
 )
 

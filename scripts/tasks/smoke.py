@@ -24,6 +24,7 @@ RECORDS = 300
         "bootstrap": "HOST:PORT[,…] of another cluster (its brokers are not restarted)",
         "records": f"how many to send (default {RECORDS})",
         "restart": "restart a partition leader in the middle (--no-restart: don't)",
+        "report": "also keep it below results/smoke, with a page to look at",
         "json": "print the verdict as JSON",
         "junit": "also write it as JUnit XML to this file",
     }
@@ -34,23 +35,29 @@ def smoke(
     bootstrap: str | None = None,
     records: int = RECORDS,
     restart: bool = True,
+    report: bool = False,
     json: bool = False,
     junit: str | None = None,
 ) -> ExitCode:
     """Send and read back real messages, restart a leader in between, compare every field."""
     from backbone import addresses, console, report_file
     from backbone.stack import smoke as library
+    from backbone.stack.settings import Settings
 
-    from . import targets
+    from . import results, targets
 
     if bootstrap:
+        name = "remote"
         plan = library.Plan(addresses.bootstrap(bootstrap), records, None)
     else:
         stack = targets.running(engine)
+        name = stack.engine.name
         plan = library.Plan(targets.own_brokers(stack), records, _restarter(stack) if restart else None)
     verdict = library.run(plan)
     if junit:
         report_file.write(Path(junit), verdict.junit())
+    if report:
+        console.say(f"report: {results.keep(Settings(), verdict, name, {})}")
     if json:
         console.print_json(verdict.as_dict())
     else:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from backbone.bench import machine
 from backbone.failover import report
-from backbone.failover.page import headline, latency, page
-from backbone.failover.result import combine, summarize
+from backbone.failover.page import headline, page
+from backbone.failover.picture import latency, whole_run
+from backbone.failover.result import Origin, combine, summarize
+from backbone.pages.model import Table
 from backbone.pages.render import html
 from tests.unit.failover.samples import BREAKS, FAULT, RECOVERED, SOUND
 from tests.unit.failover.test_stalls import outage
@@ -25,7 +28,8 @@ SCHEMA = Path(__file__).parents[3] / "schemas" / "failover-report.schema.json"
 
 def made(*histories: History) -> dict[str, Any]:
     runs = [summarize(f"run-{n}", history, {"seed": n}) for n, history in enumerate(histories, 1)]
-    return combine(runs, {"name": "default"}, ["isolate of leader"])
+    origin = Origin("2026-01-02T03:04:05+00:00", "embedded", "fast", {"min.insync.replicas": "2"}, machine.describe())
+    return combine(runs, origin, ["isolate of leader"])
 
 
 @pytest.mark.parametrize(
@@ -95,3 +99,38 @@ def test_the_headline_counts() -> None:
 def test_a_bound_is_told_when_it_says_something() -> None:
     assert "confidence" not in headline(made(RECOVERED, RECOVERED))
     assert "fewer than 10.0% of such faults" in headline(made(*[RECOVERED] * 30))
+
+
+def test_the_page_says_when_where_and_with_what() -> None:
+    facts = page(made(RECOVERED)).facts
+    assert facts["measured"] == "2 January 2026, 03:04 UTC"
+    assert facts["profile"].startswith("fast: ")
+    assert "kafka-python" in facts["versions"]
+
+
+def test_the_whole_run_is_one_picture() -> None:
+    run = made(outage())["runs"][0]
+    chart = whole_run(run)
+    assert [lane.name for lane in chart.lanes][:2] == ["faults", "controller"]
+    assert {"no writes", "no reads"} <= {lane.name for lane in chart.lanes}
+    assert [line.name for line in chart.lines] == ["acknowledged", "delivered"]
+    assert chart.words.startswith("1 faults in 1 s.")
+
+
+def test_the_picture_of_a_run_without_its_course_lays_its_faults_end_to_end() -> None:
+    run = {**made(outage())["runs"][0], "course": None}
+    chart = whole_run(run)
+    (faults,) = chart.lanes
+    assert [(span.begin, span.end, span.words) for span in faults.spans] == [(0.1, 0.7, "1")]
+    assert max(at for at, _ in chart.lines[0].points) == pytest.approx(0.9, abs=0.11)
+
+
+def test_the_worst_of_one_fault_is_not_told_twice() -> None:
+    def columns(*histories: History) -> list[str]:
+        (table,) = (block for block in page(made(*histories)).blocks if getattr(block, "title", "").startswith("How"))
+        assert isinstance(table, Table)
+        assert all(len(row) == len(table.columns) for row in table.rows)
+        return [name for name in table.columns if name.startswith(("no ", "worst"))]
+
+    assert columns(outage()) == ["no writes", "no reads"]
+    assert columns(outage(), outage()) == ["no writes, median", "worst", "no reads, median", "worst"]

@@ -26,6 +26,7 @@ from backbone.pages.chart import (
     log_axis,
     percentile_axis,
     placed,
+    time_axis,
 )
 from backbone.pages.model import Page, Section, Table, Words
 from backbone.pages.render import html, markdown
@@ -139,6 +140,12 @@ def test_an_axis_shows_its_ends_and_more_on_a_phone(axis: Axis) -> None:
     kept = [label for label in placed([(axis.place(value), words) for value, words in axis.ticks]) if label.narrow]
     assert len(kept) >= 3
     assert kept[0].at == 0
+
+
+def test_an_axis_of_time_ends_where_the_run_ends() -> None:
+    axis = time_axis("seconds", -2.0, 322.0)
+    assert [axis.place(at) for at in (-2.0, 322.0, 323.0)] == [0.0, 100.0, None]
+    assert [words for _, words in axis.ticks] == ["", "0", "100", "200", "300", ""]
 
 
 def colours(scheme: str) -> dict[str, str]:
