@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import defaultdict
 from dataclasses import dataclass
@@ -177,7 +178,7 @@ def _trends(kept: Sequence[Kept]) -> Iterator[Chart]:
             for name, found in named.items()
             if len(found) > 1
         ]
-        x = Axis("measured", [(places[one.folder], _day(one)) for one in runs])
+        x = Axis("measured", [(places[one.folder], f"{dt.date.fromisoformat(one.started[:10]):%d %b}") for one in runs])
         y = linear_axis(kind.figure, [height for line in lines for _, height in line.points])
         text = f"From {_day(runs[0])} to {_day(runs[-1])}, {len(runs)} runs one after another."
         yield Chart(f"Trend: {kind.figure}", text, x, y, lines)

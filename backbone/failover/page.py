@@ -126,7 +126,7 @@ def _typical(values: Sequence[float], *, several: bool) -> Iterator[float | str]
 
 def _run(run: Mapping[str, Any]) -> Iterator[Block]:
     moved = [(name.replace("_", " "), count) for name, count in run["changes"].items()]
-    yield Table("What was counted", ("", "number"), [*run["counts"].items(), *moved], terms=_RECORDS)
+    yield Table("What was counted", ("what", "number"), [*run["counts"].items(), *moved], terms=_RECORDS)
     yield from map(_fault, run["faults"])
 
 

@@ -16,7 +16,7 @@ _SHOWN_MS = 40_000
 _EVENTS = (
     ("fenced", "left out by the other brokers", "c4"),
     ("controller", "new controller", "c3"),
-    ("leader", "last new leader", "c0"),
+    ("leader", "last new leader", "c6"),
     ("first_ack", "writes acknowledged again", "c2"),
     ("healed", "fault healed", "c7"),
     ("isr_full", "all replicas in sync", "c5"),
@@ -93,7 +93,7 @@ def _from_faults(run: Mapping[str, Any]) -> Chart:
     ]
     text = f"{len(spans)} faults, from each to its heal, and the slowest acknowledgement of each 100 ms."
     x, y = time_axis(_AXIS, 0.0, points[-1][0]), log_axis("ms", [ms for _, ms in points])
-    line = Line("from due to acknowledged", points, "c1")
+    line = Line("from due to acknowledged", points, "c0")
     faults = [_lane("faults", spans, {}, named=True)]
     return Chart(f"The whole run: {run['name']}", text, x, y, [line], faults, keys=[("bad", "fault, until its heal")])
 
@@ -116,4 +116,4 @@ def latency(fault: Mapping[str, Any]) -> list[Chart]:
     worst = max(ms for _, ms in points)
     text = f"The slowest acknowledgement of each 100 ms; the worst took {worst:,.0f} ms."
     y = log_axis("ms", [ms for _, ms in points])
-    return [Chart("From due to acknowledged", text, x, y, [Line("slowest record", points, "c1")], marks=marks)]
+    return [Chart("From due to acknowledged", text, x, y, [Line("slowest record", points, "c0")], marks=marks)]
