@@ -104,6 +104,7 @@ class Lab:
         state = self.worker.state(self.name)
         assert state is not None
         assert state.running, state.first_trace
+        self.worker.stop(self.name)
 
     def letters(self) -> dict[tuple[str, int], Letter]:
         """Return (topic's part, offset) → dead letter."""

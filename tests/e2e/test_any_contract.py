@@ -9,6 +9,7 @@ import math
 import os
 import random
 import struct
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -120,7 +121,7 @@ def kinds(number: int) -> list[Kind]:
         array("string", TEXT, text_fate),
         array("long", LONG),
         array("boolean", st.booleans()),
-        array("double", st.floats(allow_nan=False)),
+        array("float", FLOAT, same=same_float),
     ]
 
 
@@ -233,7 +234,7 @@ def differences(lab: Lab, part: str, made: Made, records: Sequence[dict[str, Any
 
 
 def test_whatever_a_contract_allows_is_a_row_or_a_dead_letter(data_stack: Checkout) -> None:
-    lab = Lab(data_stack, f"any{CONTRACTS}")
+    lab = Lab(data_stack, f"any-{uuid.uuid4().hex[:6]}")
     made = made_contracts(CONTRACTS)
     assert len(made) >= CONTRACTS * 0.9
     lab.make_topics([str(number) for number in range(len(made))])
@@ -259,7 +260,7 @@ def test_whatever_a_contract_allows_is_a_row_or_a_dead_letter(data_stack: Checko
     ]
     total = sum(map(len, sent.values()))
     print(f"{len(made)} contracts, {total} records, {sum(map(len, dead.values()))} dead letters")  # noqa: T201
-    assert said == []
+    assert not said, "\n".join(said[:20])
 
 
 def test_the_moments_at_the_end_are_what_postgresql_says() -> None:

@@ -60,7 +60,6 @@ TAKEN: dict[str, tuple[Any, Any, str, Any]] = {
     "array-long": (array(["null", "long"]), [1, None], "bigint[]", [1, None]),
     "array-int": (array("int"), [], "integer[]", []),
     "array-float": (array("float"), [1.5], "real[]", [1.5]),
-    "array-double": (array("double"), [1.5], "double precision[]", [1.5]),
     "array-boolean": (["null", array("boolean")], [True], "boolean[]", [True]),
     "array-enum": (array(enum("AE")), ["A"], "text[]", ["A"]),
     "array-uuid": (array(logical("string", "uuid")), [UUID], "text[]", [UUID]),
@@ -85,6 +84,7 @@ CHANGED: dict[str, tuple[Any, Any, str, Any]] = {
     "micros": (logical("long", "timestamp-micros"), MOMENT, "bigint", int(MOMENT.timestamp() * 1000) * 1000),
     "clock-micros": (logical("long", "time-micros"), time(0, 0, 1), "bigint", 1_000_000),
     "local": (logical("long", "local-timestamp-millis"), LOCAL, "bigint", int(MOMENT.timestamp() * 1000)),
+    "array-double": (array("double"), [0.1], "double precision[]", [0.10000000149011612]),
     "array-bytes": (array("bytes"), [b"a"], "bytea[]", [b"java.nio.HeapByteBuffer[pos=0 lim=1 cap=1]"]),
 }
 

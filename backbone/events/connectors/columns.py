@@ -55,8 +55,9 @@ _LOSSY = MappingProxyType(
 )
 """Logical types that the converter drops, so that the column would be a bare bigint, and what to take instead."""
 
-# Of bytes the sink stores Java's name of the buffer, in silence; for the others the driver knows no array.
-_NO_ITEMS = frozenset({"bytes", "fixed", "decimal", "time-millis", "timestamp-millis"})
+# Of bytes the sink stores Java's name of the buffer and of double half the digits, in silence; for the others the
+# driver knows no array.
+_NO_ITEMS = frozenset({"bytes", "fixed", "double", "decimal", "time-millis", "timestamp-millis"})
 _MOST_DIGITS = 38  # of a numeric column that Hibernate makes
 _LONGEST_NAME = 63  # bytes; PostgreSQL cuts what is longer (NAMEDATALEN)
 _SYSTEM = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})

@@ -76,6 +76,7 @@ def test_what_a_column_takes(kind: Any) -> None:
         (array(NESTED), "an array of a record"),
         (array(array("int")), "an array of array"),
         (array("bytes"), "an array of bytes"),
+        (array(["null", "double"]), "an array of double"),
         (array(FIXED), "an array of fixed"),
         (array(["null", "bytes"]), "an array of bytes"),
         (array(logical("bytes", "decimal", precision=4, scale=2)), "an array of decimal"),

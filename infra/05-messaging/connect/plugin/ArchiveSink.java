@@ -51,6 +51,7 @@ public class ArchiveSink extends JdbcSinkConnector {
         private static final long PAUSE_MS = 1_000;
         // A record that breaks a working connection as often as this, alone, is at fault itself.
         private static final int BROKEN_CONNECTIONS = 20;
+        private static final int OPENINGS = 5;
         // The pool's own words, without a SQLSTATE.
         private static final String NO_CONNECTION = "acquisition timeout";
         private static final int SHOWN = 1_000;
@@ -59,6 +60,7 @@ public class ArchiveSink extends JdbcSinkConnector {
         private JdbcSinkConnectorTask session;
         private JdbcChangeEventSink table;
         private int broken;
+        private int unopened;
 
         @Override
         public String version() {
@@ -162,6 +164,7 @@ public class ArchiveSink extends JdbcSinkConnector {
             }
             table = writer(opened);
             session = opened;
+            unopened = 0;
         }
 
         /** Debezium's task remembers a failure for good; what writes for it does not, but is not handed out in 3.6. */
@@ -187,7 +190,8 @@ public class ArchiveSink extends JdbcSinkConnector {
                         ? later(new ConnectException(words(reason), reason))
                         : new ConnectException("the database does not let the sink in: " + words(reason), reason);
             }
-            return failure;
+            // The database is there, perhaps since a moment ago; if not that, the settings are at fault.
+            return ++unopened <= OPENINGS ? later(failure) : failure;
         }
 
         /** Tell whether the same records may be taken later: the fault is the database's, and it passes. */
