@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backbone.errors import ExitCode, StackError
+from backbone.errors import PROGRAM, ExitCode, StackError, as_typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,3 +54,21 @@ def test_exit_codes_are_those_the_documentation_lists() -> None:
         "TIMEOUT": 5,
         "INTERRUPTED": 130,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("./invoke up", "../invoke up"),
+        ("invoke up --profile data\ninvoke status", "../invoke up --profile data\n../invoke status"),
+        ("rm -r .venv && ./invoke --list", "rm -r .venv && ../invoke --list"),
+        ("see /opt/invoke up", "see /opt/invoke up"),
+        ("to invoke Kafka", "to invoke Kafka"),
+    ],
+)
+def test_a_hint_names_the_program_as_the_user_typed_it(text: str, typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PROGRAM, "../invoke")
+    assert as_typed(text) == typed
+    assert StackError("a", "b", hint=text).as_dict()["hint"] == typed
+    monkeypatch.delenv(PROGRAM)
+    assert as_typed(text) == text
