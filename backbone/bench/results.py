@@ -38,7 +38,7 @@ def raw_name(cell: int, repeat: int) -> str:
 def save(folder: Path, report: Mapping[str, Any], measurements: Sequence[Sequence[Measurement]], schema: Path) -> None:
     """Write everything of a session into its folder, and point `latest` beside it there.
 
-    measurements: the repeats of each cell, in the order of the report. Raises jsonschema.ValidationError if
+    measurements: the repeats of each cell, in the order of the report. Raises ValueError if
     the report is not what its schema promises: that is our mistake, not the user's.
     """
     write(folder, report, page.page(report), schema)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def write(report: Mapping[str, Any], into: Path, schema: Path) -> Path:
     """Write report.json, index.html and junit.xml to a folder; return the page.
 
-    Raises jsonschema.ValidationError if the report is not what the schema promises: a mistake of ours.
+    Raises ValueError if the report is not what the schema promises: a mistake of ours.
     """
     path = folder.write(into, report, page(report), schema)
     (into / "junit.xml").write_text(document("failover", list(cases(report))), encoding="utf-8")

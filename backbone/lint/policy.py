@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from backbone import resources
+from backbone import json_schema, resources
 from backbone.errors import ExitCode, StackError
 from backbone.lint.engine import Ignore, Selection
 from backbone.lint.model import Severity
@@ -121,14 +120,8 @@ def _ignores(file: ComposeFile, given: Sequence[Mapping[str, str]], rules: Mappi
 
 def _validate(path: Path, body: Mapping[str, Any]) -> None:
     """Raise with every departure from the schema at once."""
-    from jsonschema_rs import Draft7Validator  # noqa: PLC0415 - a policy is rarer than a lint without one
-
-    validator = Draft7Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-    if departures := [
-        f"{'.'.join(str(step) for step in error.instance_path) or 'top level'}: {error.message}"
-        for error in validator.iter_errors(dict(body))
-    ]:
-        raise _refused("policy-schema", f"{path.name} departs from {SCHEMA.name}", "\n".join(departures))
+    if found := json_schema.departures(SCHEMA, dict(body)):
+        raise _refused("policy-schema", f"{path.name} departs from {SCHEMA.name}", "\n".join(map(str, found)))
 
 
 def _refused(reference: str, message: str, context: str) -> StackError:

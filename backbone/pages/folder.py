@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
-
+from backbone import json_schema
 from backbone.pages.render import html, markdown
 
 if TYPE_CHECKING:
@@ -21,9 +20,9 @@ REPORT, PAGE = "report.json", "index.html"
 def write(folder: Path, report: Mapping[str, Any], page: Page, schema: Path) -> Path:
     """Write a report and its pages into a folder; return the HTML page's path.
 
-    Raises jsonschema.ValidationError if the report is not what its schema promises: that is our mistake.
+    Raises ValueError if the report is not what its schema promises: that is our mistake.
     """
-    jsonschema.validate(report, json.loads(schema.read_text(encoding="utf-8")))
+    json_schema.require(schema, report)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / REPORT).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return write_page(folder, page)

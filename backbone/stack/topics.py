@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from backbone import clients, resources
+from backbone import clients, json_schema, resources
 from backbone.errors import ExitCode, StackError
 from backbone.source import reading
 
@@ -51,26 +50,23 @@ def read(path: Path) -> tuple[Topic, ...]:
 
     Raises StackError("topics-file") with position and reason for one that is not valid or cannot be read.
     """
-    import jsonschema  # noqa: PLC0415 - 0.1 s that `up` on a running stack need not pay twice
-
     try:
         text = reading.read_text(path)
     except StackError as error:
         raise StackError("topics-file", error.message, error.context, exit_code=ExitCode.USAGE) from error
     try:
         body = yaml.safe_load(text)
-        schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
-        jsonschema.Draft7Validator(schema).validate(body)
-    except (OSError, RecursionError, yaml.YAMLError, jsonschema.ValidationError) as error:
-        where = f" at {error.json_path}" if isinstance(error, jsonschema.ValidationError) else ""
-        reason = error.message if isinstance(error, jsonschema.ValidationError) else str(error)
+        faults = list(map(str, json_schema.departures(_SCHEMA, body)))
+    except (RecursionError, yaml.YAMLError) as error:
+        faults = [str(error)]
+    if faults:
         raise StackError(
             "topics-file",
-            f"{path.name} is not valid{where}",
-            context=reason,
+            f"{path.name} is not valid",
+            context="\n".join(faults),
             hint=f"see {_SCHEMA}",
             exit_code=ExitCode.USAGE,
-        ) from error
+        )
     topics = tuple(Topic(**item) for item in body["topics"])
     names = [topic.name for topic in topics]
     if twice := sorted({name for name in names if names.count(name) > 1}):

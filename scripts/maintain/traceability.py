@@ -6,12 +6,12 @@ A proof counts while the thing it names exists; whether that thing passes is the
 from __future__ import annotations
 
 import ast
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from backbone import json_schema
 from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
@@ -78,17 +78,14 @@ def trace(root: Path, rules: Mapping[str, Rule]) -> Trace:
 
 def _read(root: Path) -> dict[str, Any]:
     """Return the data file's content, valid by its schema."""
-    import jsonschema  # noqa: PLC0415 - takes longer to import than the rest of a trace
-
     path = root / DATA_FILE
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        schema = json.loads((root / SCHEMA_FILE).read_text(encoding="utf-8"))
+        faults = json_schema.departures(root / SCHEMA_FILE, data)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise _unusable(str(error)) from error
-    errors = sorted(jsonschema.Draft7Validator(schema).iter_errors(data), key=lambda error: list(error.path))
-    if errors:
-        raise _unusable("\n".join(f"{'/'.join(map(str, error.path)) or 'top'}: {error.message}" for error in errors))
+    if faults:
+        raise _unusable("\n".join(map(str, faults)))
     content: dict[str, Any] = data
     return content
 

@@ -115,7 +115,7 @@ def test_the_policy_sets_severities_and_the_command_line_replaces_its_selection(
         ('[rules]\nselct = ["KC0"]\n', "policy-schema", "selct"),
         ('[rules]\nselect = ["KC999"]\n', "policy-rule", ""),
         ('[[ignore]]\nrule = "KC002"\n', "policy-schema", "reason"),
-        ('[[ignore]]\nrule = "KC002"\nreason = "x"\n', "policy-schema", "ignore.0.reason"),
+        ('[[ignore]]\nrule = "KC002"\nreason = "x"\n', "policy-schema", "ignore[0].reason"),
         ('[severity]\nKC002 = "fatal"\n', "policy-schema", "severity.KC002"),
         ("[require]\nbrokers = 0\n", "policy-schema", "require.brokers"),
     ],

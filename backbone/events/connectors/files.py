@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
-from jsonschema import Draft202012Validator
 
-from backbone import resources
+from backbone import json_schema, resources
 from backbone.errors import ExitCode, StackError
 from backbone.events.contracts.positions import line_of
 from backbone.source import reading
@@ -54,10 +52,9 @@ def load(folder: Path, schema_file: Path) -> tuple[Connector, ...]:
 
     Raises StackError("connectors-invalid") with file, line and reason for each fault, "no-connectors".
     """
-    validator = Draft202012Validator(json.loads(schema_file.read_text(encoding="utf-8")))
     connectors, faults = [], []
     for file in sorted(folder.glob("*.yml")):
-        connector, found = _read(file, validator)
+        connector, found = _read(file, schema_file)
         faults += found
         if connector is not None:
             connectors.append(connector)
@@ -89,7 +86,7 @@ def select(connectors: Iterable[Connector], names: Sequence[str]) -> tuple[Conne
     return tuple(connector for connector in known.values() if not connector.optional)
 
 
-def _read(file: Path, validator: Draft202012Validator) -> tuple[Connector | None, list[str]]:
+def _read(file: Path, schema: Path) -> tuple[Connector | None, list[str]]:
     try:
         text = reading.read_text(file)
         body = yaml.safe_load(text)
@@ -99,17 +96,16 @@ def _read(file: Path, validator: Draft202012Validator) -> tuple[Connector | None
         mark = getattr(error, "problem_mark", None)
         return None, [f"{file}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', error)}"]
     faults = [
-        f"{file}:{line_of(text, list(error.absolute_path))}: {_words(error.absolute_path, error.message)}"
-        for error in sorted(validator.iter_errors(body), key=lambda error: list(map(str, error.absolute_path)))
+        f"{file}:{line_of(text, list(each.path))}: {_words(each)}" for each in json_schema.departures(schema, body)
     ]
     if faults:
         return None, faults
     return Connector(file.stem, body["doc"], body.get("optional", False), body["config"]), []
 
 
-def _words(path: Iterable[str | int], message: str) -> str:
-    """Put the setting before jsonschema's words, and keep the value of a password out of them."""
-    name = str(list(path)[-1]) if path else ""
+def _words(departure: json_schema.Departure) -> str:
+    """Put the setting before the validator's words, and keep the value of a password out of them."""
+    name = str(departure.path[-1]) if departure.path else ""
     if name.endswith(("password", "secret")):
         return f"{name} is a reference such as ${{secrets:secrets:postgres_password}}, never the value itself"
-    return f"{name}: {message}" if name else message
+    return f"{name}: {departure.message}" if name else departure.message

@@ -12,9 +12,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from jsonschema import Draft7Validator
-from jsonschema.exceptions import SchemaError, ValidationError
-
+from backbone import json_schema
 from backbone.events.contracts.jsontext import Violation, cut, join
 from backbone.events.contracts.positions import line_of
 
@@ -49,38 +47,30 @@ class JsonConverter(NamedTuple):
 
     def convert(self, value: object) -> tuple[Any, list[Violation]]:
         """Return the value and everything that the contract does not allow."""
-        try:
-            errors = sorted(Draft7Validator(self.schema).iter_errors(value), key=lambda each: str(each.absolute_path))
-            return value, [violation for error in errors for violation in _violations(error)]
-        except (ArithmeticError, RecursionError) as error:  # a limit such as multipleOf meets a number of 300 digits
-            return value, [Violation("", f"cannot be judged: {error}")]
+        found = json_schema.departures(self.schema, value)
+        return value, [violation for departure in found for violation in self._violations(departure)]
 
-
-def _violations(error: ValidationError) -> Iterator[Violation]:
-    """Yield what an error says, each with the field that it is about."""
-    path = ""
-    for step in error.absolute_path:
-        path = f"{path}[{step}]" if isinstance(step, int) else join(path, step)
-    if error.validator == "required":
-        yield Violation(join(path, error.message.split("'")[1]), "is missing")
-    elif error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        names = list(error.schema.get("properties", ())) if isinstance(error.schema, dict) else []
-        unknown = [name for name in error.instance if name not in names]
-        yield from (
-            Violation(join(path, name), f"is not in the contract; it has {', '.join(names)}") for name in unknown
-        )
-    else:
-        yield Violation(path, cut(error.message, 200))
+    def _violations(self, departure: json_schema.Departure) -> Iterator[Violation]:
+        """Yield what a departure says, each with the field that it is about."""
+        path, node = "", self.schema
+        for step in departure.path:
+            path = f"{path}[{step}]" if isinstance(step, int) else join(path, step)
+            node = node["items"] if isinstance(step, int) else node["properties"][step]
+        if departure.keyword == "required":
+            yield from (Violation(join(path, name), "is missing") for name in departure.names)
+        elif departure.keyword == "additionalProperties":
+            words = f"is not in the contract; it has {', '.join(node.get('properties', ()))}"
+            yield from (Violation(join(path, name), words) for name in departure.names)
+        else:
+            yield Violation(path, cut(departure.message, 200))
 
 
 def schema_error(schema: object, text: str) -> tuple[str, int] | None:
     """Return why this is no schema that can be judged and the line, None if it is one."""
-    try:
-        Draft7Validator.check_schema(schema)  # type: ignore[arg-type]  # any JSON: what it makes of it is the question
-    except SchemaError as error:
-        return error.message, line_of(text, list(error.absolute_path))
     if not isinstance(schema, dict) or schema.get("$schema") != DIALECT:
         return f'"$schema" is {DIALECT}', 1
+    if found := json_schema.fault(schema):
+        return found.message, line_of(text, list(found.path))
     if schema.get("type") != "object":
         return "the schema of a topic's values is an object", 1
     for place, node in nodes(schema):

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from jsonschema import Draft202012Validator
 
-from backbone import resources
+from backbone import json_schema, resources
 from backbone.errors import ExitCode, StackError
 from backbone.events.contracts import compatibility, jsonschemas, rules
 from backbone.events.contracts.jsontext import shown
@@ -21,7 +20,6 @@ from backbone.source import reading
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jsonschema.exceptions import ValidationError
 
 _VERSION = re.compile(r"v([1-9][0-9]*)\.(avsc|json)")
 _LANGUAGES = {".avsc": ("avro-schema", rules.schema_error), ".json": ("json-schema", jsonschemas.schema_error)}
@@ -106,28 +104,25 @@ def _yaml(file: Path, schema: dict[str, Any]) -> tuple[dict[str, Any] | None, li
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         return None, [Finding(file, line, "yaml-syntax", str(getattr(error, "problem", error)))]
-    errors = sorted(Draft202012Validator(schema).iter_errors(body), key=lambda error: str(error.path))
+    errors = json_schema.departures(schema, body)
     findings = [
-        Finding(file, line_of(text, list(error.absolute_path)), "contract-schema", _words(error)) for error in errors
+        Finding(file, line_of(text, list(each.path)), "contract-schema", _words(each, schema)) for each in errors
     ]
     return (None if errors else body), findings
 
 
-def _words(error: ValidationError) -> str:
+def _words(departure: json_schema.Departure, schema: dict[str, Any]) -> str:
     """Say what is wrong with a value: its key, the value and what is allowed."""
-    key = ".".join(map(str, error.absolute_path)) or "the file"
-    found: Any = error.instance
-    value: str = shown(found)
-    limit: Any = error.validator_value
-    match error.validator:
+    key = ".".join(map(str, departure.path)) or "the file"
+    value, limit = shown(departure.value), departure.limit
+    match departure.keyword:
         case "required":
-            key, words = ", ".join(name for name in limit if name not in found), "missing"
-        case "additionalProperties" if isinstance(error.schema, dict):
-            known = error.schema["properties"]
-            key = ", ".join(name for name in found if name not in known)
-            words = f"there is no such key; the keys are {', '.join(known)}"
+            key, words = ", ".join(departure.names), "missing"
+        case "additionalProperties":
+            key = ", ".join(departure.names)
+            words = f"there is no such key; the keys are {', '.join(schema['properties'])}"
         case "type":
-            words = f"{value} is no {limit}"
+            words = f"{value} is no {' or '.join(limit)}"
         case "minLength":
             words = f"{value} is too short, at least {limit} characters"
         case "enum":
@@ -135,7 +130,7 @@ def _words(error: ValidationError) -> str:
         case "pattern":
             words = f"{value} does not match {limit}"
         case _:
-            words = error.message
+            words = departure.message
     return f"{key}: {words}"
 
 

@@ -49,9 +49,9 @@ def test_a_sinks_topics_are_a_list(tmp_path: Path) -> None:
     ("text", "line", "words"),
     [
         ("doc: [", 1, "expected the node content"),
-        (SINK.replace('"1"', "1"), 4, "tasks.max: 1 is not of type 'string'"),
-        (SINK.replace("doc: Moves orders into a table.\n", ""), 1, "'doc' is a required property"),
-        (SINK + "  errors.tolerance: all\n", 2, "'errors.deadletterqueue.topic.name' is a required property"),
+        (SINK.replace('"1"', "1"), 4, 'tasks.max: 1 is not of type "string"'),
+        (SINK.replace("doc: Moves orders into a table.\n", ""), 1, '"doc" is a required property'),
+        (SINK + "  errors.tolerance: all\n", 2, '"errors.deadletterqueue.topic.name" is a required property'),
         (SINK + "owner: me\n", 1, "'owner' was unexpected"),
     ],
 )

