@@ -27,8 +27,11 @@ _FORMATS = ("auto", "text", "json", "sarif", "github", "junit")
 
 HELP: Mapping[str, str] = MappingProxyType(
     {
-        "project": "a folder or a Compose file; when not given, the nearest project from here upwards",
-        "env_file": "variables to interpolate with, instead of the project's .env",
+        "project": "a folder or a Compose file (repeatable); when not given, the nearest project from here upwards",
+        "file": "the files of one project in their order, as of docker compose; - is standard input (repeatable)",
+        "recursive": "every project below the folders",
+        "env_file": "variables to interpolate with, instead of the project's .env (repeatable, the last one counts)",
+        "compose_timeout": "seconds that docker-compose may take to resolve a project",
         "profile": "judge these profiles together; all of them when not given (repeatable)",
         "format": "|".join(_FORMATS),
         "select": "only these rules: code, beginning of a code, or name (repeatable)",
@@ -48,8 +51,10 @@ HELP: Mapping[str, str] = MappingProxyType(
 
 def lint(
     *,
-    project: str = "",
-    env_file: str = "",
+    project: list[str] | None = None,
+    file: list[str] | None = None,
+    recursive: bool = False,
+    env_file: list[str] | None = None,
     profile: list[str] | None = None,
     format: str = "auto",
     select: list[str] | None = None,
@@ -60,6 +65,7 @@ def lint(
     no_ignores: bool = False,
     fail_on: str = "warning",
     output: str = "",
+    compose_timeout: str = "8",
     json: bool = False,
 ) -> ExitCode:
     """Judge a Compose project: can it be read, does it keep the schema, will Kafka work."""
@@ -68,19 +74,22 @@ def lint(
 
     kind = _choice("format", "json" if json else format, _FORMATS)
     threshold = Severity[_choice("fail-on", fail_on, [each.word for each in Severity]).upper()]
-    outcome = lint_run.run(
-        lint_run.Request(
-            project=Path(project) if project else None,
-            env_file=Path(env_file) if env_file else None,
-            profiles=tuple(profile or ()),
-            policy=Path(policy) if policy else None,
-            select=tuple(select or ()),
-            skip=tuple(skip or ()),
-            ignores=not no_ignores,
-        )
+    if project and file:
+        raise StackError("two-projects", "a project is given either as a place or by --file", exit_code=ExitCode.USAGE)
+    request = lint_run.Request(
+        files=tuple(file or ()),
+        env_files=tuple(Path(name) for name in env_file or ()),
+        profiles=tuple(profile or ()),
+        policy=Path(policy) if policy else None,
+        select=tuple(select or ()),
+        skip=tuple(skip or ()),
+        ignores=not no_ignores,
+        compose_timeout=_seconds(compose_timeout),
     )
+    outcomes = lint_run.run_all(request, [Path(name) for name in project or ()], recursive=recursive)
+    outcome = lint_run.joined(outcomes)
     if fix:
-        _fix(outcome, write=write)
+        _fix(outcomes, write=write and "-" not in request.files)
     else:
         _report(outcome, kind, Path(output) if output else None)
     return _exit_code(outcome, threshold)
@@ -114,6 +123,17 @@ def rules(*, json: bool = False) -> None:
             ["code", "name", "severity", "what"],
             [(each.code, each.name, each.severity.word, each.doc.summary) for each in known],
         )
+
+
+def _seconds(given: str) -> float:
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        message = f"--compose-timeout is a number of seconds, not {given!r}"
+        raise StackError("bad-number", message, exit_code=ExitCode.USAGE)
+    return seconds
 
 
 def _choice(flag: str, given: str, known: Iterable[str]) -> str:
@@ -166,15 +186,18 @@ def _print_styled(lines: Iterable[Line]) -> None:
         data.print(Text.assemble(*line))
 
 
-def _fix(outcome: Outcome, *, write: bool) -> None:
+def _fix(outcomes: Sequence[Outcome], *, write: bool) -> None:
     """Print the certain fixes as a diff, or write them."""
     from backbone.lint.output import fix
 
-    changes = fix.plan(outcome.result, outcome.project)
-    for change in changes:
-        sys.stdout.write(fix.diff(change, _shown(change.path), outcome.mask.quote))
-        if write:
-            change.path.write_bytes(change.after.encode())
+    changes: list[fix.Change] = []
+    for outcome in outcomes:
+        for change in fix.plan(outcome.result, outcome.project):
+            if change.path not in {other.path for other in changes}:
+                changes.append(change)
+                sys.stdout.write(fix.diff(change, _shown(change.path), outcome.mask.quote))
+    for change in changes if write else ():
+        change.path.write_bytes(change.after.encode())
     sys.stdout.flush()
     done = "written" if write else "to write (--write)"
     sys.stderr.write(f"{sum(change.fixes for change in changes)} fixes in {len(changes)} files {done}\n")
@@ -221,10 +244,8 @@ def _flags(function: Callable[..., object], words: Sequence[str]) -> dict[str, A
         from importlib.metadata import version
 
         parser.exit(message=version("messaging-backbone") + "\n")
-    if path := flags.pop("path", ""):
-        if flags["project"]:
-            parser.error("a project was given twice: by --project and without")
-        flags["project"] = path
+    if paths := flags.pop("path", ()):
+        flags["project"] = [*(flags["project"] or ()), *paths]
     return flags
 
 
@@ -237,7 +258,7 @@ def _parser(function: Callable[..., object]) -> argparse.ArgumentParser:
     if function is lint:
         parser.epilog = f"also: {prog} explain RULE, {prog} rules"
         parser.add_argument("-V", "--version", action="store_true", help="print the version")
-        parser.add_argument("path", nargs="?", default="", help="the same as --project PATH")
+        parser.add_argument("path", nargs="*", default=(), help="the same as --project PATH")
     for name, parameter in inspect.signature(function).parameters.items():
         flag = "--" + name.replace("_", "-")
         if parameter.default is parameter.empty:
@@ -245,7 +266,8 @@ def _parser(function: Callable[..., object]) -> argparse.ArgumentParser:
         elif parameter.default is False:
             parser.add_argument(flag, action="store_true", help=HELP[name])
         elif parameter.default is None:
-            parser.add_argument(flag, action="append", metavar="WORD", help=HELP[name])
+            short = ["-f"] if name == "file" else []
+            parser.add_argument(*short, flag, action="append", metavar="WORD", help=HELP[name])
         else:
             parser.add_argument(flag, default=parameter.default, metavar="WORD", help=HELP[name])
     return parser

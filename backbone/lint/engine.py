@@ -7,7 +7,7 @@ import math
 import time
 import traceback
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from backbone.lint.model import RULES, Finding, Rule, Severity, rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from backbone.lint.project import Project
     from backbone.source.span import Span
@@ -125,6 +126,30 @@ class Result:
     def count(self, severity: Severity) -> int:
         """Return how many findings have exactly this severity."""
         return sum(1 for judged in self.findings if judged.severity == severity)
+
+
+def joined(results: Sequence[Result], folders: Sequence[Path], top: Path) -> Result:
+    """Return the results of several projects as one, paths relative to `top`; what two of them share is told once."""
+    kept: dict[str, Judged] = {}
+    ignored: dict[str, Judged] = {}
+    for folder, result in zip(folders, results, strict=True):
+        for judged in (_from(top, folder, each) for each in result.findings):
+            kept.setdefault(_key(judged), judged)
+        for judged in (_from(top, folder, each) for each in result.ignored):
+            ignored.setdefault(_key(judged), judged)
+    return Result(
+        findings=tuple(sorted(kept.values(), key=lambda judged: judged.order)),
+        ignored=tuple(sorted(ignored.values(), key=lambda judged: judged.order)),
+        skipped=tuple(dict.fromkeys(rule for result in results for rule in result.skipped)),
+        crashes=tuple(crash for result in results for crash in result.crashes),
+        late=tuple(dict.fromkeys(rule for result in results for rule in result.late)),
+        ran=max(result.ran for result in results),
+    )
+
+
+def _from(top: Path, folder: Path, judged: Judged) -> Judged:
+    path = folder / judged.path
+    return replace(judged, path=(path.relative_to(top) if path.is_relative_to(top) else path).as_posix())
 
 
 def load_rules() -> Mapping[str, Rule]:

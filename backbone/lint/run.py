@@ -8,35 +8,37 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from backbone.errors import ExitCode, StackError
+from backbone.lint import discovery
 from backbone.source import env_file, reading
 from backbone.source.env_file import EnvFile, Scope
 from backbone.source.source_map import SourceMap
 from backbone.stack import compose
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import subprocess
+    from collections.abc import Mapping, Sequence
 
     from backbone.lint.engine import Result
     from backbone.lint.masking import Mask
     from backbone.lint.model import Rule
     from backbone.lint.project import Project
 
-NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-"""What Compose looks for in a folder, in its order."""
+CONFIG_TIMEOUT_S = 8.0
+"""How long Compose may take, unless --compose-timeout says otherwise."""
 
-CONFIG_TIMEOUT_S = 6.0
-BUDGET_S = 8.0
-"""How long a lint may take: past it the rules not yet done are left out, and the report says which."""
+RULES_S = 2.0
+"""What reading and the rules get besides: rules not yet done are left out then, and the report says which."""
 
-RULES_S = 1.0
-"""What the rules get even when reading and Compose took all of it, so that what cannot be read is still said."""
+_UNSET = "unset-placeholder"
+"""Stands for a variable that is not set, when Compose is asked again because it refused the blank string."""
 
 NO_FILE = Path(os.devnull)
 """Keeps Compose from opening a .env that is none."""
@@ -51,18 +53,22 @@ _DECIDED_HERE = frozenset({"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_ENV_FILE
 class Request:
     """What to lint and how.
 
-    project: a folder or a file, None for the project of the folder where the user stands. policy: None for the
-    project's own policy.toml, if any.
+    project: a folder or a file, None for the project of the folder where the user stands. files: instead of it, in
+    order as `docker compose --file`; "-" is `stdin`. env_files: the last one that sets a variable counts. policy: None
+    for the project's own policy.toml, if any. compose_timeout: in seconds.
     """
 
-    project: Path | None
-    env_file: Path | None = None
+    project: Path | None = None
+    files: tuple[str, ...] = ()
+    env_files: tuple[Path, ...] = ()
     profiles: tuple[str, ...] = ()
     policy: Path | None = None
     select: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     ignores: bool = True
+    compose_timeout: float = CONFIG_TIMEOUT_S
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    stdin: BinaryIO | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +93,9 @@ class _Inputs:
 
     files: list[Path]
     environ: Mapping[str, str]
-    env: EnvFile
+    env_files: tuple[EnvFile, ...]
     sources: SourceMap
+    stdin: str | None
 
     @property
     def directory(self) -> Path:
@@ -110,7 +117,7 @@ def run(request: Request) -> Outcome:
     began = time.monotonic()
     inputs = _read(request)
     resolution = _Resolution()
-    asking = threading.Thread(target=_resolve, args=(resolution, inputs, request.profiles), daemon=True)
+    asking = threading.Thread(target=_resolve, args=(resolution, inputs, request), daemon=True)
     if _may_be_asked(inputs.sources):
         asking.start()
     from backbone.lint import engine, masking, policy  # noqa: PLC0415 - imported while Compose works
@@ -130,13 +137,13 @@ def run(request: Request) -> Outcome:
         resolved=resolution.model,
         refusal=resolution.refusal,
         warnings=resolution.warnings,
-        env=inputs.env if inputs.env.path.exists() else None,
+        env=_joined(inputs.env_files),
         example=env_file.load(example, {}) if example.exists() else None,
         require=held.require,
         profiles=request.profiles,
         foreign=not governed,
     )
-    deadline = max(began + BUDGET_S, time.monotonic() + RULES_S)
+    deadline = max(began + request.compose_timeout, time.monotonic()) + RULES_S
     result = engine.run(project, selection, rules, deadline=deadline)
     stopped = resolution.stopped
     if project.resolved is None and not any(judged.rule.code in _WHY_NO_MODEL for judged in result.findings):
@@ -145,37 +152,103 @@ def run(request: Request) -> Outcome:
     return Outcome(replace(project, quoted=mask.text), mask.result(result), rules, mask, stopped)
 
 
+def run_all(request: Request, places: Sequence[Path], *, recursive: bool = False) -> list[Outcome]:
+    """Lint the projects at some places, each once; without a place, the request's own files or the nearest project.
+
+    A folder without a Compose file of its own stands for every project below it, with `recursive` any folder does.
+    A project below a folder that cannot be linted does not keep the others from it. Raises StackError as `run` does.
+    """
+    if not places:
+        return [run(request)]
+    outcomes = []
+    for place in dict.fromkeys(place.resolve() for place in places):
+        if place.is_dir() and (recursive or not discovery.has_project(place, request.environ)):
+            projects = discovery.below(place)
+            if not projects:
+                discovery.locate(place, request.environ)  # says where it looked
+            outcomes += [_run_one_of_many(replace(request, project=project)) for project in projects]
+        else:
+            outcomes.append(run(replace(request, project=place)))
+    return outcomes
+
+
+def _run_one_of_many(request: Request) -> Outcome:
+    try:
+        return run(request)
+    except StackError as error:
+        from backbone.lint import engine, masking  # noqa: PLC0415 - as in run
+        from backbone.lint.project import Project  # noqa: PLC0415
+
+        place = request.project or Path.cwd()
+        project = Project(place if place.is_dir() else place.parent, SourceMap([], {}), None)
+        rules, why = engine.load_rules(), f"{error.message} {error.context or ''}".strip()
+        return Outcome(project, engine.Result(()), rules, masking.Mask(project, rules, ()), why)
+
+
+def joined(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return several outcomes as one; what two projects share is told once."""
+    if len(outcomes) == 1:
+        return outcomes[0]
+    from backbone.lint import engine  # noqa: PLC0415 - as in run
+
+    first, folders = outcomes[0], [outcome.project.directory for outcome in outcomes]
+    top = Path(os.path.commonpath(folders))
+    projects = [outcome.project for outcome in outcomes]
+    services = {f"{each.directory}/{name}": one.body for each in projects for name, one in each.services.items()}
+    project = replace(
+        first.project,
+        directory=top,
+        sources=SourceMap.joined([project.sources for project in projects]),
+        resolved=None if any(project.resolved is None for project in projects) else {"services": services},
+        quoted=lambda path: next((text for each in projects if (text := each.quoted(path))), ""),
+    )
+    result = engine.joined([outcome.result for outcome in outcomes], folders, top)
+    stopped = [f"{outcome.project.directory}: {outcome.stopped}" for outcome in outcomes if outcome.stopped]
+    return Outcome(project, result, first.rules, first.mask, "; ".join(stopped))
+
+
 def _read(request: Request) -> _Inputs:
     """Find and read the project's files."""
-    files = locate(request.project or nearest(Path.cwd(), request.environ), request.environ)
-    directory = files[0].parent
-    env_path = request.env_file.resolve() if request.env_file else directory / ".env"
-    if request.env_file and (reason := reading.why_unreadable(env_path)):
-        raise StackError("no-env-file", f"cannot read {request.env_file}", reason, exit_code=ExitCode.USAGE)
     environ = {name: value for name, value in request.environ.items() if name not in _DECIDED_HERE}
-    env = env_file.load(env_path, environ)
-    sources = SourceMap.read(files, Scope(directory, environ, (env,)))
+    place = request.project or (None if request.files else discovery.nearest(Path.cwd(), request.environ))
+    files = discovery.locate(place, request.environ) if place else discovery.given(request.files)
+    directory = files[0].parent
+    stdin = _standard_input(request) if discovery.STDIN in request.files else None
+    env_files = tuple(_given_env_file(path, environ) for path in reversed(request.env_files)) or (
+        env_file.load(directory / ".env", environ),
+    )
+    texts = {} if stdin is None else {Path.cwd() / discovery.STDIN: stdin}
+    sources = SourceMap.read(files, Scope(directory, environ, env_files), texts)
     if not any(file.root or file.problem for file in sources.files):
         raise StackError("nothing-to-lint", f"{files[0]} is empty", exit_code=ExitCode.NOTHING)
-    return _Inputs(files, environ, env, sources)
+    return _Inputs(files, environ, env_files, sources, stdin)
 
 
-def nearest(start: Path, environ: Mapping[str, str]) -> Path:
-    """Return the folder whose project Compose would take when called in `start`: this one, else the next above.
+def _given_env_file(path: Path, environ: Mapping[str, str]) -> EnvFile:
+    if reason := reading.why_unreadable(path):
+        raise StackError("no-env-file", f"cannot read {path}", reason, exit_code=ExitCode.USAGE)
+    return env_file.load(path.resolve(), environ)
 
-    Raises StackError("nothing-to-lint") if no folder up to the root has a Compose file.
-    """
-    for folder in (start, *start.parents):
-        env = env_file.load(folder / ".env", environ)
-        if Scope(folder, environ, (env,)).lookup("COMPOSE_FILE") or any((folder / name).is_file() for name in NAMES):
-            return folder
-    raise StackError(
-        "nothing-to-lint",
-        f"neither {start} nor a folder above it has a Compose file",
-        context="looked for " + ", ".join(NAMES),
-        hint="./invoke lint --project FOLDER",
-        exit_code=ExitCode.NOTHING,
-    )
+
+def _standard_input(request: Request) -> str:
+    """Return the text on standard input; only so much is read as a file may hold."""
+    raw = (request.stdin or sys.stdin.buffer).read(reading.MAX_BYTES + 1)
+    try:
+        if len(raw) <= reading.MAX_BYTES:
+            return raw.decode("utf-8")
+        reason = f"larger than {reading.MAX_BYTES // 1024**2} MiB"
+    except UnicodeDecodeError:
+        reason = "no UTF-8"
+    raise StackError("unreadable-file", f"standard input is {reason}", exit_code=ExitCode.USAGE)
+
+
+def _joined(files: Sequence[EnvFile]) -> EnvFile | None:
+    """Return env files, the strongest first, as the one that they come to, None if there is none."""
+    strongest = files[0]
+    if len(files) == 1:
+        return strongest if strongest.path.exists() else None
+    assignments = {name: each for file in reversed(files) for name, each in file.assignments.items()}
+    return replace(strongest, assignments=assignments)
 
 
 def _may_be_asked(sources: SourceMap) -> bool:
@@ -185,59 +258,48 @@ def _may_be_asked(sources: SourceMap) -> bool:
     )
 
 
-def locate(given: Path, environ: Mapping[str, str]) -> list[Path]:
-    """Return the project's files, the main one first, then its overrides, as Compose would pick them.
+def _resolve(into: _Resolution, inputs: _Inputs, request: Request) -> None:
+    """Ask Compose, in a thread of its own; whatever comes back is written into `into`.
 
-    Raises StackError: "no-such-path" (exit code USAGE), "nothing-to-lint" (exit code NOTHING).
+    A project that Compose refuses may only lack a variable: it is asked again with the values of .env.example, and
+    words in the place of what is set nowhere, so that the rest can be judged.
     """
-    path = given.resolve()
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise StackError("no-such-path", f"there is no file or folder {given}", exit_code=ExitCode.USAGE)
-    env = env_file.load(path / ".env", environ)
-    if named := Scope(path, environ, (env,)).lookup("COMPOSE_FILE"):
-        files = [(path / name).resolve() for name in named.split(os.pathsep) if name]
-        if missing := [str(file) for file in files if not file.is_file()]:
-            raise StackError(
-                "no-such-path",
-                f"COMPOSE_FILE names {len(missing)} of {len(files)} files that do not exist",
-                exit_code=ExitCode.USAGE,
-            )
-        return files
-    for name in NAMES:
-        main = path / name
-        if main.is_file():
-            stem = main.name.partition(".")[0]
-            overrides = (path / f"{stem}.override.{suffix}" for suffix in ("yml", "yaml"))
-            return [main, *[file for file in overrides if file.is_file()][:1]]
-    odd = [f"{name}: {reading.why_unreadable(path / name)}" for name in NAMES if (path / name).exists()]
-    raise StackError(
-        "nothing-to-lint",
-        f"{given} has no Compose file" + (f"; {odd[0]}" if odd else ""),
-        context="looked for " + ", ".join(NAMES),
-        exit_code=ExitCode.NOTHING,
-    )
-
-
-def _resolve(into: _Resolution, inputs: _Inputs, profiles: tuple[str, ...]) -> None:
-    """Ask Compose, in a thread of its own; whatever comes back is written into `into`."""
     try:
-        done = compose.config(
-            inputs.files[0],
-            overrides=inputs.files[1:],
-            profiles=profiles or ["*"],
-            env_file=NO_FILE if inputs.env.problem else inputs.env.path if inputs.env.path.is_file() else None,
-            environ={**inputs.environ, **NOTHING_FETCHED},
-            options=["--format", "json"],
-            timeout=CONFIG_TIMEOUT_S,
-        )
+        done = _ask(inputs, request, {})
         if done.returncode:
             into.refusal, into.warnings = compose.reason(done.stderr)
             into.refusal = into.refusal or f"docker-compose config ended with {done.returncode}"
-        else:
-            into.model = json.loads(done.stdout)
+            if instead := _instead_of_unset(inputs):
+                done = _ask(inputs, request, instead)
+        if not done.returncode:
+            into.model = json.loads(done.stdout.replace(_UNSET, ""))
     except StackError as error:
-        into.stopped = error.message
+        into.stopped = f"{error.message}; --compose-timeout gives it longer" if _is_late(error) else error.message
     except (ValueError, OSError) as error:
-        into.stopped = f"docker-compose config: {error}"
+        into.stopped = f"docker-compose config: {type(error).__name__}"
+
+
+def _is_late(error: StackError) -> bool:
+    return error.exit_code == ExitCode.TIMEOUT
+
+
+def _ask(inputs: _Inputs, request: Request, instead: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run Compose over the project, with values for variables that are not set."""
+    env_files = [file.path for file in reversed(inputs.env_files) if not file.problem and file.path.is_file()]
+    return compose.config(
+        inputs.files[0],
+        overrides=inputs.files[1:],
+        profiles=request.profiles or ["*"],
+        env_files=[NO_FILE] if any(file.problem for file in inputs.env_files) else env_files,
+        environ={**instead, **inputs.environ, **NOTHING_FETCHED},
+        options=["--format", "json"],
+        timeout=request.compose_timeout,
+        stdin=inputs.stdin,
+    )
+
+
+def _instead_of_unset(inputs: _Inputs) -> dict[str, str]:
+    example = env_file.load(inputs.directory / ".env.example", {}).assignments
+    lookup = Scope(inputs.directory, inputs.environ, inputs.env_files).lookup
+    unset = [one.name for one in inputs.sources.interpolations if one.operator in ("", ":?", "?") and not one.value]
+    return {name: (example[name].value if name in example else "") or _UNSET for name in unset if lookup(name) is None}

@@ -92,9 +92,12 @@ def _reference(document: Document, node: ScalarNode) -> Path | None:
     return None if is_remote(name) else resolve(document, name)
 
 
-def read(files: Sequence[Path], scope: Scope) -> tuple[list[Document], dict[Path, Document]]:
+def read(
+    files: Sequence[Path], scope: Scope, texts: Mapping[Path, str] | None = None
+) -> tuple[list[Document], dict[Path, Document]]:
     """Read a project: its files (the main one first, then overrides), what they include and what they extend.
 
+    texts: of files that are not on the disk.
     A file that is missing is passed over, one that cannot be parsed stays in `files` with its problem.
     """
     documents: list[Document] = []
@@ -102,10 +105,11 @@ def read(files: Sequence[Path], scope: Scope) -> tuple[list[Document], dict[Path
     queue = deque((file, scope) for file in reversed(files))
     while queue and len(seen) < MAX_FILES:
         path, here = queue.popleft()
-        if path in seen or not path.is_file():
+        text = (texts or {}).get(path)
+        if path in seen or (text is None and not path.is_file()):
             continue
         seen.add(path)
-        for file in reversed(compose_file.load(path)):
+        for file in reversed(compose_file.load(path) if text is None else compose_file.parse(path, text)):
             document = Document(file, here)
             documents.append(document)
             queue.extend(_includes(document))

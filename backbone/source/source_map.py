@@ -68,19 +68,25 @@ class SourceMap:
     def __init__(self, documents: Sequence[Document], extended: Mapping[Path, Document]) -> None:
         """Join the documents, strongest first, with the files that only `extends` reads."""
         self.documents = tuple(documents)
-        self._extended = dict(extended)
+        self.extended = dict(extended)
         self._definitions: dict[str, tuple[Written, ...]] = {}
+
+    @classmethod
+    def joined(cls, maps: Sequence[SourceMap]) -> SourceMap:
+        """Return the files of several projects as one; paths of a model mean nothing in it."""
+        extended = {path: document for each in maps for path, document in each.extended.items()}
+        return cls([document for each in maps for document in each.documents], extended)
 
     @cached_property
     def files(self) -> tuple[ComposeFile, ...]:
         """Every Compose file of the project, each once."""
-        documents = (*self.documents, *self._extended.values())
+        documents = (*self.documents, *self.extended.values())
         return tuple(dict.fromkeys(document.file for document in documents))
 
     @cached_property
     def interpolations(self) -> tuple[Interpolation, ...]:
         """Every `${…}` of the project's files, in order."""
-        documents = {document.file: document for document in (*self.documents, *self._extended.values())}
+        documents = {document.file: document for document in (*self.documents, *self.extended.values())}
         return tuple(
             found
             for document in documents.values()
@@ -92,7 +98,7 @@ class SourceMap:
     @cached_property
     def references(self) -> tuple[Reference, ...]:
         """Every file that the project's files name and Compose opens, but for mounts, secrets and configs."""
-        documents = dict.fromkeys((*self.documents, *self._extended.values()))
+        documents = dict.fromkeys((*self.documents, *self.extended.values()))
         return tuple(found for document in documents for found in project_files.references(document))
 
     def used(self, *path: str | int) -> tuple[Interpolation, ...]:
@@ -132,9 +138,9 @@ class SourceMap:
         return assignment.value_span if assignment else None
 
     @classmethod
-    def read(cls, files: Sequence[Path], scope: Scope) -> SourceMap:
-        """Read a project from its files: the main one first, then overrides."""
-        return cls(*project_files.read(files, scope))
+    def read(cls, files: Sequence[Path], scope: Scope, texts: Mapping[Path, str] | None = None) -> SourceMap:
+        """Read a project from its files: the main one first, then overrides; `texts` of those not on the disk."""
+        return cls(*project_files.read(files, scope, texts))
 
     def node(self, *path: str | int) -> Node | None:
         """Return the node that is the value at a path, None when none is.
@@ -169,7 +175,7 @@ class SourceMap:
         yield here
         if extends := document.file.entries(here.node).get("extends"):
             file, name = base_of(document, extends[1])
-            base = self._extended.get(resolve(document, file)) if file else document
+            base = self.extended.get(resolve(document, file)) if file else document
             if base and name:
                 yield from self._chain(base, name, seen | {(document.file.path, service)})
 

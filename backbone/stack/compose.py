@@ -120,23 +120,26 @@ def config(
     *,
     profiles: Sequence[str] = (),
     env_file: Path | None = None,
+    env_files: Sequence[Path] = (),
     environ: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
     overrides: Sequence[Path] = (),
     timeout: float = _CONFIG_TIMEOUT_S,
+    stdin: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run `docker-compose config` over a project and return what it said; its exit code is the caller's to judge.
 
     Compose doubles every dollar of its output; that is undone here, for nothing interpolates it again.
-    overrides: files merged over the first one, in order. timeout: in seconds, then StackError("compose-timeout").
+    overrides: files merged over the first one, in order; one named "-" is `stdin`. timeout: in seconds, then
+    StackError("compose-timeout").
     """
-    if not file.exists():
+    if stdin is None and not file.exists():
         raise StackError("no-compose-file", f"there is no {file}", exit_code=ExitCode.NOTHING)
     argv = [str(binary())]
     for path in (file, *overrides):
-        argv += ["--file", str(path)]
-    if env_file is not None:
-        argv += ["--env-file", str(env_file)]
+        argv += ["--file", "-" if stdin is not None and path.name == "-" else str(path)]
+    for path in env_files if env_file is None else [env_file]:
+        argv += ["--env-file", str(path)]
     for profile in profiles:
         argv += ["--profile", profile]
     try:
@@ -145,7 +148,7 @@ def config(
             capture_output=True,
             text=True,
             check=False,
-            stdin=subprocess.DEVNULL,
+            **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
             timeout=timeout,
             cwd=file.parent,
             env=dict(os.environ if environ is None else environ),

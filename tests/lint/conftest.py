@@ -33,7 +33,7 @@ def write(tmp_path: Path) -> Write:
 def lint(write: Write) -> Lint:
     """Lint a project given as one Compose file's text, or as files; the environment is empty unless given."""
 
-    def run(files: str | Mapping[str, str], **request: object) -> Outcome:
+    def run(files: str | Mapping[str, str], /, **request: object) -> Outcome:
         given = {"docker-compose.yml": files} if isinstance(files, str) else files
         options: dict[str, Any] = {"environ": {}, "project": write(given), **request}
         return lint_run.run(lint_run.Request(**options))

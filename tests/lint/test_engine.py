@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from backbone.lint import engine
+from backbone.lint import discovery, engine
 from backbone.lint import run as lint_run
 from backbone.lint.engine import Selection
 from backbone.lint.model import Finding, Rule, Severity, rule
@@ -144,18 +144,18 @@ def test_identity_survives_moved_lines_and_other_words(lint: Lint) -> None:
     assert first == moved != other
 
 
-@pytest.mark.parametrize("name", lint_run.NAMES)
+@pytest.mark.parametrize("name", discovery.NAMES)
 def test_each_name_that_compose_knows_is_found(name: str, write: Write) -> None:
     folder = write({name: TWICE})
-    assert lint_run.locate(folder, {}) == [folder / name]
+    assert discovery.locate(folder, {}) == [folder / name]
 
 
 def test_overrides_and_compose_file_are_taken_as_compose_takes_them(write: Write) -> None:
     folder = write({"compose.yml": TWICE, "compose.override.yml": TWICE, "other.yml": TWICE})
-    assert lint_run.locate(folder, {}) == [folder / "compose.yml", folder / "compose.override.yml"]
-    assert lint_run.locate(folder, {"COMPOSE_FILE": "other.yml"}) == [folder / "other.yml"]
+    assert discovery.locate(folder, {}) == [folder / "compose.yml", folder / "compose.override.yml"]
+    assert discovery.locate(folder, {"COMPOSE_FILE": "other.yml"}) == [folder / "other.yml"]
     write({".env": "COMPOSE_FILE=other.yml:compose.yml\n"})
-    assert lint_run.locate(folder, {}) == [folder / "other.yml", folder / "compose.yml"]
+    assert discovery.locate(folder, {}) == [folder / "other.yml", folder / "compose.yml"]
 
 
 def test_nothing_to_lint_says_where_it_looked(write: Write) -> None:
@@ -166,7 +166,7 @@ def test_nothing_to_lint_says_where_it_looked(write: Write) -> None:
         (folder / "gone", "no-such-path", ExitCode.USAGE),
     ):
         with pytest.raises(StackError) as caught:
-            lint_run.locate(place, {})
+            discovery.locate(place, {})
         assert (caught.value.reference, caught.value.exit_code) == (reference, code)
 
 
@@ -179,7 +179,7 @@ def test_an_empty_file_is_nothing_to_lint(text: str, lint: Lint) -> None:
 
 def test_an_env_file_that_is_missing_is_a_usage_error(lint: Lint, write: Write) -> None:
     with pytest.raises(StackError, match="cannot read"):
-        lint(TWICE, env_file=write({}) / "gone.env")
+        lint(TWICE, env_files=(write({}) / "gone.env",))
 
 
 def test_the_given_profiles_are_the_ones_judged(lint: Lint) -> None:
@@ -194,11 +194,11 @@ def test_without_a_path_the_project_is_the_one_that_compose_would_take_from_here
     below = tmp_path / "project" / "a" / "b"
     below.mkdir(parents=True)
     (tmp_path / "project" / "compose.yml").write_text("services: {web: {image: web}}\n", encoding="utf-8")
-    assert lint_run.nearest(below, {}) == tmp_path / "project"
+    assert discovery.nearest(below, {}) == tmp_path / "project"
     (below / "other.yml").touch()
-    assert lint_run.nearest(below, {"COMPOSE_FILE": "other.yml"}) == below
+    assert discovery.nearest(below, {"COMPOSE_FILE": "other.yml"}) == below
     monkeypatch.chdir(below)
     assert lint_run.run(lint_run.Request(None, environ={})).project.directory == tmp_path / "project"
     with pytest.raises(StackError, match="nor a folder above it has a Compose file") as caught:
-        lint_run.nearest(tmp_path, {})
+        discovery.nearest(tmp_path, {})
     assert caught.value.exit_code is ExitCode.NOTHING

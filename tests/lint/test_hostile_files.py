@@ -128,7 +128,7 @@ def test_what_is_no_file_and_is_needed_is_a_usage_error(
     folder = write({"docker-compose.yml": WEB})
     make(folder / name)
     with pytest.raises(StackError, match="cannot read") as caught:
-        lint({}, **({"env_file": folder / name} if name == "given.env" else {}))
+        lint({}, **({"env_files": (folder / name,)} if name == "given.env" else {}))
     assert caught.value.exit_code == ExitCode.USAGE
 
 

@@ -204,7 +204,7 @@ def changed_lines(before: str, after: str) -> set[int]:
 
 
 def test_the_stack_is_clean() -> None:
-    outcome = lint_run.run(lint_run.Request(ROOT, env_file=ROOT / EXAMPLE, environ={}))
+    outcome = lint_run.run(lint_run.Request(ROOT, env_files=(ROOT / EXAMPLE,), environ={}))
     assert [(found.rule.code, found.path, found.finding.at.line) for found in outcome.result.findings] == []
     assert not outcome.result.crashes
 
@@ -223,8 +223,8 @@ def test_a_planted_defect_is_found_where_it_was_planted(mutation: Mutation, tmp_
     assert count == 1
     file.write_text(after, encoding="utf-8")
     # The values of .env.example are the defaults; a mutation of a default must not be hidden by them.
-    env = None if mutation.file != EXAMPLE else file
-    outcome = lint_run.run(lint_run.Request(stack, env_file=env, environ={}))
+    env = () if mutation.file != EXAMPLE else (file,)
+    outcome = lint_run.run(lint_run.Request(stack, env_files=env, environ={}))
     found = {
         (flagged.path, line)
         for flagged in outcome.result.findings

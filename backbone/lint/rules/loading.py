@@ -117,7 +117,7 @@ def compose_refuses(project: Project) -> Iterator[Finding]:
     """Flag a project that `docker compose config` refuses, in its own words at the place they name.
 
     Silent when the reason is already known: a file that cannot be read, a duplicate key, a departure from the
-    schema.
+    schema. A warning if Compose accepts the project once the variables that are set nowhere are set.
 
     Why:
         Nothing can be started, and every rule that needs the resolved model had to be left out.
@@ -146,6 +146,7 @@ def compose_refuses(project: Project) -> Iterator[Finding]:
         evidence=re.sub(r"/\S*/", "", project.refusal),
         label="refused",
         help="docker compose config -q says the same",
+        severity=Severity.WARNING if project.resolved is not None else None,
     )
 
 
