@@ -18,6 +18,7 @@ from kafka.structs import OffsetAndMetadata
 
 from backbone import clients
 from backbone.failover import payload
+from backbone.failover.entries import Assigned, Begun, ClientError, Committed, Delivered
 from backbone.failover.journal import Journal
 from backbone.failover.producer import stop_at_end_of_input
 
@@ -50,7 +51,7 @@ class Sessions(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python
     def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         """Begin a session."""
         self._generation += 1
-        self._journal.write("assign", self.current, sorted(one.partition for one in assigned))
+        self._journal.write(Assigned(self.current, sorted(one.partition for one in assigned)))
 
 
 class Reader:
@@ -73,7 +74,7 @@ class Reader:
         try:
             batches = self._consumer.poll(timeout_ms=_POLL_MS)
         except KafkaError as error:
-            self._journal.write("error", f"{type(error).__name__}: {error}"[:200])
+            self._journal.write(ClientError(f"{type(error).__name__}: {error}"[:200]))
             self._go_on(error)
             time.sleep(_RETRY_S)
             return
@@ -101,7 +102,7 @@ class Reader:
         # A record in another partition than it was sent to is as good as damaged.
         ours = told is not None and told.record.partition == message.partition
         writer, n = (told.record.writer, told.record.n) if told is not None and ours else (None, None)
-        self._journal.write("deliver", self._sessions.current, message.partition, message.offset, writer, n, at=at)
+        self._journal.write(Delivered(self._sessions.current, message.partition, message.offset, writer, n), at=at)
 
     def _commit(self) -> None:
         assigned = self._consumer.assignment()
@@ -117,7 +118,7 @@ class Reader:
         if isinstance(answer, Exception):
             return
         for partition, position in asked.items():
-            self._journal.write("commit", self._group, partition.partition, position.offset)
+            self._journal.write(Committed(self._group, partition.partition, position.offset))
 
 
 def main(job: dict[str, Any]) -> None:
@@ -130,7 +131,7 @@ def main(job: dict[str, Any]) -> None:
     reader = Reader(consumer, journal, sessions, run=bytes.fromhex(job["run"]), group=job["group"])
     stop = threading.Event()
     threading.Thread(target=stop_at_end_of_input, args=(stop,), daemon=True).start()
-    journal.write("begin", job["name"])
+    journal.write(Begun(job["name"]))
     while not stop.is_set():
         reader.poll()
     consumer.close(autocommit=False)

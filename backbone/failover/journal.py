@@ -6,7 +6,6 @@ it, and threads do not tear each other's lines. Only the last line of a killed p
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import defaultdict
@@ -14,6 +13,30 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
+from backbone.failover.entries import (
+    Acknowledged,
+    Committed,
+    Delivered,
+    Ended,
+    Event,
+    Failed,
+    FaultBegun,
+    Fenced,
+    Healed,
+    Invoked,
+    Killed,
+    PassBegun,
+    Promised,
+    Proved,
+    ReadBack,
+    Recovered,
+    SawBrokers,
+    SawController,
+    SawOffsets,
+    SawPartition,
+    Unknown,
+    from_line,
+)
 from backbone.failover.history import (
     BrokersView,
     Commit,
@@ -23,6 +46,7 @@ from backbone.failover.history import (
     Fault,
     History,
     OffsetsView,
+    Outcome,
     PartitionView,
     Pass,
     Record,
@@ -34,7 +58,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    Line = list[Any]
+    Events = dict[type[Event], list[tuple[int, Any]]]
+    """Kind of event → (time in ns, event of that kind)."""
 
 
 class Journal:
@@ -45,15 +70,15 @@ class Journal:
         self._clock = clock
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
 
-    def write(self, kind: str, *fields: object, at: int | None = None) -> int:
+    def write(self, event: Event, at: int | None = None) -> int:
         """Append one event, by default of now; return its time in ns."""
         at = self._clock() if at is None else at
-        os.write(self._file, json.dumps([kind, at, *fields], separators=(",", ":")).encode() + b"\n")
+        os.write(self._file, event.line(at).encode() + b"\n")
         return at
 
     def close(self) -> None:
         """Append the end and close the file."""
-        self.write("end")
+        self.write(Ended())
         os.close(self._file)
 
 
@@ -65,48 +90,51 @@ def load(folder: Path) -> History:
     paths = sorted(folder.glob("*.jsonl"))
     if not paths:
         raise StackError("no-history", f"there is no journal in {folder}", exit_code=ExitCode.NOTHING)
-    lines: dict[str, list[Line]] = defaultdict(list)
+    events: Events = defaultdict(list)
     truncated = []
     for path in paths:
-        kind = ""
-        for kind, line in _lines(path):
-            lines[kind].append(line)
-        if kind != "end":
+        last: Event | None = None
+        for at, last in _events(path):
+            events[type(last)].append((at, last))
+        if not isinstance(last, Ended):
             truncated.append(path.stem)
-    excused = {str(line[2]) for line in lines["killed"]}
-    history = _history(lines)
-    return replace(history, truncated=tuple(name for name in truncated if name not in excused))
+    excused = {killed.process for _, killed in events[Killed]}
+    return replace(_history(events), truncated=tuple(name for name in truncated if name not in excused))
 
 
-def _lines(path: Path) -> Iterator[tuple[str, Line]]:
+def _events(path: Path) -> Iterator[tuple[int, Event]]:
     text = path.read_text(encoding="utf-8")
     complete, _, _ = text.rpartition("\n")
     for number, line in enumerate(complete.splitlines(), 1):
         try:
-            event = json.loads(line)
-            yield str(event[0]), event
+            yield from_line(line)
         except (ValueError, LookupError, TypeError) as error:
             raise StackError(
                 "bad-history", f"line {number} of {path.name} is no event", context=f"{path}:{number}: {line[:200]}"
             ) from error
 
 
-def _history(lines: dict[str, list[Line]]) -> History:
-    for events in lines.values():
-        events.sort(key=lambda event: event[1])  # stable: events of one process keep their order
-    terms = [event[2] for event in lines["terms"]]
+def _history(events: Events) -> History:
+    for found in events.values():
+        found.sort(key=lambda event: event[0])  # stable: events of one process keep their order
+    terms = [promised.terms for _, promised in events[Promised]]
     return History(
         terms=Terms(**terms[0]) if terms else Terms(partitions=0),
-        sends=_sends(lines),
-        deliveries=[Delivery(e[1], e[2], e[3], e[4], _record(e[3], e[5], e[6])) for e in lines["deliver"]],
-        passes=_passes(lines),
-        fences={event[3]: Record(event[2], event[3], event[4]) for event in lines["fence"]},
-        partitions=[PartitionView(e[1], e[2], e[3], e[4], e[5], tuple(e[6])) for e in lines["partition"]],
-        offsets=[OffsetsView(*event[1:6]) for event in lines["offsets"]],
-        commits=[Commit(*event[1:5]) for event in lines["commit"]],
-        brokers=[BrokersView(e[1], e[2], tuple(e[3])) for e in lines["brokers"]],
-        controllers=[ControllerView(*event[1:5]) for event in lines["controller"]],
-        faults=_faults(lines),
+        sends=_sends(events),
+        deliveries=[
+            Delivery(at, e.session, e.partition, e.offset, _record(e.partition, e.writer, e.n))
+            for at, e in events[Delivered]
+        ],
+        passes=_passes(events),
+        fences={e.partition: Record(e.writer, e.partition, e.n) for _, e in events[Fenced]},
+        partitions=[
+            PartitionView(at, e.source, e.partition, e.leader, e.epoch, tuple(e.isr)) for at, e in events[SawPartition]
+        ],
+        offsets=[OffsetsView(at, e.partition, e.epoch, e.start, e.high_watermark) for at, e in events[SawOffsets]],
+        commits=[Commit(at, e.group, e.partition, e.offset) for at, e in events[Committed]],
+        brokers=[BrokersView(at, e.source, tuple(e.alive)) for at, e in events[SawBrokers]],
+        controllers=[ControllerView(at, e.source, e.leader, e.epoch) for at, e in events[SawController]],
+        faults=_faults(events),
     )
 
 
@@ -114,43 +142,50 @@ def _record(partition: int, writer: str | None, n: int | None) -> Record | None:
     return None if writer is None or n is None else Record(writer, partition, n)
 
 
-def _sends(lines: dict[str, list[Line]]) -> list[Send]:
-    answers: dict[Record, tuple[int, str, int | None, str]] = {}
-    for outcome in ("info", "fail", "ok"):
-        for _, at, writer, partition, n, detail in lines[outcome]:
-            offset = detail if outcome == "ok" else None
-            answers[Record(writer, partition, n)] = (at, outcome, offset, "" if outcome == "ok" else detail)
+def _sends(events: Events) -> list[Send]:
+    answers: dict[Record, tuple[int, Outcome, int | None, str]] = {}
+    outcomes: tuple[tuple[type[Event], Outcome], ...] = ((Unknown, "info"), (Failed, "fail"), (Acknowledged, "ok"))
+    for kind, outcome in outcomes:
+        for at, e in events[kind]:
+            record = Record(e.writer, e.partition, e.n)
+            answers[record] = (at, outcome, getattr(e, "offset", None), getattr(e, "error", ""))
     sends = []
-    for _, at, writer, partition, n, intended in lines["invoke"]:
-        record = Record(writer, partition, n)
+    for at, e in events[Invoked]:
+        record = Record(e.writer, e.partition, e.n)
         completed, outcome, offset, error = answers.get(record, (None, "info", None, "no answer"))
-        sends.append(Send(record, intended, at, completed, outcome, offset, error))  # type: ignore[arg-type]
+        sends.append(Send(record, e.intended, at, completed, outcome, offset, error))
     return sends
 
 
-def _passes(lines: dict[str, list[Line]]) -> list[Pass]:
+def _passes(events: Events) -> list[Pass]:
     """Return the final passes in the order of their beginnings; a pass with no record at all counts too."""
     logs: dict[str, dict[int, list[Entry]]] = {
-        name: {partition: [] for partition in partitions} for _, _, name, partitions in lines["pass"]
+        begun.name: {partition: [] for partition in begun.partitions} for _, begun in events[PassBegun]
     }
-    for _, _, name, partition, offset, writer, n in lines["final"]:
-        logs[name][partition].append(Entry(offset, _record(partition, writer, n)))
+    for _, e in events[ReadBack]:
+        logs[e.name][e.partition].append(Entry(e.offset, _record(e.partition, e.writer, e.n)))
     return [Pass(name, log) for name, log in logs.items()]
 
 
-def _faults(lines: dict[str, list[Line]]) -> list[Fault]:
-    proofs = {event[2]: (bool(event[3]), str(event[4])) for event in lines["proof"]}
-    healed = {event[2]: event[1] for event in lines["heal"]}
-    recovered = {event[2]: event[1] for event in lines["recovered"]}
+def _faults(events: Events) -> list[Fault]:
+    proofs = {proof.number: (bool(proof.holds), proof.evidence) for _, proof in events[Proved]}
+    healed = {e.number: at for at, e in events[Healed]}
+    recovered = {e.number: at for at, e in events[Recovered]}
     faults = []
-    for _, at, number, kind, target, nodes, quorum_lost in lines["fault"]:
-        proved, evidence = proofs.get(number, (False, "nothing shows that it happened"))
+    for at, e in events[FaultBegun]:
+        proved, evidence = proofs.get(e.number, (False, "nothing shows that it happened"))
         faults.append(
             Fault(
-                *(number, kind, target, tuple(nodes), at, proved, evidence),
-                healed=healed.get(number),
-                recovered=recovered.get(number),
-                quorum_lost=bool(quorum_lost),
+                number=e.number,
+                kind=e.fault,
+                target=e.target,
+                nodes=tuple(e.nodes),
+                begun=at,
+                proved=proved,
+                evidence=evidence,
+                healed=healed.get(e.number),
+                recovered=recovered.get(e.number),
+                quorum_lost=bool(e.quorum_lost),
             )
         )
     return faults

@@ -24,7 +24,12 @@ def observed(history: History) -> tuple[Fault, ...]:
     absences = [(begun, ended, node) for node in everybody for begun, ended in _absences(history, node)]
     return tuple(
         Fault(
-            *(number, "observed", f"broker {node}", (node,), begun, True),
+            number=number,
+            kind="observed",
+            target=f"broker {node}",
+            nodes=(node,),
+            begun=begun,
+            proved=True,
             evidence="it left the metadata of the others" + (" and came back" if ended is not None else ""),
             healed=ended,
             recovered=ended,

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbone.failover import wire
+from backbone.failover.entries import SawBrokers, SawController, SawOffsets, SawPartition
 from backbone.failover.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from backbone.failover.entries import Event
 
 METADATA_INTERVAL_S = 0.05
 _SLOW_INTERVAL_S = 0.2
@@ -32,13 +35,13 @@ class Changes:
         self._clock = clock
         self._last: dict[object, tuple[int, object]] = {}
 
-    def write(self, kind: str, key: tuple[object, ...], *fields: object) -> None:
+    def write(self, view: Event, *key: object) -> None:
         """Write a view of now, unless it says what the last one of this key said a short while ago."""
         now = self._clock()
-        at, before = self._last.get((kind, key), (0, None))
-        if fields != before or now - at >= _REPEAT_NS:
-            self._last[kind, key] = now, fields
-            self._journal.write(kind, *key, *fields, at=now)
+        at, before = self._last.get((view.kind, key), (0, None))
+        if view != before or now - at >= _REPEAT_NS:
+            self._last[view.kind, key] = now, view
+            self._journal.write(view, at=now)
 
 
 class Observer:
@@ -75,14 +78,16 @@ class Observer:
     def _ask_metadata(self, node: int, connection: wire.Connection) -> None:
         known = wire.metadata(connection, self._topic)
         source = f"{node}#{connection.generation}"
-        self._changes.write("brokers", (source,), known.brokers)
+        self._changes.write(SawBrokers(source, list(known.brokers)), source)
         for partition, info in known.partitions.items():
-            self._changes.write("partition", (source, partition), info.leader, info.epoch, sorted(info.isr))
+            view = SawPartition(source, partition, info.leader, info.epoch, sorted(info.isr))
+            self._changes.write(view, source, partition)
             if info.leader >= 0 and info.epoch >= self._epochs.get(partition, (0, 0))[0]:
                 self._epochs[partition] = info.epoch, info.leader
 
     def _ask_quorum(self, node: int, connection: wire.Connection) -> None:
-        self._changes.write("controller", (f"{node}#{connection.generation}",), *wire.controller(connection))
+        source = f"{node}#{connection.generation}"
+        self._changes.write(SawController(source, *wire.controller(connection)), source)
 
     def _watch_offsets(self) -> None:
         """Ask each leader for its offsets, one after another: rule O9 needs answers in the order of the questions."""
@@ -101,7 +106,7 @@ class Observer:
         except OSError:
             return
         for partition, (start, high) in answers.items():
-            self._changes.write("offsets", (partition,), epochs[partition], start, high)
+            self._changes.write(SawOffsets(partition, epochs[partition], start, high), partition)
 
 
 def main(job: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from kafka.errors import KafkaTimeoutError
 from backbone import clients
 from backbone.failover import journal, leadership, payload, readback, segments
 from backbone.failover.checker import check
+from backbone.failover.entries import Invoked, Promised, Unknown
 from backbone.failover.history import Record, Terms
 from backbone.failover.producer import Writer
 from backbone.failover.target import Target
@@ -70,7 +71,7 @@ class Stage:
             cluster.addresses, self.topic, self.topic, 1, cluster.session, lambda nodes: nodes[0], cluster.stack
         )
         self.journal = journal.Journal(folder / "run.jsonl")
-        self.journal.write("terms", asdict(Terms(1, replication_factor=replicas)))
+        self.journal.write(Promised(asdict(Terms(1, replication_factor=replicas))))
         self.target.await_whole(_WAIT_S)
 
     def replicas(self) -> tuple[int, tuple[int, ...]]:
@@ -113,11 +114,11 @@ class Stage:
     def sacrifice(self, acks_one: KafkaProducer, number: int) -> None:
         """Write one record whose fate is not judged: it may be in an answer that a frozen follower has yet to read."""
         record = Record("sacrifice", 0, number)
-        now = self.journal.write("invoke", *record, time.monotonic_ns())
+        now = self.journal.write(Invoked(*record, time.monotonic_ns()))
         acks_one.send(self.topic, payload.encode(payload.Payload(self.run, record, now), 0), partition=0).get(
             timeout=30
         )
-        self.journal.write("info", *record, "not to be judged")
+        self.journal.write(Unknown(*record, "not to be judged"))
 
     def send(self, nodes: tuple[int, ...], number: signal.Signals) -> None:
         """Send a signal to brokers."""

@@ -18,6 +18,7 @@ from kafka.errors import KafkaError
 
 from backbone import clients
 from backbone.failover import payload
+from backbone.failover.entries import Acknowledged, Begun, Failed, Invoked, Unknown
 from backbone.failover.history import Record
 from backbone.failover.journal import Journal
 
@@ -48,12 +49,12 @@ class Writer:
         self._sent[partition] += 1
         record = Record(self._name, partition, self._sent[partition])
         value = payload.encode(payload.Payload(self._run, record, intended), self._size)
-        self._journal.write("invoke", *record, intended)
+        self._journal.write(Invoked(*record, intended))
         try:
             future = self._producer.send(self._topic, value, partition=partition)
         except (KafkaError, ValueError, AssertionError) as error:
             # Only what raises before it is queued has certainly not been written.
-            self._journal.write("fail", *record, type(error).__name__)
+            self._journal.write(Failed(*record, type(error).__name__))
             return record
         future.add_callback(self._answered(record))
         future.add_errback(self._refused(record))
@@ -62,13 +63,13 @@ class Writer:
     def _answered(self, record: Record) -> Callable[[Any], None]:
         def note(metadata: Any) -> None:
             # -1: a duplicate was recognised, so the record is in the log, at an offset the broker did not repeat.
-            self._journal.write("ok", *record, metadata.offset if metadata.offset >= 0 else None)
+            self._journal.write(Acknowledged(*record, metadata.offset if metadata.offset >= 0 else None))
 
         return note
 
     def _refused(self, record: Record) -> Callable[[BaseException], None]:
         def note(error: BaseException) -> None:
-            self._journal.write("info", *record, f"{type(error).__name__}: {error}"[:200])
+            self._journal.write(Unknown(*record, f"{type(error).__name__}: {error}"[:200]))
 
         return note
 
@@ -98,7 +99,7 @@ def main(job: dict[str, Any]) -> None:
     threading.Thread(target=stop_at_end_of_input, args=(stop,), daemon=True).start()
     run = bytes.fromhex(job["run"])
     writer = Writer(producer, journal, name=job["name"], topic=job["topic"], run=run, size=job["size"])
-    journal.write("begin", job["name"])
+    journal.write(Begun(job["name"]))
     produce(writer, job["partitions"], job["rate"], stop)
     producer.close(timeout=_FLUSH_S)
     journal.close()

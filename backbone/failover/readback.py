@@ -10,6 +10,7 @@ from kafka.structs import TopicPartition
 from backbone import clients
 from backbone.errors import ExitCode, StackError
 from backbone.failover import payload
+from backbone.failover.entries import Acknowledged, Fenced, Invoked, PassBegun, ReadBack
 from backbone.failover.history import Record
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ def write_fences(bootstrap: Sequence[str], topic: str, partitions: int, run: byt
     try:
         for partition in range(partitions):
             record = Record(FENCE, partition, 1)
-            now = journal.write("invoke", *record, time.monotonic_ns())
+            now = journal.write(Invoked(*record, time.monotonic_ns()))
             value = payload.encode(payload.Payload(run, record, now), 0)
             metadata = producer.send(topic, value, partition=partition).get(timeout=_ANSWER_S)
-            journal.write("ok", *record, metadata.offset)
-            journal.write("fence", *record)
+            journal.write(Acknowledged(*record, metadata.offset))
+            journal.write(Fenced(*record))
     finally:
         producer.close()
 
@@ -51,7 +52,7 @@ def read_back(bootstrap: Sequence[str], topic: str, name: str, run: bytes, journ
 
 def _read(consumer: Any, topic: str, name: str, run: bytes, journal: Journal, deadline: float) -> int:
     partitions = [TopicPartition(topic, one) for one in sorted(consumer.partitions_for_topic(topic) or ())]
-    journal.write("pass", name, [one.partition for one in partitions])
+    journal.write(PassBegun(name, [one.partition for one in partitions]))
     consumer.assign(partitions)
     consumer.seek_to_beginning(*partitions)
     ends = consumer.end_offsets(partitions)
@@ -75,4 +76,4 @@ def _note(message: Any, name: str, run: bytes, journal: Journal) -> None:
     told = payload.decode(message.value, run)
     ours = told is not None and told.record.partition == message.partition
     writer, n = (told.record.writer, told.record.n) if told is not None and ours else (None, None)
-    journal.write("final", name, message.partition, message.offset, writer, n)
+    journal.write(ReadBack(name, message.partition, message.offset, writer, n))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backbone.errors import ExitCode, StackError
 from backbone.failover import leadership, readback
 from backbone.failover.actions import ACTIONS, Action, Proof, Scene
+from backbone.failover.entries import FaultBegun, Healed, Promised, Proved, Recovered
 from backbone.failover.history import RECOVERY_S, Terms
 from backbone.failover.journal import Journal
 from backbone.failover.plan import KINDS
@@ -79,12 +80,20 @@ def open_run(settings: Settings, stack: Stack | None, seed: int | None, tell: Ca
     journal = Journal(settings.folder / "run.jsonl")
     idempotent = settings.producer.get("enable_idempotence", True)
     terms = Terms(PARTITIONS, replication_factor=replicas, min_insync=settings.min_insync, idempotent=idempotent)
-    journal.write("terms", asdict(terms))
+    journal.write(Promised(asdict(terms)))
     pick = random.Random(seed).choice  # noqa: S311 - a reproducible choice, no secret
     target = Target(settings.addresses, topic, f"{topic}-readers", PARTITIONS, settings.session, pick, stack)
     workload = Workload(
-        *(settings.folder, journal, run.hex, topic, target.group, settings.bootstrap, settings.addresses),
-        *(PARTITIONS, settings.rate, settings.size),
+        folder=settings.folder,
+        journal=journal,
+        run=run.hex,
+        topic=topic,
+        group=target.group,
+        bootstrap=settings.bootstrap,
+        brokers=settings.addresses,
+        partitions=PARTITIONS,
+        rate=settings.rate,
+        size=settings.size,
         producer=settings.producer,
     )
     return Run(settings, target, workload, journal, tell)
@@ -119,16 +128,16 @@ def perform(run: Run, number: int, step: Step) -> None:
     scene = Scene(run.target, run.workload, nodes, step.hold * run.settings.session, run.clock)
     target = step.role if not nodes else f"{step.role} (broker {', '.join(map(str, nodes))})"
     run.tell(f"fault {number}: {step.kind} of {target}")
-    run.journal.write("fault", number, step.kind, target, list(nodes), kind.quorum_lost)
+    run.journal.write(FaultBegun(number, step.kind, target, list(nodes), kind.quorum_lost))
     try:
         proof = _inflict(run, action, scene)
-        run.journal.write("proof", number, proof.holds, proof.evidence)
+        run.journal.write(Proved(number, proof.holds, proof.evidence))
     finally:
         action.heal(scene)  # whatever happened, Ctrl-C included
-        run.journal.write("heal", number)
+        run.journal.write(Healed(number))
     if step.settle:
         run.target.await_whole(RECOVERY_S)
-        run.journal.write("recovered", number)
+        run.journal.write(Recovered(number))
 
 
 def _inflict(run: Run, action: Action, scene: Scene) -> Proof:

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from backbone import resources
 from backbone.errors import ExitCode, StackError
+from backbone.failover.entries import Killed
 from backbone.wait import wait_until
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Workload:
         process.popen.kill()
         status = process.popen.wait()
         self._close(process)
-        self.journal.write("killed", process.name)
+        self.journal.write(Killed(process.name))
         return status
 
     def end(self, role: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from backbone import clients
 from backbone.errors import ExitCode, StackError
 from backbone.failover import payload, readback
+from backbone.failover.entries import Promised
 from backbone.failover.history import Entry, Record
 from backbone.failover.journal import Journal, load
 
@@ -100,7 +101,7 @@ def topic(monkeypatch: pytest.MonkeyPatch) -> FakeTopic:
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
     made = Journal(tmp_path / "run.jsonl")
-    made.write("terms", {"partitions": 2})
+    made.write(Promised({"partitions": 2}))
     return made
 
 

@@ -12,6 +12,7 @@ from kafka.protocol.consumer import ListOffsetsResponse
 from kafka.protocol.metadata import MetadataResponse
 
 from backbone.failover import wire
+from backbone.failover.entries import SawBrokers
 from backbone.failover.journal import Journal, load
 from backbone.failover.observer import Changes
 from backbone.failover.target import Target
@@ -166,6 +167,6 @@ def test_a_view_is_written_when_it_changes_and_now_and_then(tmp_path: Path) -> N
     changes = Changes(journal, clock=lambda: now[0])
     for at, alive in ((0, (1, 2)), (100, (1, 2)), (200, (1,)), (300, (1,)), (900, (1,))):
         now[0] = at * 1_000_000
-        changes.write("brokers", ("2#1",), alive)
+        changes.write(SawBrokers("2#1", list(alive)), "2#1")
     journal.close()
     assert [view.at // 1_000_000 for view in load(tmp_path).brokers] == [0, 200, 900]
