@@ -140,21 +140,21 @@ def _partition(text: str) -> int:
     return int(text)
 
 
-def _lookup(open_registry: Callable[[], Registry], *, needed: bool) -> Callable[[int], dict[str, Any] | None]:
+def _lookup(open_registry: Callable[[], Registry], *, needed: bool) -> Callable[[int], Any]:
     """Return what asks the registry for schemas; where no contract needs it, it may be away, which is said once."""
     from backbone import console
     from backbone.errors import StackError
 
     away = False
 
-    def schema(identity: int) -> dict[str, Any] | None:
+    def schema(identity: int) -> Any:
         nonlocal away
         if away:
             return None
         try:
             return open_registry().schema(identity)
         except StackError as error:
-            if needed:
+            if needed or error.reference == "unsupported-schema":
                 raise
             away = True
             console.say(f"no schema is looked up: {error.message}")

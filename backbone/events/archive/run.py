@@ -334,7 +334,7 @@ def _events_are_readable(this: Run, checks: Checks) -> None:
                 value = decoder.decode(message.value)
             except StackError:
                 continue  # a fault of this run, or somebody else's
-            if value["source"] == this.source and message.key not in faulty:
+            if isinstance(value, dict) and value["source"] == this.source and message.key not in faulty:
                 read.append(value)
         differences = compare((converter.convert(event)[0] for event in this.sent), read)
         twice = len(read) - len({value["event_id"] for value in read}) - this.doubled

@@ -100,6 +100,11 @@ def read(schema: Json) -> Type:
     return _Reader({}).type(schema, "", ())
 
 
+def logical_of(node: Mapping[str, Any]) -> str:
+    """Return the logical type that an object of a schema has, "" if every reader has to ignore what it says."""
+    return _with_logical(Type(str(node.get("type")), (), size=node.get("size", 0)), node).logical
+
+
 def contains_itself(root: Type) -> bool:
     """Tell whether a value of this type may be nested without end."""
 

@@ -70,10 +70,19 @@ class Registry:
         answer = self._call("POST", f"/subjects/{quote(subject, safe='')}", _typed(schema), none_if_missing=True)
         return None if answer is None else Registered(answer["version"], answer["id"], canonical(json.loads(schema)))
 
-    def schema(self, identity: int) -> dict[str, Any] | None:
-        """Return the schema of an id, None if the registry does not know it."""
+    def schema(self, identity: int) -> Any:
+        """Return the schema of an id as a value, None if the registry does not know it.
+
+        Raises StackError("unsupported-schema") for Protobuf, and for a schema whose types are in other subjects.
+        """
         answer = self._call("GET", f"/schemas/ids/{identity}", none_if_missing=True)
-        return None if answer is None else dict(json.loads(answer["schema"]))
+        if answer is None:
+            return None
+        kind = answer.get("schemaType") or "AVRO"
+        if kind not in ("AVRO", "JSON") or answer.get("references"):
+            what = "refers to other subjects" if answer.get("references") else f"is {kind}"
+            raise StackError("unsupported-schema", f"schema {identity} {what}; only whole Avro and JSON Schema is read")
+        return json.loads(answer["schema"])
 
     def _call(self, method: str, path: str, body: object | None = None, *, none_if_missing: bool = False) -> Any:
         service = rest.Service(

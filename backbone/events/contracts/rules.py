@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FIELD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _TYPE = re.compile(r"([A-Z][a-z0-9]*)+")
-_WARNINGS = frozenset({"doc-missing"})
+_WARNINGS = frozenset({"doc-missing", "logical-type"})
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
 
@@ -117,10 +117,24 @@ def _walk(node: object, steps: list[Step]) -> Iterator[tuple[list[Step], str, st
     for index, field in enumerate(node.get("fields", ())):
         place = [*steps, "fields", index]
         yield from _named(field, place, _FIELD, "a field's name is snake_case")
+        yield from _logical(field, place)
         yield from _walk(field["type"], [*place, "type"])
+    yield from _logical(node, steps)
     for key in ("items", "values", "type"):
         if isinstance(node.get(key), dict | list):
             yield from _walk(node[key], [*steps, key])
+
+
+def _logical(node: dict[str, Any], steps: list[Step]) -> Iterator[tuple[list[Step], str, str]]:
+    """Yield what says a logical type and is none: a misspelt one, one of another type, or one beside a field's type."""
+    if "logicalType" not in node:
+        return
+    is_field = "name" in node and node["type"] != "fixed"
+    if is_field or not avrotypes.logical_of(node):
+        words = (
+            f"{node['logicalType']!r} is ignored by every reader: it belongs into the object of a type that it is for"
+        )
+        yield [*steps, "logicalType"], "logical-type", words
 
 
 def _named(

@@ -62,11 +62,11 @@ class Encoder:
 class Decoder:
     """Reads records of whatever schemas they name; each is looked up once."""
 
-    lookup: Callable[[int], dict[str, Any] | None]
+    lookup: Callable[[int], Any]
     _readers: dict[int, Callable[[io.BytesIO], Any]] = field(default_factory=dict)
 
-    def decode(self, raw: bytes) -> dict[str, Any]:
-        """Return the record.
+    def decode(self, raw: bytes) -> Any:
+        """Return the record; of a schema that is no record's, the value.
 
         Raises StackError("not-confluent-wire", "unknown-schema-id" or "undecodable"): a poison record.
         """
@@ -89,8 +89,6 @@ class Decoder:
             ) from error
         if rest := len(raw) - buffer.tell():
             raise StackError("undecodable", f"{rest} bytes are left after a record of schema {schema_id}")
-        if not isinstance(record, dict):
-            raise StackError("undecodable", f"schema {schema_id} is no record")
         return record
 
     def _reader(self, schema_id: int) -> Callable[[io.BytesIO], Any]:
@@ -106,7 +104,7 @@ class Decoder:
         return self._readers[schema_id]
 
 
-def _reader(schema: dict[str, Any]) -> Callable[[io.BytesIO], Any]:
+def _reader(schema: Any) -> Callable[[io.BytesIO], Any]:
     """Return what reads a value of a schema; ValueError if the schema is none that can be read here.
 
     A type that contains itself is read by fastavro's Python code: its compiled code has no limit for the depth, and a

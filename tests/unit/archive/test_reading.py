@@ -32,7 +32,7 @@ class Message:
 
 
 def decoder() -> Decoder:
-    return Decoder({3: EVENT}.get)
+    return Decoder({3: EVENT, 4: "string"}.get)
 
 
 def event(**changes: object) -> bytes:
@@ -67,6 +67,7 @@ def test_a_tombstone_is_a_null(by_contract: bool) -> None:
     ("raw", "value"),
     [
         (event(event_id="x"), {**GOOD, "event_id": "x", "amount": None, "payload": None, "trace_id": None}),
+        (struct.pack(">bI", 0, 4) + b"\x06foo", "foo"),
         (b'{"a": [1, null]}', {"a": [1, None]}),
         (b'{"a": 1, "a": 2}', '{"a": 1, "a": 2}'),
         (b"[NaN]", "[NaN]"),

@@ -129,6 +129,27 @@ def test_a_fault_in_a_version_is_found(folder: Folder, versions: list[object], r
     assert any(words in finding.message for finding in found)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        field("at", "long", logicalType="timestamp-millis"),
+        field("at", {"type": "long", "logicalType": "timestamp-milis"}),
+        field("at", {"type": "int", "logicalType": "timestamp-millis"}),
+        field("at", {"type": "array", "items": {"type": "string", "logicalType": "decimal"}}),
+    ],
+)
+def test_a_logical_type_that_readers_ignore_is_a_warning_at_its_line(folder: Folder, wrong: dict[str, Any]) -> None:
+    (found,) = folder.contract(record(field("order_id"), wrong)).findings()
+    assert (found.rule, found.warning, "is ignored by every reader" in found.message) == ("logical-type", True, True)
+    assert '"logicalType"' in found.file.read_text().splitlines()[found.line - 1]
+
+
+def test_logical_types_in_their_place_are_no_finding(folder: Folder) -> None:
+    price = {"type": "fixed", "name": "Price", "doc": "P.", "size": 8, "logicalType": "decimal", "precision": 9}
+    day = ["null", {"type": "int", "logicalType": "date"}]
+    assert folder.contract(record(field("order_id"), field("price", price), field("day", day))).findings() == []
+
+
 def test_a_wrong_type_is_found_on_its_line(folder: Folder) -> None:
     schema = record(field("order_id"), field("total", "intt"))
     found = folder.contract(schema).findings()[0]
