@@ -131,9 +131,7 @@ def _logical(node: dict[str, Any], steps: list[Step]) -> Iterator[tuple[list[Ste
         return
     is_field = "name" in node and node["type"] != "fixed"
     if is_field or not avrotypes.logical_of(node):
-        words = (
-            f"{node['logicalType']!r} is ignored by every reader: it belongs into the object of a type it is for"
-        )
+        words = f"{node['logicalType']!r} is ignored by every reader: it belongs into the object of a type it is for"
         yield [*steps, "logicalType"], "logical-type", words
 
 
