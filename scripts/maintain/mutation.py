@@ -104,9 +104,8 @@ def _try(core: Core, copy: Path, sample: int, source: random.Random) -> tuple[in
                     places[file, change.start_pos].append(item.job_id)
     drawn = [source.choice(changes) for _, changes in sorted(places.items())]
     kept = set(source.sample(drawn, min(sample or len(drawn), len(drawn))))
-    for session in sessions.values():
-        _skip_others(session, kept)
-    return len(places), [mutant for session in sessions.values() for mutant in _executed(session, copy)]
+    chosen = [session for session in sessions.values() if _skip_others(session, kept)]
+    return len(places), [mutant for session in chosen for mutant in _executed(session, copy)]
 
 
 def _modules(path: Path) -> list[Path]:
@@ -129,12 +128,14 @@ def _listed(core: Core, file: Path, copy: Path) -> Path:
     return config.with_suffix(".sqlite")
 
 
-def _skip_others(session: Path, kept: set[str]) -> None:
+def _skip_others(session: Path, kept: set[str]) -> bool:
+    """Mark what is not in the sample as skipped; tell whether anything is left."""
     skipped = WorkResult(worker_outcome=WorkerOutcome.SKIPPED, output="not in the sample")
     with use_db(session, WorkDB.Mode.open) as known:
         for item in list(known.pending_work_items):
             if item.job_id not in kept:
                 known.set_result(item.job_id, skipped)
+        return bool(known.pending_work_items)
 
 
 def _executed(session: Path, copy: Path) -> Iterator[Mutant]:
