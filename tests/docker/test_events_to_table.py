@@ -37,4 +37,4 @@ def test_archive_proves_the_story_with_poison_and_restarts(docker_stack: Stack, 
     assert said[0].returncode == 0, said[0].stderr
     verdict = json.loads(said[1].stdout)
     assert [check for check in verdict["checks"] if not check["ok"]] == [], said[1].stderr
-    assert len(verdict["checks"]) == 9
+    assert len(verdict["checks"]) == 10

@@ -69,7 +69,7 @@ def test_archive_proves_the_story_with_poison_and_restarts(stack: Checkout, tmp_
     report = tmp_path / "archive.xml"
     verdict = stack.json("archive", "--events", "500", "--junit", str(report))
     assert verdict["ok"]
-    assert {"409" in verdict["checks"][1]["detail"], len(verdict["checks"])} == {True, 9}
+    assert {"409" in verdict["checks"][1]["detail"], len(verdict["checks"])} == {True, 10}
     assert verdict["figures"]["rows_per_s"] > 0
     assert ET.parse(report).getroot().get("failures") == "0"  # noqa: S314 - our own file
     assert len(list((stack.root / "results/archive").glob("*/index.html"))) == 1
