@@ -6,11 +6,13 @@ import io.debezium.connector.jdbc.JdbcSinkConnectorTask;
 import java.lang.reflect.Field;
 import java.sql.DriverManager;
 import java.sql.SQLException;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import org.apache.kafka.connect.connector.Task;
 import org.apache.kafka.connect.errors.ConnectException;
 import org.apache.kafka.connect.errors.RetriableException;
@@ -84,8 +86,20 @@ public class ArchiveSink extends JdbcSinkConnector {
 
         @Override
         public void put(Collection<SinkRecord> records) {
-            if (!records.isEmpty()) {
-                deliver(List.copyOf(records));
+            if (records.isEmpty()) {
+                return;
+            }
+            List<Future<Void>> letters = new ArrayList<>();
+            deliver(List.copyOf(records), letters);
+            try {
+                for (Future<Void> letter : letters) {
+                    letter.get();
+                }
+            } catch (ExecutionException unwritten) {
+                throw later(new ConnectException("cannot write to the dead letters", unwritten));
+            } catch (InterruptedException stopped) {
+                Thread.currentThread().interrupt();
+                throw new RetriableException(stopped);
             }
         }
 
@@ -97,15 +111,15 @@ public class ArchiveSink extends JdbcSinkConnector {
             }
         }
 
-        private void deliver(List<SinkRecord> records) {
+        private void deliver(List<SinkRecord> records, List<Future<Void>> letters) {
             RuntimeException failure = write(records);
             if (failure == null) {
                 return;
             }
             if (records.size() > 1) {
                 int middle = records.size() / 2;
-                deliver(records.subList(0, middle));
-                deliver(records.subList(middle, records.size()));
+                deliver(records.subList(0, middle), letters);
+                deliver(records.subList(middle, records.size()), letters);
                 return;
             }
             // What is not the value's own fault may be gone the next time: two tasks that make or widen the table at
@@ -114,7 +128,7 @@ public class ArchiveSink extends JdbcSinkConnector {
                 failure = write(records);
             }
             if (failure != null) {
-                refuse(records.get(0), failure);
+                letters.add(refuse(records.get(0), failure));
             }
         }
 
@@ -133,21 +147,14 @@ public class ArchiveSink extends JdbcSinkConnector {
             }
         }
 
-        private void refuse(SinkRecord record, RuntimeException failure) {
+        private Future<Void> refuse(SinkRecord record, RuntimeException failure) {
             String words = words(failure);
             String kind = kind(failure);
             if (!VALUE.contains(kind) && !RECORD.contains(kind) && !kind.equals(CONNECTION)) {
                 throw new ConnectException(place(record) + ": " + words, failure);
             }
             LOG.warn("{} goes to the dead letters: {}", place(record), words);
-            try {
-                context.errantRecordReporter().report(record, new Refusal(words)).get();
-            } catch (ExecutionException unwritten) {
-                throw later(new ConnectException("cannot write to the dead letters", unwritten));
-            } catch (InterruptedException stopped) {
-                Thread.currentThread().interrupt();
-                throw new RetriableException(stopped);
-            }
+            return context.errantRecordReporter().report(record, new Refusal(words));
         }
 
         private void open() {
