@@ -25,10 +25,13 @@ FAMILIES = (
     "requirements",
     "configuration",
     "identity",
+    "zookeeper",
+    "image_facts",
     "quorum",
     "listeners",
     "advertised",
     "reachability",
+    "web_addresses",
     "replication",
     "storage",
     "variables",
@@ -39,6 +42,8 @@ FAMILIES = (
     "exposure",
     "credentials",
     "artefacts",
+    "redpanda",
+    "connectors",
 )
 """The modules that hold rules, in the order of their codes."""
 

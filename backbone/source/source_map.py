@@ -159,6 +159,11 @@ class SourceMap:
         in_list = written.holder is written.node
         return written.start < 0 if in_list else compose_file.is_plain(written.node) and written.node.value in _NULL
 
+    def is_list_entry(self, *path: str | int) -> bool:
+        """Say whether a value is written as the second half of a list entry `NAME=VALUE`."""
+        written = self._written(path)
+        return written is not None and written.start >= 0
+
     def definitions(self, service: str) -> tuple[Written, ...]:
         """Return where a service is defined, strongest first: each document, then what it extends."""
         if service not in self._definitions:

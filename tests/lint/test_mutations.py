@@ -55,6 +55,7 @@ MUTATIONS = (
     Mutation("KC003", KAFKA_2, "\n  kafka-2:\n    volume: []\n"),
     Mutation("KC004", KAFKA_2, "\n  kafka-2:  # planted\n    networks: !override [nowhere]\n"),
     Mutation("KC005", NODE_2, '      KAFKA_NODE_ID: "2"\n      KAFKA_NUM_IO_THREADS: 0010\n'),
+    planted("KC008", '    image: redis:7.4.1\n    environment:\n      - MODE="fast"'),
     Mutation("KC006", "KAFKA_LOG_DIRS", "KAFKA_LOG_DIRZ"),
     Mutation("KC008", KAFKA_2, "\n  kafka-2:\n    env_file: https://example.com/kafka.env\n"),
     Mutation("KC009", KAFKA_2, "\n  kafka-2:\n    env_file: .\n"),
@@ -69,6 +70,14 @@ MUTATIONS = (
     Mutation("KC109", NODE_2, '      KAFKA_NODE_ID: "2"\n      CLUSTER_ID: MkU3OEVBNTcwNTJENDM2Qg\n'),
     Mutation("KC110", r"\$\{CLUSTER_ID:-[^}]*\}", "local-kafka-cluster"),
     Mutation("KC111", r"  KAFKA_PROCESS_ROLES: [^\n]*\n", "  KAFKA_ZOOKEEPER_CONNECT: zookeeper:2181\n"),
+    planted(
+        "KC112",
+        "    image: confluentinc/cp-kafka:7.9.0\n    environment: {KAFKA_ZOOKEEPER_CONNECT: 'planted-zk:2182'}\n"
+        "  planted-zk:\n    image: confluentinc/cp-zookeeper:7.9.0\n    environment: {ZOOKEEPER_CLIENT_PORT: '2181'}",
+    ),
+    planted(
+        "KC113", "    image: confluentinc/cp-schema-registry:8.2.0\n    environment: {SCHEMA_REGISTRY_DEBUG: 'true'}"
+    ),
     Mutation("KC121", r"EXTERNAL://\$\{KAFKA_EXTERNAL_HOST", "HOST://${KAFKA_EXTERNAL_HOST"),
     Mutation("KC122", "KAFKA_INTER_BROKER_LISTENER_NAME: INTERNAL", "KAFKA_INTER_BROKER_LISTENER_NAME: REPLICATION"),
     Mutation(
@@ -93,6 +102,15 @@ MUTATIONS = (
     ),
     Mutation("KC132", PORTS_2, '    ports:\n      - "127.0.0.1:19093:19093"\n      - "'),
     planted("KC133", "    image: apache/kafka:4.3.1\n    ports: ['9999:9999']\n    environment: {JMX_PORT: '9999'}"),
+    planted(
+        "KC134",
+        "    image: registry.example.com/app:1.0.0\n    environment: {REGISTRY: 'http://planted-registry:8082'}\n"
+        "  planted-registry:\n    image: confluentinc/cp-schema-registry:8.2.0\n"
+        "    environment: {SCHEMA_REGISTRY_HOST_NAME: planted-registry}",
+    ),
+    Mutation("KC135", r"EXTERNAL://0\.0\.0\.0:\$\{KAFKA_2", "EXTERNAL://127.0.0.1:${KAFKA_2"),
+    Mutation("KC136", PORTS_2, '    ports:\n      - "127.0.0.1:9990:9990"\n      - "'),
+    Mutation("KC137", NODE_2, '      KAFKA_NODE_ID: "2"\n      KAFKA_LISTENER_NAME_HOST_MAX_CONNECTIONS: "10"\n'),
     Mutation("KC141", 'KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: "3"', 'KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: "5"'),
     Mutation("KC142", 'KAFKA_MIN_INSYNC_REPLICAS: "2"', 'KAFKA_MIN_INSYNC_REPLICAS: "4"'),
     Mutation("KC143", 'KAFKA_MIN_INSYNC_REPLICAS: "2"', 'KAFKA_MIN_INSYNC_REPLICAS: "3"'),
@@ -103,6 +121,12 @@ MUTATIONS = (
     Mutation("KC148", r"/kafka/kafka-2:/var", "/kafka/kafka-1:/var"),
     Mutation("KC149", r"\$\{DEFAULT_MESSAGE_BROKER_DIR:-[^}]*\}/kafka/kafka-2:/var", "./data/kafka-2:/var"),
     Mutation("KC150", r"KAFKA_HEAP_OPTS: \$\{[^}]*\}", "KAFKA_HEAP_OPTS: -Xmx1g"),
+    Mutation("KC151", r"/kafka/kafka-2:/var/lib/kafka/data", "/kafka/kafka-2:/var/lib/kafka"),
+    planted(
+        "KC161",
+        "    image: redpandadata/redpanda:v25.1.1\n    command: [redpanda, start, --smp, '1', --seeds, 'away:33145']",
+    ),
+    planted("KC162", "    image: redpandadata/redpanda:v25.1.1\n    command: [redpanda, start]"),
     Mutation("KC301", NODE_2, '      KAFKA_NODE_ID: "2"\n      KAFKA_NUM_IO_THREADS: ${KAFKA_IO_THREADS:-4}\n'),
     Mutation("KC302", r"\Z", "\nKAFKA_FORGOTTEN_SETTING=1\n", EXAMPLE),
     Mutation("KC303", r"\$\{KAFKA_MEM_LIMIT:-1280m\}", "${KAFKA_MEMORY_LIMIT}"),
@@ -155,6 +179,11 @@ MUTATIONS = (
         "\n  planted: {image: confluentinc/cp-kafka:8.3.0}\n"
         "  planted-registry: {image: confluentinc/cp-schema-registry:7.5.0}\n  kafka-2:\n",
     ),
+    planted(
+        "KC413",
+        f"    image: {TOPICS_IMAGE}\n    healthcheck: {{test: [CMD-SHELL, 'kafka-topics.sh --list']}}\n"
+        "    environment: {KAFKA_NODE_ID: '9'}",
+    ),
     Mutation("KC501", KAFKA_2, "\n  kafka-2:\n    networks: {infra_net: {ipv4_address: 172.19.0.12}}\n"),
     Mutation("KC502", r"\$\{BIND_ADDRESS:-127\.0\.0\.1\}:\$\{KAFKA_2_EXTERNAL_PORT:-9094\}", "127.0.0.1:9092"),
     Mutation("KC503", r"\$\{BIND_ADDRESS:-127\.0\.0\.1\}:(?=\$\{KAFKA_2)", ""),
@@ -171,6 +200,7 @@ MUTATIONS = (
         r"    volumes:\n(?=[^\n]*kafka/kafka-2:/var)",
         "    volumes:\n      - ./docker-compose.yml:/opt/a.jar:ro\n",
     ),
+    planted("KC509", "    image: bitnami/postgresql:17.2.0"),
     Mutation("KC601", r"(?<=\n)  profiles: \[messaging\]", "  profiles: [data]"),
     Mutation("KC602", r'(?<=KAFKA_NODE_ID: "3"\n)', "      KAFKA_PROCESS_ROLES: controller\n"),
     Mutation("KC603", KAFKA_2, "\n  kafka-2:\n    networks: !override [default]\n"),
@@ -179,6 +209,13 @@ MUTATIONS = (
         "KC605",
         r"\$\{BIND_ADDRESS:-127\.0\.0\.1\}:\$\{KAFKA_2_EXTERNAL_PORT:-9094\}",
         "${BIND_ADDRESS:-127.0.0.1}:9095",
+    ),
+    planted(
+        "KC701",
+        "    image: quay.io/debezium/connect:3.2.0.Final\n    command:\n      - bash\n      - -c\n      - |\n"
+        "        curl -X PUT http://planted:8083/connectors/a/config -d '\n"
+        '        {"connector.class": "io.debezium.connector.mysql.MySqlConnector",\n'
+        '         "errors.tolerance": "all"}\'',
     ),
 )
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from backbone import addresses
-from backbone.lint.kafka import clusters, network
+from backbone.lint.kafka import clusters, network, properties, speakers
 from backbone.lint.kafka.images import parse_image
 
 if TYPE_CHECKING:
@@ -39,6 +39,16 @@ _BOOTSTRAP_TEXT = re.compile(
     r"|bootstrap[._-]?servers?[\"']?)\s*[=:\s]\s*[\"'\[]*" + _LIST
 )
 _SHORT_FLAG_TEXT = re.compile(r"\b(?:kcat|kafkacat|cub\s+kafka-ready)\b[^\n;|&]*?\s-b\s*[\"']?" + _LIST)
+_QUORUM = re.compile(r"\w*CONTROLLER_QUORUM_BOOTSTRAP_SERVERS")
+_NO_BOOTSTRAP = re.compile(r"JMX|DEBUG|ZOOKEEPER|LISTENERS|VOTERS|METRICS_(URL|ADDR)|EXPORTER", re.IGNORECASE)
+_WAITS = re.compile(r"WAIT|PRECONDITION|DEPEND|TARGETS|CHECK|PROBE|HOSTPORT", re.IGNORECASE)
+_WAIT_TEXT = re.compile(
+    # What waits until a port is open: bash itself, nc, and the usual scripts.
+    r"(?P<text>/dev/tcp/(?P<host>[\w.-]+)/(?P<port>\d+)"
+    r"|(?:(?<=\bnc\s)|(?<=\bncat\s)|(?<=\bnc\s-z\s)|(?<=\bnc\s-vz\s)|(?<=\bnc\s-zv\s)"
+    r"|(?<=\bwait-for-it\s)|(?<=\bwait-for-it\.sh\s)|(?<=\bwait-for\s)|(?<=\bwait\stcp://))"
+    r"(?P<first>[A-Za-z][\w.-]*)[\s:](?P<second>\d+))"
+)
 _REPLICATION_VARIABLE = re.compile(
     r".*(REPLICATION_FACTOR|_TOPIC_REPLICAS|INTERNAL_TOPICS_REPLICATION|TOPICS?_REPLICATION)", re.IGNORECASE
 )
@@ -47,16 +57,6 @@ _REPLICATION_FLAG = re.compile(r"--replication-factor[\s=]+[\"']?(?P<factor>\d+)
 _MIN_ISR_FLAG = re.compile(r"min\.insync\.replicas=[\"']?(?P<isr>\d+)")
 _COMMAND_FLAG = re.compile(r"-[a-z]*c[a-z]*")
 _CONNECT_MARKERS = frozenset({"CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID", "CONNECT_CONFIG_STORAGE_TOPIC"})
-_HTTP_SERVERS = (
-    # The variables that only this server has, the one that says where it listens, and its own port.
-    (_CONNECT_MARKERS, "CONNECT_LISTENERS", 8083),
-    (
-        frozenset({"SCHEMA_REGISTRY_HOST_NAME", "SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS"}),
-        "SCHEMA_REGISTRY_LISTENERS",
-        8081,
-    ),
-    (frozenset({"KAFKA_REST_HOST_NAME", "KAFKA_REST_BOOTSTRAP_SERVERS"}), "KAFKA_REST_LISTENERS", 8082),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,8 @@ class Bootstrap:
     path: Path
     """From the top of the model: a service may read its addresses from a top-level config."""
     endpoint: Endpoint
+    speaks: bool = True
+    """Whether it speaks Kafka's protocol there; a script that only waits for the port does not."""
 
     @property
     def where(self) -> Span:
@@ -108,15 +110,6 @@ def scripts_of(service: Service) -> Iterator[tuple[Path, str]]:
             yield (key,), " ".join(words)
 
 
-def http_port(service: Service) -> int | None:
-    """Return the port a known HTTP server of Kafka's surroundings listens on, None for any other service."""
-    for markers, variable, default in _HTTP_SERVERS:
-        if markers & service.environment.keys():
-            ports = re.findall(r":(\d+)", service.environment.get(variable, ""))
-            return int(ports[0]) if ports else default
-    return None
-
-
 def is_connect(service: Service) -> bool:
     """Whether a service is a Kafka Connect worker that is configured by CONNECT_ variables."""
     return parse_image(service.image).is_connect or bool(_CONNECT_MARKERS & service.environment.keys())
@@ -124,29 +117,72 @@ def is_connect(service: Service) -> bool:
 
 @lru_cache(maxsize=8)
 def bootstraps(project: Project) -> tuple[Bootstrap, ...]:
-    """Return every bootstrap address of every service that is no Kafka node."""
-    nodes = clusters.by_service(project)
+    """Return every bootstrap address of every service, also of brokers whose parts are clients of their own cluster."""
+    nodes = speakers.by_service(project)
     found: list[Bootstrap] = []
     for service in project.services.values():
+        own = ("services", service.name)
+        for variable, endpoint, speaks in _in_variables(service, project):
+            found.append(Bootstrap(service, (*own, "environment", variable), endpoint, speaks))
         if service.name not in nodes:
-            own = ("services", service.name)
-            found += [Bootstrap(service, (*own, *path), endpoint) for path, endpoint in _endpoints(service)]
+            for path, text in scripts_of(service):
+                found += _in_script(service, path, text, project)
             found += _in_configs(service, project)
+        for index, word in enumerate(probe_of(service)):
+            every = _in_script(service, ("healthcheck", "test", index), word, project)
+            found += [one for one in every if not _is_itself(service, one.endpoint.host, project)]
     return tuple(found)
 
 
-def _endpoints(service: Service) -> Iterator[tuple[Path, Endpoint]]:
-    """Yield each bootstrap address in the variables and commands of a service, with its path there."""
+def probe_of(service: Service) -> tuple[str, ...]:
+    """Return the words of a service's health check, () without one."""
+    test = (service.healthcheck or {}).get("test") or ()
+    return (test,) if isinstance(test, str) else tuple(str(word) for word in test)
+
+
+def _is_itself(service: Service, host: str, project: Project) -> bool:
+    return host in addresses.LOOPBACK or service in network.of(project).resolve(service, host)
+
+
+def _in_variables(service: Service, project: Project) -> Iterator[tuple[str, Endpoint, bool]]:
+    """Yield (variable, address, whether it is a Kafka client's) of each address in a service's environment.
+
+    A variable counts by its name, or by its value: the address of a broker of this project. The properties of a
+    node itself (its listeners and voters) hold such addresses too, so there only the name counts.
+    """
+    nodes = speakers.by_service(project)
     for variable, value in service.environment.items():
-        if _BOOTSTRAP_VARIABLE.fullmatch(variable):
-            for endpoint in addresses.parse_endpoints(value.strip("[]\"' ")):
-                yield ("environment", variable), endpoint
-        elif "\n" in value:
-            for endpoint in _in_text(value):
-                yield ("environment", variable), endpoint
-    for path, text in scripts_of(service):
-        for endpoint in _in_text(text):
-            yield _place(service, path, endpoint.text), endpoint
+        listed = addresses.parse_endpoints(properties.unquoted(value).strip("[]\"' "))
+        if _BOOTSTRAP_VARIABLE.fullmatch(variable) and not _QUORUM.fullmatch(variable):
+            yield from ((variable, endpoint, True) for endpoint in listed)
+        elif service.name in nodes or _NO_BOOTSTRAP.search(variable):
+            continue
+        elif listed and len(listed) == len(addresses.entries(value)):
+            for endpoint in listed:
+                if _is_meant_for_a_broker(service, endpoint, project):
+                    yield variable, endpoint, not _WAITS.search(variable)
+        else:
+            yield from ((variable, endpoint, True) for endpoint in _in_text(value))
+
+
+def _is_meant_for_a_broker(service: Service, endpoint: Endpoint, project: Project) -> bool:
+    """Whether an address leads to a broker, and not to another port of it (JMX, an agent, an HTTP server)."""
+    every = speakers.by_service(project)
+    found = [every[one.name] for one in network.of(project).resolve(service, endpoint.host) if one.name in every]
+    other = endpoint.text.startswith(("http:", "https:", "jmx:", "ftp:", "ws:"))
+    return bool(found) and not other and not any(endpoint.port in node.other_ports for node in found)
+
+
+def _in_script(service: Service, path: Path, text: str, project: Project) -> Iterator[Bootstrap]:
+    """Yield each address in the text of a command: of Kafka's tools, and of those that wait for a port."""
+    own = ("services", service.name)
+    for endpoint in _in_text(text):
+        yield Bootstrap(service, (*own, *_place(service, path, endpoint.text)), endpoint)
+    for match in _WAIT_TEXT.finditer(text):
+        host, port = (match["host"] or match["first"], match["port"] or match["second"])
+        endpoint = addresses.Endpoint(host, int(port), match["text"])
+        if _is_meant_for_a_broker(service, endpoint, project):
+            yield Bootstrap(service, (*own, *_place(service, path, endpoint.text)), endpoint, speaks=False)
 
 
 def _in_configs(service: Service, project: Project) -> Iterator[Bootstrap]:
@@ -207,7 +243,7 @@ def cluster_of(asked: Replication, project: Project) -> Cluster | None:
         endpoints = [one.endpoint for one in given if _likeness(asked, one) == nearest]
     names = network.of(project)
     hosts = {found.name for endpoint in endpoints for found in names.resolve(service, endpoint.host)}
-    return next((one for one in clusters.clusters(project) if hosts & one.names), None)
+    return next((one for one in speakers.speaking(project) if hosts & one.names), None)
 
 
 def _likeness(asked: Replication, bootstrap: Bootstrap) -> tuple[int, int]:
@@ -227,7 +263,7 @@ def _by_client(project: Project) -> Mapping[str, list[Bootstrap]]:
 
 def served_by(bootstrap: Bootstrap, project: Project) -> Iterator[tuple[Node, Listener]]:
     """Yield each broker's listener that answers at a bootstrap address inside the project's networks."""
-    nodes = clusters.by_service(project)
+    nodes = speakers.by_service(project)
     local = bootstrap.endpoint.host in addresses.LOOPBACK
     for service in network.of(project).resolve(bootstrap.service, bootstrap.endpoint.host):
         node = nodes.get(service.name)

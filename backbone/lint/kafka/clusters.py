@@ -71,6 +71,8 @@ _LOCAL_DEFAULTS = {
     "transaction.state.log.min.isr": "1",
     "log.dirs": "/tmp/kraft-combined-logs",  # noqa: S108 - what the image does, not what we do
 }
+_SERVER_HTTP_PORT = 8090
+"""Where Confluent Server answers HTTP (REST Proxy and the metadata service inside) when nothing is said."""
 _LOCAL = "confluentinc/confluent-local"
 _MOUNTED_CONFIG = re.compile(
     # A file of properties, a folder of configuration, or the start script itself.
@@ -120,14 +122,14 @@ class Node:
     def is_set(self, name: str) -> bool:
         """Whether the project's files set a property (an image's default does not count)."""
         setting = self.settings.get(name)
-        return bool(setting and setting.variable)
+        return bool(setting and (setting.variable or setting.path))
 
     def where(self, name: str, part: str = "") -> Span:
         """Return where a property's value, or a part of it, is written; the service's key if nowhere."""
         setting = self.settings.get(name)
-        if setting is None or not setting.variable:
+        if setting is None or not (setting.variable or setting.path):
             return self.service.span
-        return self.service.where("environment", setting.variable, part=part)
+        return self.service.where(*(setting.path or ("environment", setting.variable)), part=part)
 
     def variable(self, name: str) -> str:
         """Return the variable that sets a property, or would set it."""
@@ -214,6 +216,22 @@ class Node:
     def voters(self) -> tuple[Voter, ...]:
         """The static quorum; empty for a dynamic one."""
         return addresses.parse_voters(self.get("controller.quorum.voters"))
+
+    @cached_property
+    def other_ports(self) -> frozenset[int]:
+        """Numbers that may be ports beside its listeners: JMX, agents, HTTP servers inside, whatever its words name."""
+        told = {
+            variable: value
+            for variable, value in self.service.environment.items()
+            if not variable.endswith(("LISTENERS", "VOTERS", "QUORUM_BOOTSTRAP_SERVERS"))
+            or "HTTP" in variable
+            or "METADATA_SERVER" in variable
+            or "REST" in variable
+        }
+        words = [*told.values(), *self.service.entrypoint, *self.service.command]
+        found = {int(number) for word in words for number in re.findall(r"(?<![\d.])\d{2,5}(?![\d.])", word)}
+        embedded = {_SERVER_HTTP_PORT} if self.vendor == CONFLUENT and "server" in self.image.name else set()
+        return frozenset(found | embedded)
 
     @cached_property
     def log_dirs(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ _PLATFORM = {3: (0, 10), 4: (1, 0), 5: (2, 0), 6: (2, 6)}
 APACHE = "apache"
 CONFLUENT = "confluent"
 BITNAMI = "bitnami"
+REDPANDA = "redpanda"
 
 _KAFKA_IMAGES = {
     "apache/kafka": APACHE,
@@ -51,11 +52,18 @@ class Image:
     repository: str
     tag: str
     digest: str
+    host: str = ""
+    """The registry, "" for Docker Hub."""
 
     @property
     def vendor(self) -> str:
         """APACHE, CONFLUENT or BITNAMI for an image that runs a Kafka node, else ""."""
         return _KAFKA_IMAGES.get(self.repository, "")
+
+    @property
+    def is_redpanda(self) -> bool:
+        """Whether this is an image of Redpanda's broker."""
+        return self.name in ("redpanda", "redpanda-unstable", "redpanda-fips")
 
     @property
     def is_connect(self) -> bool:
@@ -118,4 +126,5 @@ def parse_image(reference: str) -> Image:
         return Image(reference, "", "")
     first, slash, rest = match["repository"].partition("/")
     has_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    return Image(rest if has_host else match["repository"], match["tag"] or "", match["digest"] or "")
+    repository, host = (rest, first) if has_host else (match["repository"], "")
+    return Image(repository, match["tag"] or "", match["digest"] or "", host)

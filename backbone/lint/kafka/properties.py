@@ -117,6 +117,8 @@ class Setting:
     name: str
     value: str
     variable: str = ""
+    path: tuple[str | int, ...] = ()
+    """Where in the service it is written, when that is not a variable: a flag among the words of the command."""
 
 
 @functools.cache
@@ -155,8 +157,14 @@ def settings(environment: Mapping[str, str], prefix: str) -> dict[str, Setting]:
     for variable, value in environment.items():
         if variable.startswith(prefix) and not NOT_PROPERTIES.fullmatch(variable):
             name = property_name(variable, prefix)
-            found[name] = Setting(name, value, variable)
+            found[name] = Setting(name, unquoted(value), variable)
     return found
+
+
+def unquoted(value: str) -> str:
+    """Return a value without the quotes that a list entry NAME="…" leaves in it: KC009 says so, once."""
+    words = value.strip()
+    return words[1:-1] if len(words) > 1 and words[0] == words[-1] and words[0] in "\"'" else value
 
 
 def is_known(name: str, family: str, *, confluent: bool = False) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backbone.addresses import LOOPBACK, is_ip_address
-from backbone.lint.kafka import clients, clusters, network
+from backbone.lint.kafka import clients, clusters, network, speakers
 from backbone.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def external_port_mismatch(project: Project) -> Iterator[Finding]:
         apache/kafka docs/getting-started/docker.md; advertised.listeners
     """
     names = network.of(project)
-    for node in clusters.brokers(project):
+    for node in speakers.speakers(project):
         shared = len(names.sharing_namespace(node.service)) > 1
         if network.on_host(node.service) or shared:
             continue
@@ -117,7 +117,7 @@ def _is_for_the_host(node: Node, advertised: Listener, listener: Listener, names
 
 def _published_elsewhere(number: int, owner: Service, project: Project) -> bool:
     """Whether another service, such as a proxy before the brokers, publishes a port of the host."""
-    nodes = clusters.by_service(project)
+    nodes = speakers.by_service(project)
     others = (service for service in project.services.values() if service is not owner and service.name not in nodes)
     return any(port.published and port.published[0] <= number <= port.published[1] for o in others for port in o.ports)
 
@@ -186,8 +186,8 @@ def external_address_shared(project: Project) -> Iterator[Finding]:
         Kafka protocol, Metadata response
     """
     names = network.of(project)
-    nodes = clusters.by_service(project)
-    for one in clusters.clusters(project):
+    nodes = speakers.by_service(project)
+    for one in speakers.speaking(project):
         first: dict[tuple[str, int], tuple[Node, Listener]] = {}
         for node in one.brokers:
             for advertised in node.advertised:
@@ -215,9 +215,11 @@ def _is_a_node(advertised: Listener, nodes: Mapping[str, Node], names: network.N
 
 @rule("KC129", "internal-host-foreign", Severity.ERROR)
 def internal_host_foreign(project: Project) -> Iterator[Finding]:
-    """Flag a broker that advertises another node's name, or an inter-broker name that nobody has.
+    """Flag a broker that advertises another node's name, or a name that nobody has.
 
-    A service that is no Kafka node (a proxy between clients and brokers) may be advertised.
+    A service that is no Kafka node (a proxy between clients and brokers) may be advertised. A name that no service has
+    counts for the inter-broker listener and for one that no published port leads to, since only containers of the
+    project reach those. Redpanda's flags are read like Kafka's properties.
 
     Why:
         Clients and brokers that are sent to this broker reach another one, or nobody.
@@ -252,15 +254,15 @@ def internal_host_foreign(project: Project) -> Iterator[Finding]:
         advertised.listeners
     """
     names = network.of(project)
-    others = clusters.by_service(project).keys()
-    for node in clusters.brokers(project):
+    others = speakers.by_service(project).keys()
+    for node in speakers.speakers(project):
         own = {service.name for service in names.sharing_namespace(node.service)}
         for advertised in node.advertised:
             called = {service.name for service in names.called(advertised.host)}
             foreign = bool(called & others) and not called & own
             lost = (
                 not called
-                and advertised.name == node.inter_broker_name
+                and _is_internal(node, advertised, names)
                 and advertised.host not in LOOPBACK | _UNROUTABLE | {""}
                 and not names.may_be_elsewhere(node.service, advertised.host)
             )
@@ -274,6 +276,14 @@ def internal_host_foreign(project: Project) -> Iterator[Finding]:
                     label="another node" if foreign else "no service has this name",
                     help=f"write {advertised.name}://{node.name}:{advertised.port}",
                 )
+
+
+def _is_internal(node: Node, advertised: Listener, names: network.Names) -> bool:
+    """Whether only brokers, or only containers, use a listener."""
+    listener = node.listener(advertised.name)
+    published = {port.target for port in names.owner(node.service).ports}
+    closed = listener is not None and not listener.is_loopback and listener.port not in published
+    return advertised.name == node.inter_broker_name or (closed and node.complete)
 
 
 @rule("KC130", "localhost-advertised", Severity.ERROR)
@@ -316,9 +326,9 @@ def localhost_advertised(project: Project) -> Iterator[Finding]:
     names = network.of(project)
     for bootstrap in clients.bootstraps(project):
         for node, listener in clients.served_by(bootstrap, project):
-            if bootstrap.service not in names.sharing_namespace(node.service):
+            if bootstrap.speaks and bootstrap.service not in names.sharing_namespace(node.service):
                 used.setdefault((node.name, listener.name), []).append(bootstrap)
-    for one in clusters.clusters(project):
+    for one in speakers.speaking(project):
         for node in one.brokers:
             for advertised in node.advertised:
                 users = used.get((node.name, advertised.name), [])

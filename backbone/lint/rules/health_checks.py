@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from backbone.lint.kafka import clients, clusters
+from backbone.addresses import ANY_ADDRESS, LOOPBACK
+from backbone.lint.kafka import clients, speakers, web
 from backbone.lint.model import Finding, Related, Severity, rule
 from backbone.lint.rules.one_shots import one_shots
 
@@ -21,7 +22,7 @@ _DEFAULTS_S = {"interval": 30.0, "timeout": 30.0, "start_period": 0.0}  # Docker
 _DEFAULT_RETRIES = 3
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _HEALTHY = "service_healthy"
-_SELF = r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\$\{?HOSTNAME\}?|\$\(hostname(?: -\w)?\)|`hostname`|%s)"
+_SELF = r"(?P<self>localhost|127\.0\.0\.1|0\.0\.0\.0|\$\{?HOSTNAME\}?|\$\(hostname(?: -\w)?\)|`hostname`|%s)"
 _PROBES = (
     r"/dev/tcp/{self}/(?P<port>\d+)",
     r"\bnc\s[^;&|]*?{self}\s+(?P<port>\d+)",
@@ -175,10 +176,11 @@ def health_timing(project: Project) -> Iterator[Finding]:
 
 @rule("KC407", "health-port-unknown", Severity.ERROR)
 def health_port_unknown(project: Project) -> Iterator[Finding]:
-    """Flag a health check that asks the container for a port it does not listen on.
+    """Flag a health check that asks the container where it does not listen: another port, or another address.
 
-    Looked at: TCP and Kafka probes of Kafka nodes; HTTP probes of Connect, Schema Registry and REST proxies.
-    Ports of JMX and of a Java agent count as the node's own.
+    Looked at: TCP and Kafka probes of Kafka nodes and Redpanda; HTTP probes of Connect, Schema Registry, REST Proxy and
+    ksqlDB. Ports of JMX and of a Java agent count as the node's own. A listener that is bound to the container's name
+    (`PLAINTEXT://kafka:9092`) does not answer on localhost, and one bound to localhost only there.
 
     Why:
         The service never becomes healthy, and what waits for it never starts.
@@ -200,36 +202,58 @@ def health_port_unknown(project: Project) -> Iterator[Finding]:
     Source:
         Docker documentation, HEALTHCHECK
     """
-    nodes = clusters.by_service(project)
+    nodes = speakers.by_service(project)
     for service in project.services.values():
         if service.healthcheck is None:
             continue
         node = nodes.get(service.name)
-        if node is not None:
-            if not node.complete or not node.listeners:
-                continue
-            ports = {listener.port for listener in node.listeners}
-            yield from _wrong_probes(service, _PROBES, ports | _side_ports(service), "listeners")
-        elif port := clients.http_port(service):
-            yield from _wrong_probes(service, (_HTTP,), {port} | _side_ports(service), "HTTP port")
+        server = None if node else web.server_of(service)
+        if node and node.complete and node.listeners:
+            bound = [(listener.port, listener.host) for listener in node.listeners]
+            yield from _wrong_probes(service, _PROBES, bound, "listeners")
+        elif server:
+            bound = [(port, host) for port in server.ports for host in server.hosts]
+            yield from _wrong_probes(service, (_HTTP,), bound, "HTTP ports")
 
 
-def _wrong_probes(service: Service, patterns: tuple[str, ...], ports: set[int], what: str) -> Iterator[Finding]:
-    test = service.body["healthcheck"].get("test") or ()
+def _wrong_probes(
+    service: Service, patterns: tuple[str, ...], bound: list[tuple[int, str]], what: str
+) -> Iterator[Finding]:
     own = _SELF % "|".join(re.escape(name) for name in {service.name, service.hostname} - {""})
-    for index, word in enumerate([test] if isinstance(test, str) else test):
-        for pattern in patterns:
-            match = re.search(pattern.replace("{self}", own), str(word))
-            if match and int(match["port"]) not in ports:
-                yield Finding(
-                    at=service.where("healthcheck", "test", index, part=match["port"]),
-                    message=f"the health check of {service.name} asks port {match['port']}, its {what} "
-                    f"{'are' if what == 'listeners' else 'is'} {', '.join(map(str, sorted(ports)))}",
-                    service=service.name,
-                    evidence=match["port"],
-                    label="nothing listens here",
-                    help=f"ask {', '.join(map(str, sorted(ports)))}",
-                )
+    ports = {port for port, _ in bound} | _side_ports(service)
+    words = enumerate(clients.probe_of(service))
+    for index, match in (
+        (i, m) for i, word in words for p in patterns for m in re.finditer(p.replace("{self}", own), word)
+    ):
+        port, asked = int(match["port"]), match["self"]
+        known = ", ".join(map(str, sorted(ports)))
+        hosts = {host for number, host in bound if number == port}
+        if port not in ports:
+            message, fix = f"asks port {port}, its {what} are {known}", f"ask {known}"
+        elif hosts and not _answers(asked, hosts):
+            where = ", ".join(sorted(hosts))
+            message, fix = (
+                f"asks {asked}, but port {port} is bound to {where} alone",
+                f"ask {where}:{port}, or bind 0.0.0.0",
+            )
+        else:
+            continue
+        yield Finding(
+            at=service.where("healthcheck", "test", index, part=match["port"]),
+            message=f"the health check of {service.name} {message}",
+            service=service.name,
+            evidence=match["port"],
+            label="nothing listens here",
+            help=fix,
+        )
+
+
+def _answers(asked: str, hosts: set[str]) -> bool:
+    """Whether what is bound answers at what is asked: localhost is the loopback, a name is the container's address."""
+    if hosts & ANY_ADDRESS:
+        return True
+    loopback = asked in LOOPBACK or asked in ANY_ADDRESS
+    return bool(hosts & LOOPBACK) if loopback else bool(hosts - LOOPBACK)
 
 
 def _side_ports(service: Service) -> set[int]:

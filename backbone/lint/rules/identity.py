@@ -211,7 +211,7 @@ def roles_unset(project: Project) -> Iterator[Finding]:
     """Flag a node without process.roles: the ZooKeeper style, which ended with Kafka 3.9.
 
     For an image that still has ZooKeeper (Kafka 3, Confluent Platform 7) and a node that names one this is a
-    warning.
+    warning. `latest`, and no tag at all, is Kafka 4.
 
     Why:
         Kafka 4 ends at once: "Missing required configuration … which has no default value."
@@ -235,7 +235,9 @@ def roles_unset(project: Project) -> Iterator[Finding]:
         if node.roles or not node.complete or not node.vendor:
             continue
         zookeeper = bool(node.get("zookeeper.connect"))
-        old = zookeeper and (node.older_than(*_ZOOKEEPER_ENDED) or node.image.kafka_version is None)
+        newest = node.image.tag in ("", "latest") and not node.image.digest and not node.service.image.endswith(":")
+        unknown = node.image.kafka_version is None and not newest
+        old = zookeeper and (node.older_than(*_ZOOKEEPER_ENDED) or unknown)
         yield Finding(
             at=node.where("zookeeper.connect"),
             message=f"{node.name} sets no process.roles" + (", it depends on ZooKeeper" if zookeeper else ""),

@@ -1,4 +1,4 @@
-"""Rules on a node's listeners and their names (KC121, KC122, KC124, KC125, KC126)."""
+"""Rules on a node's listeners and their names (KC121, KC122, KC124 to KC126, KC137)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from backbone.lint.project import Project
 
 PROTOCOLS = frozenset({"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"})
+_OF_ONE = "listener.name."
 _MAP = "listener.security.protocol.map"
 _CONTROLLER_NAMES = "controller.listener.names"
 _ADVERTISES_CONTROLLERS = (3, 9)
@@ -295,6 +296,59 @@ def listener_port_twice(project: Project) -> Iterator[Finding]:
                 label="the same port again",
                 help=f"give {listener.name} a port of its own",
                 related=(Related(node.where("listeners", part=other.text), "first used here"),),
+            )
+
+
+@rule("KC137", "listener-settings-unused", Severity.ERROR)
+def listener_settings_unused(project: Project) -> Iterator[Finding]:
+    """Flag a setting for one listener (`listener.name.NAME.…`) of a node that has no listener of this name.
+
+    In a variable the name is in upper case, and its own `_` is doubled: KAFKA_LISTENER_NAME_SASL__PLAINTEXT_….
+
+    Why:
+        Kafka reads past it: the listener that was meant starts with other settings, or the node ends with "Could not
+        find a 'KafkaServer' or '…' entry in the JAAS configuration".
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: BROKER://:9092
+              KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: BROKER:SASL_PLAINTEXT
+              KAFKA_LISTENER_NAME_EXTERNAL_SASL_ENABLED_MECHANISMS: PLAIN
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: BROKER://:9092
+              KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: BROKER:SASL_PLAINTEXT
+              KAFKA_LISTENER_NAME_BROKER_SASL_ENABLED_MECHANISMS: PLAIN
+
+    Source:
+        KIP-103; org.apache.kafka.common.network.ListenerName, configPrefix
+    """
+    for node in clusters.nodes(project):
+        names = {listener.name for listener in node.listeners} | set(node.controller_names)
+        # Bitnami's start script makes a dot of every `_`, and puts two names back as they were.
+        spelt = {name.lower() for name in names} | {
+            name.lower().replace("_", ".") for name in names if node.prefix != "KAFKA_"
+        }
+        for setting in node.settings.values() if node.complete and node.listeners else ():
+            rest = setting.name.removeprefix(_OF_ONE)
+            if rest == setting.name or not setting.variable or any(rest.startswith(f"{name}.") for name in spelt):
+                continue
+            meant = next((name for name in names if rest.startswith(name.lower().replace("_", ".") + ".")), "")
+            yield Finding(
+                at=node.service.key("environment", setting.variable),
+                message=f"{node.name} sets {setting.name}, but has no such listener; it has {_words(names)}",
+                service=node.name,
+                evidence=setting.variable,
+                label="read by nobody",
+                help=f"write {meant.replace('_', '__')} in it" if meant else f"name one of {_words(names)}",
+                related=(Related(node.where("listeners"), "the listeners"),) if node.is_set("listeners") else (),
             )
 
 

@@ -1,8 +1,9 @@
-"""KC001-KC005, KC008, KC009, loading: can the files be read, do they keep to the schema, does Compose accept them."""
+"""KC001-KC005, KC008 to KC010, loading: can the files be read, do they keep to the schema, does Compose accept them."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backbone.lint.model import Edit, Finding, Related, Severity, rule
@@ -21,6 +22,9 @@ _CULPRIT = re.compile(
     r" [`'\"]?([^\s`'\":;,]+)"
 )
 """The name after the words with which Compose introduces what it refuses."""
+
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'", re.DOTALL)
+_KAFKA_VARIABLE = re.compile(r"(KAFKA|CONNECT|SCHEMA_REGISTRY|KSQL|ZOOKEEPER)_|(BOOTSTRAP_SERVERS|CLUSTER_ID)$")
 
 
 @rule("KC001", "yaml-syntax", Severity.ERROR, needs_model=False)
@@ -289,6 +293,65 @@ def not_a_file(project: Project) -> Iterator[Finding]:
                 evidence=f"{reference.use}:{reference.node.value}",
                 label=problem,
             )
+
+
+@rule("KC010", "quotes-in-list-entry", Severity.WARNING)
+def quotes_in_list_entry(project: Project) -> Iterator[Finding]:
+    """Flag quotes around the value of a list entry, such as `- NAME="value"`.
+
+    For properties of Kafka and Connect it is an error. A value with quotes in a mapping (`NAME: "value"`) or in an env
+    file is another matter: there YAML, or Compose, takes them away.
+
+    Why:
+        In a list the entry is one text, and the quotes are part of the value: Kafka gets "PLAINTEXT://:9092" with them
+        and ends at a listener that it cannot read.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              - KAFKA_NODE_ID=1
+              - KAFKA_LISTENERS="PLAINTEXT://:9092"
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              - KAFKA_NODE_ID=1
+              - "KAFKA_LISTENERS=PLAINTEXT://:9092"
+
+    Source:
+        Compose specification, environment; YAML 1.2, plain scalars
+    """
+    for service in project.services.values():
+        arguments = (service.body.get("build") or {}).get("args") or {}
+        for section, values in ((("environment",), service.environment), (("build", "args"), arguments)):
+            for name, value in values.items():
+                path = ("services", service.name, *section, name)
+                if project.sources.is_list_entry(*path) and _QUOTED.fullmatch(str(value).strip()):
+                    at = service.where(*section, name)
+                    yield Finding(
+                        at=at,
+                        message=f"{name} of {service.name} has quotes in its value",
+                        service=service.name,
+                        evidence=f"{'.'.join(section)}.{name}",
+                        label="the quotes are part of it",
+                        help=f'write "{name}=…" with the quotes around the whole entry, or none',
+                        edits=_requoted(project, service.key(*section, name), at),
+                        severity=Severity.ERROR if _KAFKA_VARIABLE.match(name) else None,
+                    )
+
+
+def _requoted(project: Project, entry: Span, value: Span) -> tuple[Edit, ...]:
+    """Return the edits that move the first quote before the name: `- NAME="v"` becomes `- "NAME=v"`."""
+    text = project.text(value.path)[value.start : value.end]
+    simple = len(text) > 1 and text[0] == text[-1] and not re.search(r"[\\\"']", text[1:-1])
+    if not simple or project.text(entry.path)[entry.start : entry.start + 1] in ("'", '"'):
+        return ()
+    quote = replace(value, end=value.start + 1, end_line=value.line, end_column=value.column + 1)
+    return (Edit(entry.before(), text[0]), Edit(quote, ""))
 
 
 def _changed(node: Node, value: str) -> bool:

@@ -1,4 +1,4 @@
-"""Rules on who can reach what: bootstrap addresses and ports that are published (KC131, KC132, KC133)."""
+"""Rules on who can reach what: bootstrap addresses and ports that are published (KC131 to KC136)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import re
 from typing import TYPE_CHECKING
 
 from backbone.addresses import ANY_ADDRESS, LOOPBACK
-from backbone.lint.kafka import clients, clusters, network
+from backbone.lint.kafka import clients, clusters, network, speakers, web
+from backbone.lint.kafka.images import APACHE, BITNAMI, CONFLUENT, parse_image
 from backbone.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from backbone.lint.kafka.clients import Bootstrap
     from backbone.lint.kafka.clusters import Node
     from backbone.lint.project import Port, Project, Service
+    from backbone.source.span import Span
 
 _JMX_FLAG = re.compile(r"-Dcom\.sun\.management\.jmxremote\.port=(?P<port>\d+)")
 _JMX_SAFE = re.compile(r"-Dcom\.sun\.management\.jmxremote\.(authenticate=true|registry\.ssl=true)")
@@ -58,7 +60,7 @@ def bootstrap_unreachable(project: Project) -> Iterator[Finding]:
     Source:
         org.apache.kafka.clients.ClientUtils
     """
-    if not any(True for _ in clusters.brokers(project)):
+    if not any(True for _ in speakers.speakers(project)):
         return
     for bootstrap in clients.bootstraps(project):
         if any(True for _ in clients.served_by(bootstrap, project)):
@@ -81,14 +83,14 @@ def _why_unreachable(bootstrap: Bootstrap, project: Project) -> tuple[str, tuple
     client, host = bootstrap.service, bootstrap.endpoint.host
     names = network.of(project)
     found = names.resolve(client, host)
-    every = clusters.by_service(project)
+    every = speakers.by_service(project)
     nodes = [every[service.name] for service in found if service.name in every]
     if host in LOOPBACK and not nodes:
         return _host_reason(bootstrap, project) if network.on_host(client) else "that is its own container", ()
     if nodes:
         return _port_reason(nodes[0])
     if found:
-        known = any(clients.http_port(service) for service in found)
+        known = any(web.server_of(service) for service in found)
         return (f"{found[0].name} is no broker" if known else ""), ()
     called = names.called(host)
     if any(network.on_host(service) for service in (client, *called)):
@@ -115,7 +117,7 @@ def _host_reason(bootstrap: Bootstrap, project: Project) -> str:
     published = any(p.published and p.published[0] <= port <= p.published[1] for s in services for p in s.ports)
     return (
         ""
-        if published or any(network.on_host(node.service) for node in clusters.brokers(project))
+        if published or any(network.on_host(node.service) for node in speakers.speakers(project))
         else "nothing publishes it"
     )
 
@@ -123,7 +125,7 @@ def _host_reason(bootstrap: Bootstrap, project: Project) -> str:
 def _reach_help(bootstrap: Bootstrap, project: Project) -> str:
     names = network.of(project)
     here = names.networks(bootstrap.service)
-    near = [node for node in clusters.brokers(project) if here & names.networks(node.service)]
+    near = [node for node in speakers.speakers(project) if here & names.networks(node.service)]
     wanted = {service.name for service in names.called(bootstrap.endpoint.host)}
     near.sort(key=lambda node: node.name not in wanted)
     for node in near:
@@ -175,6 +177,135 @@ def controller_port_published(project: Project) -> Iterator[Finding]:
                         help="remove this entry",
                         related=(Related(node.where("listeners", part=listener.text), "the controller listener"),),
                     )
+
+
+@rule("KC135", "loopback-listener-published", Severity.ERROR)
+def loopback_listener_published(project: Project) -> Iterator[Finding]:
+    """Flag a listener that is bound to the container's own loopback although its port is published.
+
+    The same for Connect, Schema Registry, REST Proxy and ksqlDB. Left alone: host networking and containers that share
+    a network namespace.
+
+    Why:
+        Docker hands connections to the container's address, not to its loopback: every client on the host is refused
+        or cut off at once.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            ports: ["127.0.0.1:9092:9092"]
+            environment: {KAFKA_NODE_ID: "1", KAFKA_LISTENERS: "PLAINTEXT://localhost:9092"}
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            ports: ["127.0.0.1:9092:9092"]
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_LISTENERS: PLAINTEXT://:9092
+              KAFKA_ADVERTISED_LISTENERS: PLAINTEXT://localhost:9092
+
+    Source:
+        listeners; Docker documentation, port publishing
+    """
+    names = network.of(project)
+    nodes = speakers.by_service(project)
+    for service in project.services.values():
+        if network.on_host(service) or len(names.sharing_namespace(service)) > 1:
+            continue
+        for number, name, at in _loopback_ports(service, nodes.get(service.name)):
+            for port in service.ports:
+                if port.target == number:
+                    yield Finding(
+                        at=at,
+                        message=f"{service.name} listens on {name}, its own loopback, but publishes port {number}",
+                        service=service.name,
+                        evidence=str(number),
+                        label="reached only from inside this container",
+                        help=f"listen on 0.0.0.0:{number}; what clients are told is another setting",
+                        related=(Related(service.where("ports", port.index), "published here"),),
+                    )
+
+
+def _loopback_ports(service: Service, node: Node | None) -> Iterator[tuple[int, str, Span]]:
+    """Yield (port, what is bound, where that is written) of each listener that only the container itself reaches."""
+    for listener in node.listeners if node else ():
+        prop = "listeners" if node and node.get("listeners") else "advertised.listeners"
+        if node and listener.is_loopback and any(o.port == listener.port and not o.is_loopback for o in node.listeners):
+            continue
+        if node and listener.is_loopback:
+            yield listener.port, listener.text, node.where(prop, part=listener.text)
+    server = None if node else web.server_of(service)
+    if server and server.variable and server.hosts <= LOOPBACK:
+        for number in server.ports:
+            yield number, f"{', '.join(server.hosts)}:{number}", service.where("environment", server.variable)
+
+
+@rule("KC136", "published-port-dead", Severity.WARNING)
+def published_port_dead(project: Project) -> Iterator[Finding]:
+    """Flag a published port of a Kafka node, or of one of Confluent's servers, on which nothing listens.
+
+    A number that stands anywhere in the service's variables or command (JMX, an agent, a debugger) counts as a port
+    that is listened on. Left alone: images that are not known, mounted configuration, shared network namespaces.
+
+    Why:
+        Whoever connects is cut off at once, and looks for the reason in the wrong place.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            ports: ["127.0.0.1:9999:9999"]
+            environment: {KAFKA_NODE_ID: "1", KAFKA_LISTENERS: "PLAINTEXT://:9092", KAFKA_JMX_PORT: "9001"}
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            ports: ["127.0.0.1:9999:9999"]
+            environment: {KAFKA_NODE_ID: "1", KAFKA_LISTENERS: "PLAINTEXT://:9092", KAFKA_JMX_PORT: "9999"}
+
+    Source:
+        listeners; Docker documentation, port publishing
+    """
+    names = network.of(project)
+    nodes = speakers.by_service(project)
+    for service in project.services.values():
+        if len(names.sharing_namespace(service)) > 1 or service.body.get("build"):
+            continue
+        ports = _open_ports(service, nodes.get(service.name))
+        for port in service.ports if ports else ():
+            if port.protocol == "tcp" and port.target not in ports:
+                heard = ", ".join(str(number) for number in sorted(ports) if number in _listened(service, nodes))
+                yield Finding(
+                    at=service.where("ports", port.index),
+                    message=f"{service.name} publishes port {port.target}, on which nothing listens",
+                    service=service.name,
+                    evidence=str(port.target),
+                    label="nothing listens here",
+                    help=f"publish one of {heard}, or remove this entry",
+                )
+
+
+def _listened(service: Service, nodes: Mapping[str, Node]) -> set[int]:
+    node = nodes.get(service.name)
+    server = web.server_of(service)
+    return {listener.port for listener in node.listeners} if node else set(server.ports) if server else set()
+
+
+def _open_ports(service: Service, node: Node | None) -> frozenset[int]:
+    """Return every port that may be listened on, empty when that is not known."""
+    if node:
+        known = node.complete and node.vendor in (APACHE, CONFLUENT, BITNAMI) and node.listeners
+        return node.other_ports | {listener.port for listener in node.listeners} if known else frozenset()
+    server = web.server_of(service)
+    image = parse_image(service.image)
+    if server is None or not image.is_platform_part or service.command or service.entrypoint:
+        return frozenset()
+    told = {int(n) for value in service.environment.values() for n in re.findall(r"(?<![\d.])\d{2,5}(?![\d.])", value)}
+    return server.ports | told
 
 
 @rule("KC133", "jmx-exposed", Severity.ERROR)

@@ -1,0 +1,346 @@
+"""Rules on what an image asks for, declares and holds (KC113, KC151, KC413, KC509)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from backbone.lint.kafka import clients, clusters
+from backbone.lint.kafka.images import APACHE, BITNAMI, CONFLUENT, parse_image
+from backbone.lint.model import Finding, Related, Severity, rule
+from backbone.lint.rules.storage import data_dirs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from backbone.lint.kafka.clusters import Node
+    from backbone.lint.kafka.images import Image
+    from backbone.lint.project import Mount, Project, Service
+
+_CONNECT = (
+    "CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID", "CONNECT_CONFIG_STORAGE_TOPIC", "CONNECT_OFFSET_STORAGE_TOPIC",
+    "CONNECT_STATUS_STORAGE_TOPIC", "CONNECT_KEY_CONVERTER", "CONNECT_VALUE_CONVERTER",
+    "CONNECT_REST_ADVERTISED_HOST_NAME",
+)  # fmt: skip
+_REQUIRED: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    # The variables of which each of Confluent's start scripts wants at least one (`ub ensure`, before that `dub`).
+    "cp-zookeeper": (("ZOOKEEPER_CLIENT_PORT", "ZOOKEEPER_SECURE_CLIENT_PORT"),),
+    "cp-kafka-connect": tuple((name,) for name in _CONNECT),
+    "cp-kafka-connect-base": tuple((name,) for name in _CONNECT),
+    "cp-server-connect": tuple((name,) for name in _CONNECT),
+    "cp-server-connect-base": tuple((name,) for name in _CONNECT),
+    "cp-schema-registry": (
+        ("SCHEMA_REGISTRY_HOST_NAME",),
+        ("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_KAFKASTORE_CONNECTION_URL"),
+    ),
+    "cp-kafka-rest": (("KAFKA_REST_HOST_NAME",), ("KAFKA_REST_BOOTSTRAP_SERVERS", "KAFKA_REST_ZOOKEEPER_CONNECT")),
+}
+_REFUSED = ("KAFKA_ADVERTISED_HOST", "KAFKA_ADVERTISED_PORT", "KAFKA_HOST", "KAFKA_PORT")
+"""What the start script of Confluent's brokers ends at, because listeners took their place."""
+
+_ABOUT_IDS = ": `kafka-storage random-uuid` prints an id, and all nodes have the same"
+
+_VOLUMES = {
+    # Where an image has a VOLUME for data, as its Dockerfile says; Bitnami's have none.
+    CONFLUENT: ("/var/lib/kafka/data",),
+    APACHE: ("/var/lib/kafka/data",),
+}
+_OTHER_VOLUMES = {
+    "confluentinc/cp-zookeeper": ("/var/lib/zookeeper/data", "/var/lib/zookeeper/log"),
+    "postgres": ("/var/lib/postgresql/data",),
+}
+_POSTGRES_MOVED = (18, 0)
+"""From this version on the VOLUME of postgres is /var/lib/postgresql itself."""
+
+_CALLED = (
+    # Where a shell expects a command: first of all, after an operator, a keyword, `-c`, or what runs its arguments.
+    r"(?:^|[;&|(`\n!{]|\b(?:then|do|else|if|while|until|exec|time|nohup)\s|\btimeout\s+\S+|\s-\w*c\s)"
+    r"\s*[\"']?(?:\w+=\S*\s+)*"
+)
+_KAFKA_TOOL = re.compile(
+    _CALLED + r"(?P<called>(?P<folder>(?:/[\w.-]+)+/)?(?P<tool>kafka-(?:topics|configs|acls|broker-api-versions"
+    r"|consumer-groups|console-(?:consumer|producer)|metadata-quorum|storage|cluster|leader-election|get-offsets"
+    r"|features|reassign-partitions|log-dirs|run-class|server-start))(?P<suffix>\.sh)?)(?![\w.-])"
+)
+_OTHER_TOOL = re.compile(_CALLED + r"(?P<tool>cub|rpk|curl|kcat|kafkacat)(?=\s|$)")
+_TOOL_FOLDERS = {APACHE: "/opt/kafka/bin/", CONFLUENT: "/usr/bin/", BITNAMI: "/opt/bitnami/kafka/bin/"}
+_KNOWN_FOLDERS = frozenset({"", "/bin/", *_TOOL_FOLDERS.values()})
+_LACKS = {
+    APACHE: frozenset({"cub", "rpk", "curl", "kcat", "kafkacat"}),
+    CONFLUENT: frozenset({"rpk", "kcat", "kafkacat"}),
+    BITNAMI: frozenset({"cub", "rpk", "kcat", "kafkacat"}),
+}
+_ON_DOCKER_HUB = frozenset({"", "docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+
+
+@rule("KC113", "image-variable", Severity.ERROR)
+def image_variable(project: Project) -> Iterator[Finding]:
+    """Flag a variable without which a Confluent image ends at once, or with which it does.
+
+    Looked at: brokers and controllers (CLUSTER_ID of a KRaft node, KAFKA_ADVERTISED_LISTENERS), ZooKeeper, Connect,
+    Schema Registry and REST Proxy. Left alone: confluent-local, which has a default for each, services that are built,
+    run another command or mount their start script or configuration.
+
+    Why:
+        The start script checks its variables before anything else and ends: "CLUSTER_ID is required."
+
+    Fails:
+        services:
+          kafka:
+            image: confluentinc/cp-kafka:8.2.0
+            environment:
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_CONTROLLER_QUORUM_VOTERS: 1@kafka:9093
+              KAFKA_LISTENERS: PLAINTEXT://:9092,CONTROLLER://:9093
+              KAFKA_ADVERTISED_LISTENERS: PLAINTEXT://kafka:9092
+              KAFKA_CONTROLLER_LISTENER_NAMES: CONTROLLER
+
+    Passes:
+        services:
+          kafka:
+            image: confluentinc/cp-kafka:8.2.0
+            environment:
+              CLUSTER_ID: MkU3OEVBNTcwNTJENDM2Qk
+              KAFKA_NODE_ID: 1
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_CONTROLLER_QUORUM_VOTERS: 1@kafka:9093
+              KAFKA_LISTENERS: PLAINTEXT://:9092,CONTROLLER://:9093
+              KAFKA_ADVERTISED_LISTENERS: PLAINTEXT://kafka:9092
+              KAFKA_CONTROLLER_LISTENER_NAMES: CONTROLLER
+
+    Source:
+        confluentinc/kafka-images, include/etc/confluent/docker/configure of each image
+    """
+    for service in project.services.values():
+        image = parse_image(service.image)
+        if image.repository.startswith("confluentinc/") and not _is_changed(service):
+            yield from _missing(service, _REQUIRED.get(image.name, ()))
+    for node in clusters.nodes(project):
+        starts_by_itself = node.complete and not _is_changed(node.service)
+        if node.vendor == CONFLUENT and node.image.name != "confluent-local" and starts_by_itself:
+            yield from _of_node(node)
+
+
+def _of_node(node: Node) -> Iterator[Finding]:
+    """Yield what the start script of Confluent's broker images would end at."""
+    given = node.service.environment
+    yield from _missing(
+        node.service,
+        [("CLUSTER_ID",)] * bool(node.roles) + [("KAFKA_ADVERTISED_LISTENERS",)] * node.is_broker,
+    )
+    for name in (*_REFUSED, *(() if node.is_broker else ("KAFKA_ADVERTISED_LISTENERS",))):
+        if given.get(name):
+            yield Finding(
+                at=node.service.key("environment", name),
+                message=f"{node.name} sets {name}, at which its image ends",
+                service=node.name,
+                evidence=name,
+                label="refused by the start script",
+                help="remove it: " + ("listeners say it all" if name in _REFUSED else "controllers advertise nothing"),
+            )
+
+
+def _missing(service: Service, wanted: Sequence[tuple[str, ...]]) -> Iterator[Finding]:
+    """Yield one finding for all that a service does not set; of each group one variable is enough.
+
+    A variable that is there but empty was meant to come from outside: KC303 tells when it does not.
+    """
+    absent = [" or ".join(group) for group in wanted if not any(name in service.environment for name in group)]
+    if absent:
+        yield Finding(
+            at=service.key("environment") if service.has("environment") else service.span,
+            message=f"{service.name} does not set {', '.join(absent)}, without which its image ends",
+            service=service.name,
+            evidence=" ".join(absent),
+            label=f"no {absent[0]}" + (", …" if len(absent) > 1 else ""),
+            help=f"set {', '.join(absent)}"
+            + (
+                " (`kafka-storage random-uuid` prints an id; all nodes have the same)" if "CLUSTER_ID" in absent else ""
+            ),
+        )
+
+
+def _is_changed(service: Service) -> bool:
+    """Whether a service runs something else than its image's own start script with its own files."""
+    scripts = any(mount.target.startswith("/etc/confluent/docker") for mount in service.mounts)
+    return bool(service.body.get("build") or service.command or service.entrypoint or scripts)
+
+
+@rule("KC151", "volume-above-image-volume", Severity.ERROR)
+def volume_above_image_volume(project: Project) -> Iterator[Finding]:
+    """Flag a volume that is mounted above the folder for which the image declares a VOLUME.
+
+    Looked at: the data of Kafka nodes, of Confluent's ZooKeeper and of postgres before 18.
+
+    Why:
+        Docker mounts an anonymous volume on that folder, inside the one that is named. The data is in the anonymous
+        one: `docker compose down` leaves it behind, and the next `up` begins empty.
+
+    Fails:
+        services:
+          kafka:
+            image: confluentinc/cp-kafka:8.2.0
+            volumes: ["data:/var/lib/kafka"]
+            environment: {KAFKA_NODE_ID: "1", KAFKA_PROCESS_ROLES: broker}
+        volumes: {data: {}}
+
+    Passes:
+        services:
+          kafka:
+            image: confluentinc/cp-kafka:8.2.0
+            volumes: ["data:/var/lib/kafka/data"]
+            environment: {KAFKA_NODE_ID: "1", KAFKA_PROCESS_ROLES: broker}
+        volumes: {data: {}}
+
+    Source:
+        Dockerfiles of confluentinc/kafka-images, apache/kafka and postgres; Docker documentation, VOLUME
+    """
+    found: dict[tuple[str, int], tuple[Service, Mount, str]] = {}
+    for node in clusters.nodes(project):
+        for data in data_dirs(node):
+            for volume in _VOLUMES.get(node.vendor, ()):
+                if data.mount and _is_in(data.path, volume) and _is_above(data.mount, volume):
+                    found[node.name, data.mount.index] = (node.service, data.mount, volume)
+    for service in project.services.values():
+        for volume in _other_volumes(parse_image(service.image)):
+            holding = [mount for mount in service.mounts if _is_in(volume, mount.target)]
+            mount = max(holding, key=lambda mount: len(mount.target), default=None)
+            if mount and _is_above(mount, volume):
+                found.setdefault((service.name, mount.index), (service, mount, volume))
+    for service, mount, volume in found.values():
+        yield Finding(
+            at=service.where("volumes", mount.index),
+            message=f"{service.name} mounts {mount.target}, but its image has a volume of its own on {volume}",
+            service=service.name,
+            evidence=volume,
+            label=f"does not hold {volume}",
+            help=f"mount it on {volume}",
+        )
+
+
+def _other_volumes(image: Image) -> tuple[str, ...]:
+    if image.repository in ("postgres", "library/postgres"):
+        major = re.match(r"\d+", image.tag)
+        return _OTHER_VOLUMES["postgres"] if major and int(major[0]) < _POSTGRES_MOVED[0] else ()
+    return _OTHER_VOLUMES.get(image.repository, ())
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return path == folder.rstrip("/") or path.startswith(folder.rstrip("/") + "/")
+
+
+def _is_above(mount: Mount, volume: str) -> bool:
+    return mount.kind in ("volume", "bind") and volume.startswith(mount.target.rstrip("/") + "/")
+
+
+@rule("KC413", "command-not-in-image", Severity.ERROR)
+def command_not_in_image(project: Project) -> Iterator[Finding]:
+    """Flag a health check, or a script, that runs a tool under a name or in a folder that its image does not have.
+
+    Confluent's tools have no `.sh`, Bitnami's end in it, and those of apache/kafka lie in /opt/kafka/bin, which is not
+    on its PATH. curl, cub, rpk and kcat are looked for too. Left alone: images that are built or not known, services
+    that set PATH.
+
+    Why:
+        The shell says "command not found" and returns 127: the container never becomes healthy, and what waits for it
+        never starts.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            healthcheck: {test: [CMD-SHELL, "kafka-topics.sh --bootstrap-server localhost:9092 --list"]}
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            healthcheck: {test: [CMD-SHELL, "/opt/kafka/bin/kafka-topics.sh --bootstrap-server localhost:9092 --list"]}
+
+    Source:
+        the images' Dockerfiles: apache/kafka docker/jvm, confluentinc/kafka-images, bitnami/containers
+    """
+    for service in project.services.values():
+        image = parse_image(service.image)
+        vendor = image.vendor
+        if not vendor or service.body.get("build") or "PATH" in service.environment or image.name == "kafka-native":
+            continue
+        for path, text, checks in _commands(service):
+            if re.search(r"\bPATH=|\bcd\s+/|alias\s", text):
+                continue
+            what = "the health check" if checks else "the command"
+            for called, reason, fix in _absent(text, vendor):
+                yield Finding(
+                    at=service.where(*path, part=called),
+                    message=f"{what} of {service.name} runs {called}, {reason}",
+                    service=service.name,
+                    evidence=called,
+                    label="not found in this image",
+                    help=fix,
+                    related=() if checks else (Related(service.where("image"), "this image"),),
+                )
+
+
+def _commands(service: Service) -> Iterator[tuple[tuple[str | int, ...], str, bool]]:
+    """Yield (path, text, whether it is the health check's) of what a service runs."""
+    probe = clients.probe_of(service)
+    for index, word in enumerate(probe):
+        # Without a shell only the first word is a command; the rest are its arguments.
+        if probe[0] != "CMD" or index == 1 or any(re.fullmatch(r"(.*/)?\w*sh", each) for each in probe[1:2]):
+            yield ("healthcheck", "test", index), word, True
+    for path, text in clients.scripts_of(service):
+        yield path, text, False
+
+
+def _absent(text: str, vendor: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (what is called, why it is not there, what to call) of each tool that an image lacks."""
+    folder = _TOOL_FOLDERS[vendor]
+    suffix = "" if vendor == CONFLUENT else ".sh"
+    for match in _KAFKA_TOOL.finditer(text):
+        given = match["folder"] or ""
+        if given not in _KNOWN_FOLDERS:
+            continue  # a folder that somebody mounted
+        right = (folder if vendor == APACHE else "") + match["tool"] + suffix
+        misplaced = given != folder if given else vendor == APACHE
+        if misplaced or (match["suffix"] or "") != suffix:
+            yield match["called"], f"which is called {right} in its image", f"write {right}"
+    for match in _OTHER_TOOL.finditer(text):
+        if match["tool"] in _LACKS[vendor]:
+            yield match["tool"], "which its image does not have", "use one of Kafka's tools, for example kafka-topics"
+
+
+@rule("KC509", "image-gone", Severity.ERROR)
+def image_gone(project: Project) -> Iterator[Finding]:
+    """Flag an image of Bitnami by a version that Docker Hub has no longer.
+
+    `latest` and digests, other registries and images that the project builds pass.
+
+    Why:
+        In August 2025 Bitnami took every versioned tag out of docker.io/bitnami; the pull fails: "manifest unknown".
+        The old ones are in docker.io/bitnamilegacy, without updates.
+
+    Fails:
+        services:
+          kafka: {image: "bitnami/kafka:3.9.0"}
+
+    Passes:
+        services:
+          kafka: {image: "bitnamilegacy/kafka:3.9.0"}
+
+    Source:
+        https://github.com/bitnami/containers/issues/83267
+    """
+    for service in project.services.values():
+        image = parse_image(service.image)
+        versioned = image.tag not in ("", "latest") and not image.digest
+        pulled = not service.body.get("build") and service.body.get("pull_policy") not in ("never", "build")
+        if image.host in _ON_DOCKER_HUB and image.repository.startswith("bitnami/") and versioned and pulled:
+            yield Finding(
+                at=service.where("image"),
+                message=f"{service.name} uses {image.repository}:{image.tag}, which Docker Hub no longer has",
+                service=service.name,
+                evidence=image.repository,
+                label="gone since August 2025",
+                help=f"use bitnamilegacy/{image.name}:{image.tag}, or an image that is still kept",
+            )
