@@ -360,7 +360,7 @@ TOLD = {
         "[KAFKA_CLUSTERS_0_SCHEMAREGISTRY=http://registry:18081/api]}\n"),
     ),
     "no port in the address of a registry": (
-        "KC134", ["http://registry"],
+        "KC134", ["'http://registry'"],
         f"{STACK}{APP}    command: [run, '--schema-registry', 'http://registry']\n",
     ),
     "a script that waits for the registry's wrong port": (
@@ -446,7 +446,7 @@ TOLD = {
         "KAFKA_LISTENER_NAME_SASL_PLAINTEXT_SASL_ENABLED_MECHANISMS: PLAIN}}}"),
     ),
     "a client by its value": (
-        "KC131", ["kafka:9099"],
+        "KC131", ["'kafka:9099'"],
         f"{STACK}{APP}    environment: {{ORDERS_BUS: 'kafka:9099'}}\n",
     ),
     "a client inside JSON and inside options of the JVM": (
@@ -472,7 +472,7 @@ TOLD = {
         "red-1:33145 --rpc-addr red-0:33145 --advertise-rpc-addr red-0:33145'}}"),
     ),
     "more threads than processors": (
-        "KC162", ["4"],
+        "KC162", ["'4'"],
         "services: {red: {image: 'redpandadata/redpanda:v25.1.1', cpus: 2, command: [redpanda, start, --smp, '4']}}",
     ),
     "a dead-letter topic of a source, in a flat file": (

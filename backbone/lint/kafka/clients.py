@@ -237,18 +237,20 @@ def cluster_of(asked: Replication, project: Project) -> Cluster | None:
     endpoints = list(_in_text(asked.command))
     if not endpoints and service.name in clusters.by_service(project):
         return next(one for one in clusters.clusters(project) if service.name in one.names)
-    if not endpoints:
-        given = _by_client(project).get(service.name, ())
-        nearest = max((_likeness(asked, one) for one in given), default=(0, 0))
-        endpoints = [one.endpoint for one in given if _likeness(asked, one) == nearest]
+    variables = [name for name in service.environment if _BOOTSTRAP_VARIABLE.fullmatch(name)]
+    if not endpoints and variables:
+        nearest = max(variables, key=lambda name: _likeness(asked.name, name))
+        endpoints = list(addresses.parse_endpoints(properties.unquoted(service.environment[nearest])))
+    elif not endpoints:
+        endpoints = [one.endpoint for one in _by_client(project).get(service.name, ())]
     names = network.of(project)
     hosts = {found.name for endpoint in endpoints for found in names.resolve(service, endpoint.host)}
     return next((one for one in speakers.speaking(project) if hosts & one.names), None)
 
 
-def _likeness(asked: Replication, bootstrap: Bootstrap) -> tuple[int, int]:
+def _likeness(asked: str, bootstrap: str) -> tuple[int, int]:
     """Return how many words two variables begin with in common; of two alike the shorter is the service's own."""
-    ours, theirs = (str(path[-1]).split("_") for path in (asked.path, bootstrap.path))
+    ours, theirs = (name.split("_") for name in (asked, bootstrap))
     common = next((n for n, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]), len(ours))
     return common, -len(theirs)
 

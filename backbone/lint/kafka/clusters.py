@@ -369,8 +369,15 @@ def _partners(node: Node, found: Mapping[str, Node], names: network.Names) -> It
     hosts |= {entry.host for entry in addresses.parse_endpoints(node.get("controller.quorum.bootstrap.servers"))}
     for host in hosts:
         yield from (service.name for service in names.resolve(node.service, host) if service.name in found)
-    if zookeeper := node.get("zookeeper.connect"):
-        yield next(name for name, other in found.items() if other.get("zookeeper.connect") == zookeeper)
+    if node.get("zookeeper.connect"):
+        yield next(name for name, other in found.items() if _zookeeper(other) == _zookeeper(node))
+
+
+def _zookeeper(node: Node) -> tuple[frozenset[str], str]:
+    """Return the hosts of a node's ZooKeeper and its folder there, without ports: one that is wrong is for KC112."""
+    servers, _, chroot = node.get("zookeeper.connect").partition("/")
+    hosts = frozenset(re.sub(r":\d+$", "", server) for server in addresses.entries(servers))
+    return (hosts, chroot)
 
 
 @lru_cache(maxsize=8)

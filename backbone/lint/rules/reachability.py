@@ -312,7 +312,8 @@ def _open_ports(service: Service, node: Node | None) -> frozenset[int]:
 def jmx_exposed(project: Project) -> Iterator[Finding]:
     """Flag plain JMX that is published on every address of the host.
 
-    JMX with authentication, and a port published on loopback only, pass.
+    JMX with authentication, and a port published on loopback only, pass. In a project without a policy it is a warning:
+    it works, for others as well.
 
     Why:
         Kafka starts JMX with authenticate=false and ssl=false, and a JMX client may load code into the
@@ -347,6 +348,7 @@ def jmx_exposed(project: Project) -> Iterator[Finding]:
                         label="open to the network",
                         help=f"publish '127.0.0.1:{(port.published or (number,))[0]}:{number}', or nothing",
                         related=(Related(service.where("environment", variable), "JMX without a password"),),
+                        severity=Severity.WARNING if project.foreign else None,
                     )
 
 
