@@ -91,6 +91,26 @@ def test_kafka_refuses_it_in_the_words_the_rule_quotes(
         assert piece in said
 
 
+def test_kafka_refuses_listeners_with_the_quotes_of_a_list_entry(jars: tuple[Path, ...], tmp_path: Path) -> None:
+    # KC008: in `- KAFKA_LISTENERS="…"` the quotes arrive.
+    assert format_storage(jars, tmp_path, {"listeners": f'"{GOOD["listeners"]}"'}).returncode != 0
+
+
+def test_dead_letter_topics_are_of_sinks_only() -> None:
+    # KC701: Kafka's own documentation of both kinds of connector, printed by the classes that read their settings.
+    settings = Settings()
+    lock = artifacts.read_lock(settings.root / LOCK_FILE)
+    connect = artifacts.ensure([*lock["kafka"], *lock["connect"]], settings.cache_dir, console.download)
+    known = {}
+    for kind in ("Source", "Sink"):
+        argv = [str(jre.java()), "-cp", ":".join(map(str, connect))]
+        argv += [f"org.apache.kafka.connect.runtime.{kind}ConnectorConfig"]
+        known[kind] = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "errors.tolerance" in known["Source"]
+    assert "errors.deadletterqueue.topic.name" not in known["Source"]
+    assert "errors.deadletterqueue.topic.name" in known["Sink"]
+
+
 def test_kafka_takes_a_cluster_id_that_is_no_uuid(jars: tuple[Path, ...], tmp_path: Path) -> None:
     # Why KC110 is a warning: the formatter takes it, only later readers of the id do not.
     assert format_storage(jars, tmp_path, {}, cluster_id="hy-kafka-cluster").returncode == 0
