@@ -92,7 +92,7 @@ def test_kafka_refuses_it_in_the_words_the_rule_quotes(
 
 
 def test_kafka_refuses_listeners_with_the_quotes_of_a_list_entry(jars: tuple[Path, ...], tmp_path: Path) -> None:
-    # KC008: in `- KAFKA_LISTENERS="…"` the quotes arrive.
+    # KC010: in `- KAFKA_LISTENERS="…"` the quotes arrive.
     assert format_storage(jars, tmp_path, {"listeners": f'"{GOOD["listeners"]}"'}).returncode != 0
 
 

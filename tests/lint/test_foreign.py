@@ -52,7 +52,7 @@ MISSES = {
     "05-published-port-without-listener": ("KC136", Severity.WARNING, ['"127.0.0.1:9999:9999"']),
     "06-bitnami-image-gone": ("KC509", Severity.ERROR, ["bitnami/kafka:3.9.0"]),
     "07-quotes-inside-list-entry": (
-        "KC008",
+        "KC010",
         Severity.ERROR,
         ['"PLAINTEXT://:9092,CONTROLLER://:9093"', '"PLAINTEXT://kafka:9092"', '"cdc"'],
     ),
@@ -414,7 +414,7 @@ TOLD = {
         "services: {pg: {image: docker.io/bitnami/postgresql:16}}",
     ),
     "quotes inside a quoted entry": (
-        "KC008", ['"kafka:9092"'],
+        "KC010", ['"kafka:9092"'],
         "services: {a: {image: 'a/b:1.0.0', environment: ['BOOTSTRAP_SERVERS=\"kafka:9092\"']}}",
     ),
     "a worker bound to its name": (
@@ -557,7 +557,7 @@ LEFT_ALONE = {
         f"c: {{image: 'bitnami/redis:7@sha256:{'a' * 64}'}}, d: {{image: 'bitnami/mine:1', build: .}}}}"),
     ),
     "quotes that YAML or Compose takes away": (
-        "KC008",
+        "KC010",
         {"docker-compose.yml": "services: {a: {image: 'a/b:1.0.0', env_file: [a.env], environment: {KAFKA_A: \"x\"}}}",
          "a.env": 'KAFKA_B="y"\n'},
     ),

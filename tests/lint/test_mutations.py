@@ -55,7 +55,7 @@ MUTATIONS = (
     Mutation("KC003", KAFKA_2, "\n  kafka-2:\n    volume: []\n"),
     Mutation("KC004", KAFKA_2, "\n  kafka-2:  # planted\n    networks: !override [nowhere]\n"),
     Mutation("KC005", NODE_2, '      KAFKA_NODE_ID: "2"\n      KAFKA_NUM_IO_THREADS: 0010\n'),
-    planted("KC008", '    image: redis:7.4.1\n    environment:\n      - MODE="fast"'),
+    planted("KC010", '    image: redis:7.4.1\n    environment:\n      - MODE="fast"'),
     Mutation("KC006", "KAFKA_LOG_DIRS", "KAFKA_LOG_DIRZ"),
     Mutation("KC008", KAFKA_2, "\n  kafka-2:\n    env_file: https://example.com/kafka.env\n"),
     Mutation("KC009", KAFKA_2, "\n  kafka-2:\n    env_file: .\n"),

@@ -162,7 +162,7 @@ def settings(environment: Mapping[str, str], prefix: str) -> dict[str, Setting]:
 
 
 def unquoted(value: str) -> str:
-    """Return a value without the quotes that a list entry NAME="…" leaves in it: KC009 says so, once."""
+    """Return a value without the quotes that a list entry NAME="…" leaves in it: KC010 says so, once."""
     words = value.strip()
     return words[1:-1] if len(words) > 1 and words[0] == words[-1] and words[0] in "\"'" else value
 
