@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -69,4 +70,4 @@ def as_typed(text: str) -> str:
     Messages are written for a checkout's root. Elsewhere the program has another path, or another name.
     """
     program = os.environ.get(PROGRAM)
-    return _TASK.sub(lambda _: f"{program} ", text) if program else text
+    return _TASK.sub(lambda _: f"{shlex.quote(program)} ", text) if program else text

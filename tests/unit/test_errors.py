@@ -72,3 +72,8 @@ def test_a_hint_names_the_program_as_the_user_typed_it(text: str, typed: str, mo
     assert StackError("a", "b", hint=text).as_dict()["hint"] == typed
     monkeypatch.delenv(PROGRAM)
     assert as_typed(text) == text
+
+
+def test_a_program_with_a_blank_in_its_path_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PROGRAM, "/a b/invoke")
+    assert as_typed("./invoke up") == "'/a b/invoke' up"
