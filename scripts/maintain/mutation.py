@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--sample", type=int, default=40, help="changes for each core (default 40; 0: all places)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mutation-", ignore_cleanup_errors=True) as folder:
         copy = _copied(Path(folder, "checkout"))
         for core in CORES:
             if not options.core or core.name in options.core:
