@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 CONFIG_TIMEOUT_S = 8.0
 """How long Compose may take, unless --compose-timeout says otherwise."""
 
-RULES_S = 2.0
+RULES_S = 5.0
 """What reading and the rules get besides: rules not yet done are left out then, and the report says which."""
 
 _UNSET = "unset-placeholder"

@@ -221,7 +221,8 @@ def _wrong_probes(
 ) -> Iterator[Finding]:
     own = _SELF % "|".join(re.escape(name) for name in {service.name, service.hostname} - {""})
     ports = {port for port, _ in bound} | _side_ports(service)
-    words = enumerate(clients.probe_of(service))
+    # Patterns of a service's own names are compiled for it alone: only for words that may name a port.
+    words = [(i, word) for i, word in enumerate(clients.probe_of(service)) if any(map(str.isdigit, word))]
     for index, match in (
         (i, m) for i, word in words for p in patterns for m in re.finditer(p.replace("{self}", own), word)
     ):
