@@ -129,6 +129,8 @@ STATE = {"type": "enum", "name": "State", "symbols": ["A", "B"], "default": "A"}
 NULLABLE = {"name": "b", "type": ["null", _record(name="Part")]}
 OPTION = {"name": "b", "type": ["null", "int"]}
 WIDER = {"name": "b", "type": ["null", "int", "string"]}
+MILLIS = {"name": "at", "type": {"type": "array", "items": {"type": "long", "logicalType": "timestamp-millis"}}}
+MICROS = {"name": "at", "type": {"type": "array", "items": {"type": "long", "logicalType": "timestamp-micros"}}}
 ITSELF = {"name": "itself", "type": "Order"}
 RENAMED = {"name": "b", "type": ["null", _record(name="Piece", aliases=["Part"])]}
 
@@ -139,7 +141,8 @@ RENAMED = {"name": "b", "type": ["null", _record(name="Piece", aliases=["Part"])
         (_record(), _record(name="Bill", aliases=["Order"]), True, True),
         (_record(NULLABLE), _record(RENAMED), True, True),
         (_record(OPTION), _record(WIDER), True, True),
-        (_record(), _record({"name": "c", "type": STATE}), True, False),
+        (_record(), _record({"name": "c", "type": STATE}), False, False),
+        (_record(MILLIS), _record(MICROS), True, False),
         (_record(namespace="shop"), _record(namespace="house"), True, True),
         (_record(ITSELF), _record(ITSELF, {"name": "c", "type": "int"}), False, False),
     ],
