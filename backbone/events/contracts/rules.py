@@ -67,23 +67,23 @@ def check(contract: Contract) -> list[Finding]:
         findings += _key(contract, version)
     said: dict[str, int] = {}
     for version in contract.versions:
-        same = said.setdefault(canonical(_without_words(version.schema)), version.number)
+        same = said.setdefault(canonical(essence(version.schema)), version.number)
         if same != version.number:
-            words = (
-                f"v{version.number} says the same as v{same}, but for docs and aliases: the registry adds no version"
-            )
+            words = f"v{version.number} says the same as v{same}, but for docs, aliases and enums' defaults: the registry adds none"
             findings.append(_finding(version, [], "unchanged", words))
     return findings
 
 
-def _without_words(node: Any) -> Any:
-    """Return an Avro schema as the registry compares it with those it has (Apicurio 3.3.3): docs and aliases go."""
+def essence(node: Any) -> Any:
+    """Return an Avro schema as the registry compares it with those it has (Apicurio 3.3.3): less docs, aliases, enums' defaults."""
     if isinstance(node, list):
-        return [_without_words(each) for each in node]
+        return [essence(each) for each in node]
     if not isinstance(node, dict) or is_json_schema(node):
         return node
     kept = {key: value for key, value in node.items() if key not in ("doc", "aliases")}
-    return {key: value if key == "default" else _without_words(value) for key, value in kept.items()}
+    if kept.get("type") == "enum":
+        kept.pop("default", None)
+    return {key: value if key == "default" else essence(value) for key, value in kept.items()}
 
 
 def _key(contract: Contract, version: Version) -> Iterator[Finding]:

@@ -119,7 +119,7 @@ def test_a_break_inside_a_nested_record_is_named_with_its_way(folder: Folder) ->
         ([record(field("order_id"), field("orderTotal"))], "name-style", "snake_case"),
         ([record({"name": "order_id", "type": "string"})], "doc-missing", "'order_id' has no doc"),
         ([V1, V1], "unchanged", "v2 says the same as v1"),
-        ([V1, {**V1, "doc": "Said better."}], "unchanged", "v2 says the same as v1, but for docs and aliases"),
+        ([V1, {**V1, "doc": "Said better."}], "unchanged", "v2 says the same as v1, but for docs, aliases"),
         ([V1, record(field("order_id")), V1], "unchanged", "v3 says the same as v1"),
     ],
 )
