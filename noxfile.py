@@ -14,7 +14,10 @@ ROOT = Path(__file__).parent
 LOCK = ROOT / "requirements" / "dev.txt"
 TOOLS = ROOT / ".nox" / "dev" / "bin"
 UNIT = ("tests/unit", "tests/lint")
-E2E = tuple(f"tests/e2e/test_{name}.py" for name in ("newcomer", "tasks", "faults", "lint_truth", "compatibility"))
+E2E = tuple(
+    f"tests/e2e/test_{name}.py"
+    for name in ("newcomer", "tasks", "faults", "lint_truth", "lint_truth_live", "compatibility")
+)
 E2E_DATA = tuple(
     f"tests/e2e/test_{name}.py" for name in ("events_to_table", "refused_records", "columns", "any_contract")
 )

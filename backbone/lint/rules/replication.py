@@ -51,7 +51,7 @@ def replication_exceeds_brokers(project: Project) -> Iterator[Finding]:
 
     Why:
         The topic is never created: "Unable to replicate the partition 3 time(s): The target replication
-        factor of 3 cannot be reached because only 1 broker(s) are registered." Without the offsets topic no
+        factor of 3 cannot be reached because only 1 broker(s) are registered" Without the offsets topic no
         group can read.
 
     Fails:
@@ -136,9 +136,11 @@ def _there(count: int, profiles: frozenset[str]) -> str:
 def min_isr_exceeds_replication(project: Project) -> Iterator[Finding]:
     """Flag a topic default, or a topic, that waits for more copies than it has.
 
+    An error for images that are known to be older than Kafka 4; from then on a warning.
+
     Why:
-        Each write with acks=all is refused: "Messages are rejected since there are fewer in-sync replicas
-        than required."
+        Kafka 3 refuses each write with acks=all: "Messages are rejected since there are fewer in-sync replicas
+        than required." Kafka 4 takes it, and waits for the copies there are: the setting is not in effect.
 
     Fails:
         services:
@@ -179,7 +181,9 @@ def min_isr_exceeds_replication(project: Project) -> Iterator[Finding]:
                 label=f"{isr_name} is {isr}",
                 help=f"set {node.variable(isr_name)} to at most {factor}",
                 related=tuple(Related(node.where(name), f"{name} is {factor}") for name in written[1:]),
-                severity=Severity.ERROR if isr_name == written[0] and len(written) > 1 else Severity.WARNING,
+                severity=Severity.ERROR
+                if node.older_than(4, 0) and isr_name == written[0] and len(written) > 1
+                else Severity.WARNING,
             )
     for asked in clients.replications(project):
         if asked.min_isr is not None and asked.min_isr > asked.factor:
@@ -190,6 +194,7 @@ def min_isr_exceeds_replication(project: Project) -> Iterator[Finding]:
                 evidence=asked.text,
                 label="fewer copies than min.insync.replicas",
                 help=f"set min.insync.replicas to at most {asked.factor}",
+                severity=Severity.WARNING,
             )
 
 
