@@ -29,6 +29,7 @@ Untyped: TypeAlias = Any
 
 _READ_MS = 10_000
 _STOPPED = "STOPPED"
+_PASSED, _FAILED = "passed", "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,14 @@ def find(name: str, worker: Worker, given: str = "") -> Stuck:
 
 def fetch(bootstrap: Sequence[str], place: Place) -> Untyped:
     """Return the record at a place; StackError("no-record") if there is none, or none any more."""
+    found = first(bootstrap, place)
+    if found is None or found.offset != place.offset:
+        raise StackError("no-record", f"there is no record at {place}", exit_code=ExitCode.NOTHING)
+    return found
+
+
+def first(bootstrap: Sequence[str], place: Place) -> Untyped | None:
+    """Return the first record at or behind a place: between two may lie a transaction's mark, or nothing any more."""
     from kafka import TopicPartition  # noqa: PLC0415 - slow, see backbone.clients
 
     partition = TopicPartition(place.topic, place.partition)
@@ -71,10 +80,8 @@ def fetch(bootstrap: Sequence[str], place: Place) -> Untyped:
     ):
         consumer.assign([partition])
         consumer.seek(partition, place.offset)
-        for messages in consumer.poll(timeout_ms=_READ_MS, max_records=1).values():
-            if messages[0].offset == place.offset:
-                return messages[0]
-    raise StackError("no-record", f"there is no record at {place}", exit_code=ExitCode.NOTHING)
+        found = consumer.poll(timeout_ms=_READ_MS, max_records=1)
+    return next((messages[0] for messages in found.values()), None)
 
 
 def copier(bootstrap: Sequence[str]) -> Callable[[str, str, Stuck, Untyped], None]:
@@ -100,27 +107,46 @@ def copier(bootstrap: Sequence[str]) -> Callable[[str, str, Stuck, Untyped], Non
     return put_aside
 
 
+def _settled(worker: Worker, name: str, where: tuple[str, int], offset: int) -> str | None:
+    """Say whether a sink has passed an offset or failed, None while it has done neither."""
+    if worker.offsets(name).get(where, 0) > offset:
+        return _PASSED
+    state = worker.state(name)
+    return _FAILED if state is not None and state.failed else None
+
+
 def skip(
     connector: Connector,
     stuck: Stuck,
     worker: Worker,
     put_aside: Callable[[], None],
+    next_offset: Callable[[int], int | None],
     *,
     timeout: float,
     clock: Clock = CLOCK,
 ) -> bool:
     """Move a sink past the record it is stuck at, and let it run; False if it is not stuck there any more.
 
-    Batches of one record bring the committed offset to the very record. Raises StackError("not-there") if the offset is
+    next_offset: of the partition's first record at or behind an offset. Batches of one record bring the committed
+    offset to the very record. Raises StackError("not-there") if the offset is
     another one all the same, and "timed-out".
     """
     name, place = connector.name, stuck.place
     where = (place.topic, place.partition)
     state = worker.state(name)
-    if worker.offsets(name).get(where, 0) != place.offset and not (state and state.state == _STOPPED):
+    at_it = next_offset(worker.offsets(name).get(where, 0)) == place.offset
+    if not at_it and not (state and state.state == _STOPPED):
         worker.put(name, {**connector.config, "consumer.override.max.poll.records": "1"})
-        (state,) = deployment.restart([name], worker, timeout=timeout, clock=clock)
-        if not state.failed:
+        deployment.restart([name], worker, timeout=timeout, clock=clock)
+        # It runs for a moment before it comes to the record, and tells its offsets some seconds after it has passed it.
+        passed = wait_until(
+            lambda: _settled(worker, name, where, place.offset),
+            what=f"{name} to come to {place}",
+            timeout=timeout,
+            interval=0.5,
+            clock=clock,
+        )
+        if passed == _PASSED:
             worker.put(name, connector.config)
             return False
     worker.stop(name)
@@ -134,7 +160,7 @@ def skip(
         found = worker.offsets(name).get(where, 0)
         if found > place.offset:
             return False
-        if found != place.offset:
+        if next_offset(found) != place.offset:
             raise StackError("not-there", f"{name} is at offset {found} of {where[0]}-{where[1]}, not at {place}")
         put_aside()
         worker.move(name, *where, place.offset + 1)

@@ -130,7 +130,7 @@ def test_a_failed_sink_names_the_record_and_is_brought_past_it_by_hand(data_stac
     produce(stack, tmp_path, "stuck", 1, amount=1.5)
     said = wait_until(lambda: failure(stack), what="the sink to fail", timeout=WAIT_S, interval=1)
     assert re.search(r"events-topic-\d@\d+: .*amount", said)
-    (found,) = (each for each in stack.json("doctor", code=None)["checks"] if each["name"] == "D034")
+    (found,) = (each for each in stack.json("doctor", code=None)["checks"] if each["check"] == "D034")
     assert "events-topic-" in json.dumps(found)
     assert "nothing was done" in stack.run("connectors", "skip", "--name", "postgres-archive").stderr
     stack.run("connectors", "skip", "--name", "postgres-archive", "--yes")

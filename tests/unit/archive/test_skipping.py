@@ -49,8 +49,15 @@ def worker(fake: FakeWorker) -> Iterator[Worker]:
         yield Worker(url, clock=Clock())
 
 
+def behind_marks(offset: int) -> int:
+    """Return where the next record lies: at 41 there is a transaction's mark."""
+    return 42 if offset == 41 else offset
+
+
 def skip(worker: Worker, fake: FakeWorker, log: list[dict[tuple[str, int], int]]) -> bool:
-    return skipping.skip(CONNECTOR, STUCK, worker, lambda: log.append(dict(fake.committed)), timeout=60, clock=Clock())
+    return skipping.skip(
+        CONNECTOR, STUCK, worker, lambda: log.append(dict(fake.committed)), behind_marks, timeout=60, clock=Clock()
+    )
 
 
 def test_where_it_is_stuck_is_found_in_its_trace_or_given(worker: Worker) -> None:
@@ -64,6 +71,7 @@ def test_one_that_runs_has_nothing_to_skip(worker: Worker, fake: FakeWorker) -> 
     fake.poison = None
     with pytest.raises(StackError, match="nothing-to-skip"):
         skipping.find("archive", worker)
+    fake.committed["t", 0] = 43
     assert not skip(worker, fake, [])
     assert fake.configs["archive"] == CONNECTOR.config
 
@@ -77,12 +85,25 @@ def test_the_copy_is_made_at_the_very_offset_and_the_sink_goes_on_behind_it(work
     assert fake.stopped == set()
 
 
+def test_a_mark_of_a_transaction_before_the_record_is_no_other_record(worker: Worker, fake: FakeWorker) -> None:
+    fake.committed["t", 0] = 41
+    assert skip(worker, fake, [])
+    assert fake.committed["t", 0] == 43
+
+
+def test_a_sink_that_stands_elsewhere_is_not_moved(worker: Worker, fake: FakeWorker) -> None:
+    fake.stopped.add("archive")
+    with pytest.raises(StackError, match="not-there"):
+        skip(worker, fake, [])
+    assert fake.committed["t", 0] == 17
+
+
 def test_nothing_moves_when_the_copy_fails_and_a_second_try_goes_on(worker: Worker, fake: FakeWorker) -> None:
     def refused() -> None:
         raise StackError("not-sent", "no broker")
 
     with pytest.raises(StackError, match="not-sent"):
-        skipping.skip(CONNECTOR, STUCK, worker, refused, timeout=60, clock=Clock())
+        skipping.skip(CONNECTOR, STUCK, worker, refused, behind_marks, timeout=60, clock=Clock())
     assert fake.committed["t", 0] == 42
     assert skip(worker, fake, [])
     assert fake.committed["t", 0] == 43
