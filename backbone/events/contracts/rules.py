@@ -69,7 +69,7 @@ def check(contract: Contract) -> list[Finding]:
     for version in contract.versions:
         same = said.setdefault(canonical(essence(version.schema)), version.number)
         if same != version.number:
-            words = f"v{version.number} says the same as v{same}, but for docs, aliases and enums' defaults"
+            words = f"v{version.number} says the same as v{same}, but for docs, aliases, enums' and null defaults"
             findings.append(_finding(version, [], "unchanged", words))
     return findings
 
@@ -77,14 +77,14 @@ def check(contract: Contract) -> list[Finding]:
 def essence(node: Any) -> Any:
     """Return an Avro schema as the registry (Apicurio 3.3.3) compares it with those it has, to add no version twice.
 
-    It leaves out docs, aliases and the defaults of enums.
+    It leaves out docs, aliases, the defaults of enums, and a field's default that is null.
     """
     if isinstance(node, list):
         return [essence(each) for each in node]
     if not isinstance(node, dict) or is_json_schema(node):
         return node
     kept = {key: value for key, value in node.items() if key not in ("doc", "aliases")}
-    if kept.get("type") == "enum":
+    if kept.get("type") == "enum" or kept.get("default", ...) is None:
         kept.pop("default", None)
     return {key: value if key == "default" else essence(value) for key, value in kept.items()}
 
