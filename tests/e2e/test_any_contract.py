@@ -69,7 +69,7 @@ def same_single(sent: float, found: float) -> bool:
 
 # Of the last number of all, 5.8 million years ago, the driver makes -infinity.
 _DAY_BC_4713, _INFINITE = -2_440_550, -(10**10)
-_SELECT_DAYS = "CASE WHEN isfinite({0}) THEN {0} - date '1970-01-01' ELSE -10000000000 END"
+_SELECT_DAYS = "CASE WHEN NOT isfinite({0}) THEN -10000000000 ELSE {0} - date '1970-01-01' END"
 
 
 def same_day(sent: int, found: int) -> bool:
