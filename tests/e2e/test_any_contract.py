@@ -221,6 +221,8 @@ def differences(lab: Lab, part: str, made: Made, records: Sequence[dict[str, Any
     """Say what is missing, there without reason, or other than it was sent."""
     said = []
     last: dict[str, int] = {}
+    # What a record of the first version does not have stays as a record of the second one left it.
+    rows_sent: dict[str, dict[str, Any]] = {}
     for offset, record in enumerate(records):
         expected = fate(made, record)
         if offset in dead:
@@ -230,6 +232,7 @@ def differences(lab: Lab, part: str, made: Made, records: Sequence[dict[str, Any
         if expected == DEAD and all(other["id"] != record["id"] for other in records[offset + 1 :]):
             said.append(f"{part}@{offset}: not among the dead letters: {record!r}"[:300])
         last[record["id"]] = offset
+        rows_sent.setdefault(record["id"], {}).update(record)
     selected = ", ".join(['"id"', *(kind.select.format(f'"{name}"') for name, kind in made.fields)])
     rows = {row[0]: row[1:] for row in lab.rows(part, selected)} if lab.column(part, "id") else {}
     for identity, offset in last.items():
@@ -237,7 +240,7 @@ def differences(lab: Lab, part: str, made: Made, records: Sequence[dict[str, Any
             said.append(f"{part}@{offset}: neither row nor dead letter: {records[offset]!r}"[:300])
             continue
         for (name, kind), found in zip(made.fields, rows.pop(identity), strict=True):
-            sent = records[offset].get(name)
+            sent = rows_sent[identity].get(name)
             if not (found is None if sent is None else kind.same(sent, found)):
                 said.append(f"{part}@{offset}: {name} ({kind.avro}) is {found!r}, sent was {sent!r}")
     return [*said, *(f"{part}: a row that nobody sent: {identity!r}" for identity in rows)]
