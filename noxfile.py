@@ -246,6 +246,12 @@ def pages(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)
+def picture(session: nox.Session) -> None:
+    """Make the README's picture anew: a first session on the embedded engine, recorded from a real terminal."""
+    maintain(session, "picture", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"], default=False)
 def jars(session: nox.Session) -> None:
     """Write infra/artifacts.lock.json anew: what the embedded engine downloads, resolved from the lock's roots."""
     maintain(session, "jars", *session.posargs)
