@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.errors import ProducerFencedError
 
 from backbone.stack.health import ClusterHealth, PartitionState
-from backbone.stack.smoke import Record, compare, first_offsets, last_offsets, replica_report
+from backbone.stack.smoke import Record, compare, first_offsets, last_offsets, replica_report, take_back
 from backbone.verdict import Line
 
 
@@ -22,7 +23,7 @@ def failures(sent: list[Record], read: list[Record]) -> list[str]:
 
 def test_what_comes_back_as_it_was_sent_is_good() -> None:
     by_partition = [SENT[0], SENT[2], SENT[4], SENT[1], SENT[3]]
-    assert list(compare(SENT, by_partition)) == [Line("5 sent, 5 read, 0 lost, 0 altered, 0 reordered, 0 twice")]
+    assert list(compare(SENT, by_partition)) == [Line("5 sent, 5 read, 0 lost, 0 altered, 0 reordered, 0 duplicated")]
 
 
 def test_what_is_read_back_is_all_between_the_first_and_the_last_record_of_each_partition() -> None:
@@ -101,3 +102,19 @@ def test_a_replica_too_few_or_out_of_sync_is_told(replicas: tuple[int, ...], isr
 def test_a_topic_that_is_not_there_proves_nothing() -> None:
     told = list(replica_report(cluster(partition(0, (1, 2, 3), (1, 2, 3), topic="other")), "t"))
     assert not told[0].ok
+
+
+class Transaction:
+    """A producer in a transaction, which the brokers may have ended before it does."""
+
+    def __init__(self, *, fenced: bool) -> None:
+        self.fenced = fenced
+
+    def abort_transaction(self) -> None:
+        if self.fenced:
+            raise ProducerFencedError
+
+
+@pytest.mark.parametrize(("fenced", "words"), [(False, "aborted"), (True, "brokers have aborted")])
+def test_records_are_taken_back_by_us_or_by_the_brokers(fenced: bool, words: str) -> None:
+    assert words in take_back(Transaction(fenced=fenced))
