@@ -28,7 +28,7 @@ _CONNECTION: Mapping[str, Any] = MappingProxyType(
         "retry_backoff_ms": 50,
         # A broker that is frozen or cut off keeps its sockets open; this is how long a client believes in it.
         "request_timeout_ms": 5_000,
-        # No topic may come to life by a typing error.
+        # No topic may be created by a typing error.
         "allow_auto_create_topics": False,
         # A task says that no broker answers after this, not after 30 s.
         "bootstrap_timeout_ms": 5_000,

@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
     USAGE = 2  # a flag, a file or a variable is wrong
     NOTHING = 3  # nothing to work on, or a stage could not run
     ENVIRONMENT = 4  # a port, a disk, an engine, a broker, the network
-    TIMEOUT = 5  # something never became true
+    TIMEOUT = 5  # something timed out
     INTERRUPTED = 130  # Ctrl-C
 
 

@@ -215,7 +215,7 @@ def transaction(bootstrap: Sequence[str], topic: str, limit: int | None = None) 
     """
     from kafka.errors import KafkaError  # noqa: PLC0415 - slow, see backbone.clients
 
-    with clients.errors_as("not-sent", f"Kafka did not take the records for {topic}; none of them is visible"):
+    with clients.errors_as("not-sent", f"Kafka rejected the records for {topic}; none of them is visible"):
         producer = clients.producer(
             bootstrap,
             transactional_id=f"produce-{topic}-{uuid.uuid4()}",

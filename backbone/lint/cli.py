@@ -166,7 +166,7 @@ def _report(outcome: Outcome, kind: str, output: Path | None) -> None:
     sys.stdout.flush()
     sys.stderr.write(text_report.verdict(outcome.result, outcome.project) + "\n")
     if outcome.stopped:
-        sys.stderr.write(f"Compose was not heard: {outcome.stopped}\n")
+        sys.stderr.write(f"docker-compose config did not run: {outcome.stopped}\n")
 
 
 def _write(text: str, output: Path | None) -> None:

@@ -32,7 +32,7 @@ def with_defaults(settings: Settings) -> Model:
 
 
 def render(text: str, model: Model) -> str:
-    """Return a page's text with the part between the two markers made anew; StackError("no-markers") without them."""
+    """Return a page's text with the part between the two markers made again; StackError("no-markers") without them."""
     pattern = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
     if not pattern.search(text):
         raise StackError("no-markers", f"the page has no {_BEGIN} … {_END}", exit_code=ExitCode.USAGE)

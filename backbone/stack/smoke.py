@@ -111,7 +111,7 @@ def _archived(plan: Plan, checks: Checks) -> None:
 
 
 def take_back(producer: KafkaProducer) -> str:
-    """Abort the transaction. On a very busy machine the brokers have done so: its time was over, the producer fenced."""
+    """Abort the transaction; where its time was over, the brokers have done so and fenced the producer."""
     from kafka.errors import ProducerFencedError  # noqa: PLC0415 - slow, see backbone.clients
 
     try:
@@ -192,7 +192,7 @@ def _send(bootstrap: Sequence[str], topic: str, payload: Mapping[bytes, bytes]) 
 
 
 def _answering(topic: str) -> AbstractContextManager[None]:
-    return clients.errors_as("send-failed", f"{topic} did not take the records")
+    return clients.errors_as("send-failed", f"{topic} rejected the records")
 
 
 def _acknowledged(producer: KafkaProducer, topic: str, payload: Mapping[bytes, bytes]) -> list[Record]:

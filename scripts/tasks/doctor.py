@@ -76,5 +76,5 @@ def _print(results: Sequence[Result], *, everything: bool) -> None:
     counted = {status: sum(result.status == status for result in results) for status in _GLYPHS}
     console.say(
         f"{len(results)} checks: {counted['ok']} ok, {counted['error']} errors, {counted['warning']} warnings, "
-        f"{counted['unknown']} could not be seen (--all says why)"
+        f"{counted['unknown']} skipped (--all says why)"
     )

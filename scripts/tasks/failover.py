@@ -55,7 +55,7 @@ def failover(
     keep_history: bool = False,
     json: bool = False,
 ) -> ExitCode:
-    """Break the running cluster by plan and check every record: lost, twice, out of order, unread."""
+    """Break the running cluster by plan and check every record: lost, duplicated, reordered, undelivered."""
     from backbone import console, resources
     from backbone.failover import campaign, report
     from backbone.stack.settings import Settings

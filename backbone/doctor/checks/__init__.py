@@ -27,5 +27,5 @@ def diagnose(evidence: Evidence) -> list[Result]:
 def _answer(check: Check, evidence: Evidence) -> Result:
     for need in check.needs:
         if getattr(evidence, need) is None:
-            return Result(check, reason=evidence.unseen.get(need, f"{need} could not be seen"))
+            return Result(check, reason=evidence.unseen.get(need, f"{need} could not be checked"))
     return Result(check, tuple(check.judge(evidence)))

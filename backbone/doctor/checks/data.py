@@ -60,7 +60,7 @@ def one_cluster(evidence: Evidence) -> Iterator[Finding]:
             "error",
             ", ".join(f"{path}: {value}" for path, value in found.items()),
             "log directories of different clusters were mixed: copied, or removed in part",
-            "put back the directories that belong together; to begin anew: ./invoke nuke",
+            "put back the directories that belong together; to start with empty data: ./invoke nuke",
         )
 
 
@@ -81,7 +81,7 @@ def own_cluster(evidence: Evidence) -> Iterator[Finding]:
                 "error",
                 f"{path}: cluster.id={found}; CLUSTER_ID={wanted}",
                 "CLUSTER_ID was changed, or .env was lost, after the data had been made («Invalid cluster.id»)",
-                f"to keep the data: CLUSTER_ID={found} in .env; to begin anew: ./invoke nuke",
+                f"to keep the data: CLUSTER_ID={found} in .env; to start with empty data: ./invoke nuke",
             )
 
 

@@ -125,7 +125,7 @@ class Client(Protocol):
     """Fetches files of a Maven repository, from several threads at once."""
 
     def fetch(self, item: Artifact) -> None:
-        """Put the file at its place below the local repository; RuntimeError or OSError if it cannot be had."""
+        """Put the file at its place below the local repository; RuntimeError or OSError if it is not available."""
 
 
 class Connect(Protocol):

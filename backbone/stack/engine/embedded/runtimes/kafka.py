@@ -85,7 +85,7 @@ def check(local: LocalService) -> None:
                     f"{local.service.name}: the data belongs to {key} {found[key]}, {variable} says {wanted}",
                     context=f"{folder / 'meta.properties'}: {key}={found[key]}",
                     hint=f"to keep the data, set {variable}={found[key]} in .env\n"
-                    "to begin anew, ./invoke nuke (removes all data of this stack)",
+                    "to start with empty data, ./invoke nuke (removes all data of this stack)",
                     exit_code=ExitCode.ENVIRONMENT,
                 )
 
