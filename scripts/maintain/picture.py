@@ -17,7 +17,7 @@ from rich.text import Text
 
 from backbone import console
 from backbone.errors import ExitCode, StackError
-from backbone.stack.settings import ROOT
+from backbone.stack.settings import Settings
 from scripts.maintain import program
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def recorded(words: Sequence[str]) -> str:
     environ = {**os.environ, "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
     with subprocess.Popen(
         [sys.executable, "-m", "invoke", *words],
-        cwd=ROOT,
+        cwd=Settings().root,
         env=environ,
         stdin=subprocess.DEVNULL,
         stdout=follower,
@@ -91,8 +91,9 @@ def main(argv: Sequence[str]) -> ExitCode:
         session = [(" ".join(("./invoke", *words)), recorded(words)) for words in COMMANDS]
     finally:
         recorded(("down",))
-    (ROOT / FILE).parent.mkdir(parents=True, exist_ok=True)
-    (ROOT / FILE).write_text(drawn(session), encoding="utf-8")
+    file = Settings().root / FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(drawn(session), encoding="utf-8")
     console.say(f"written: {FILE}")
     return ExitCode.OK
 

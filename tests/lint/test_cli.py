@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 TWICE = "services:\n  web:\n    image: x:1\n    image: x:2\n"
 
 
+@pytest.fixture(autouse=True)
+def program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program that a hint names is this one, and gone after each test."""
+    monkeypatch.setenv("BACKBONE_PROGRAM", "kafka-compose-lint")
+
+
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("BACKBONE_PROGRAM", raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "compose.yml").write_text(TWICE, encoding="utf-8")
     return tmp_path / "compose.yml"
@@ -59,7 +64,7 @@ def test_bad_input_is_a_sentence_and_json_if_asked(
     assert reference in said.err
 
 
-@pytest.mark.parametrize("words", [["a", "--project", "b"], ["a", "b"], ["--proj", "a"], ["explain"], ["--rate"]])
+@pytest.mark.parametrize("words", [["--proj", "a"], ["explain"], ["--rate"]])
 def test_a_wrong_command_line_is_a_usage_error(file: Path, words: list[str]) -> None:
     del file
     with pytest.raises(SystemExit) as caught:

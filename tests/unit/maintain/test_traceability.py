@@ -97,7 +97,7 @@ def test_an_id_listed_twice_and_an_unknown_parent_are_problems(checkout: Path) -
     ("old", "new", "words"),
     [
         ("REQ-SPC-MSG-001", "REQUIREMENT-1", "does not match"),
-        ("{rule: KC601}", "{rule: KC601, task: up}", "too many properties"),
+        ("{rule: KC601}", "{rule: KC601, task: up}", "has more than 1 property"),
         ("text: Kafka is gated by a profile.", "words: x", "words"),
         ("requirements:", "requirements: [", "expected"),
     ],
