@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backbone.addresses import ANY_ADDRESS, LOOPBACK
 from backbone.lint.kafka.images import parse_image
 
 if TYPE_CHECKING:
@@ -66,11 +65,6 @@ class Server:
     ports: frozenset[int]
     hosts: frozenset[str]
     variable: str = ""
-
-    @property
-    def answers_loopback(self) -> bool:
-        """Whether localhost inside the container reaches it."""
-        return bool(self.hosts & (ANY_ADDRESS | LOOPBACK))
 
 
 def server_of(service: Service) -> Server | None:
