@@ -1,13 +1,11 @@
-"""What all tests share: how Hypothesis runs, and how many random histories the failover checker is given."""
+"""What all tests share: how Hypothesis runs, how many random histories are judged, and that no program is named."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import pytest
 from hypothesis import settings
 
-if TYPE_CHECKING:
-    import pytest
+from backbone.errors import PROGRAM
 
 # The one profile. No deadline: how long an example takes depends on what else the machine does, not on the code.
 settings.register_profile("backbone", deadline=None, print_blob=True)
@@ -17,3 +15,10 @@ settings.load_profile("backbone")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --histories; `nox -s histories` gives ten times the default."""
     parser.addoption("--histories", type=int, default=1_000, help="random failover histories to judge (default 1000)")
+
+
+@pytest.fixture(autouse=True)
+def no_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hints read as in a checkout's root, whoever started the tests and whatever a command line sets here."""
+    monkeypatch.setenv(PROGRAM, "")
+    monkeypatch.delenv(PROGRAM)
