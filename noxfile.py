@@ -247,13 +247,13 @@ def pages(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def picture(session: nox.Session) -> None:
-    """Make the README's picture anew: a first session on the embedded engine, recorded from a real terminal."""
+    """Make the README's picture again: a first session on the embedded engine, recorded from a real terminal."""
     maintain(session, "picture", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def jars(session: nox.Session) -> None:
-    """Write infra/artifacts.lock.json anew: what the embedded engine downloads, resolved from the lock's roots."""
+    """Write infra/artifacts.lock.json again: what the embedded engine downloads, resolved from the lock's roots."""
     maintain(session, "jars", *session.posargs)
 
 
@@ -265,7 +265,7 @@ def kafka(session: nox.Session) -> None:
 
 @nox.session(name="kafka-properties", venv_backend="none", requires=["dev"], default=False)
 def kafka_properties(session: nox.Session) -> None:
-    """Write schemas/kafka-properties.json anew, from the classes of the locked Kafka version."""
+    """Write schemas/kafka-properties.json again, from the classes of the locked Kafka version."""
     maintain(session, "kafka_properties", *session.posargs)
 
 
@@ -283,7 +283,7 @@ def start_bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
-    """Write requirements/*.txt anew from pyproject.toml (uv, with hashes; -- --upgrade for newer ones)."""
+    """Write requirements/*.txt again from pyproject.toml (uv, with hashes; -- --upgrade for newer ones)."""
     session.install(*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lock"))
     command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
     command += ["--no-header", "--no-annotate", *session.posargs, "pyproject.toml", "--extra", "stack"]

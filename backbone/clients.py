@@ -162,7 +162,7 @@ def join(consumer: KafkaConsumer, topic: str, listener: ConsumerRebalanceListene
 
     kafka-python 3.0.12 joins without waiting for them: its first assignment is empty, and it joins once more when they
     are known. If a poll() times out during that second time, the outcome is dropped, and the consumer sits there
-    without partitions for good (one in some 150 on this cluster).
+    without partitions forever (one in some 150 on this cluster).
     """
     consumer.subscribe([topic], listener=listener)
     consumer.partitions_for_topic(topic)

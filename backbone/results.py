@@ -131,7 +131,7 @@ def _read(path: Path) -> Kept | None:
 
 
 def write_pages(root: Path) -> Path:
-    """Write the page of every report below a folder anew, and an index of them with the trend; return the index."""
+    """Write the page of every report below a folder again, and an index of them with the trend; return the index."""
     kept = found(root)
     for one in kept:
         write_page(one.folder, one.page)

@@ -3,5 +3,5 @@
 import os
 import sys
 
-# Invoke turns it off for all that it loads; compiling the library anew costs every task 0.1 s.
+# Invoke turns it off for all that it loads; compiling the library again costs every task 0.1 s.
 sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))

@@ -142,7 +142,7 @@ def _first_deliveries(history: History, window: Window) -> int | None:
 
 
 def _back(views: Iterable[tuple[int, bool]], window: Window) -> tuple[bool, int | None]:
-    """Return whether something was ever missing in a window, and when it was there again for good.
+    """Return whether something was ever missing in a window, and when it was there again and stayed.
 
     views: (time, is everything there?) in the order of time, those after the window included.
     """

@@ -1,4 +1,4 @@
-"""The lock of the embedded engine's jars: infra/artifacts.lock.json, resolved anew from its roots by Maven."""
+"""The lock of the embedded engine's jars: infra/artifacts.lock.json, resolved again from its roots by Maven."""
 
 from __future__ import annotations
 

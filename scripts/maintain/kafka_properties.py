@@ -137,7 +137,7 @@ def write(path: Path, version: str, families: Mapping[str, Mapping[str, Property
 
 
 def main(argv: Sequence[str]) -> ExitCode:
-    """Write schemas/kafka-properties.json anew, from the classes of the locked Kafka version."""
+    """Write schemas/kafka-properties.json again, from the classes of the locked Kafka version."""
     argparse.ArgumentParser(prog="nox -s kafka-properties", description=main.__doc__).parse_args(argv)
     settings = Settings()
     lock = artifacts.read_lock(settings.root / LOCK_FILE)

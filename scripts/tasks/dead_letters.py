@@ -1,4 +1,4 @@
-"""Dead letters: what was put aside and why, and sending it again when the fault is mended."""
+"""Dead letters: what was put aside and why, and sending it again when the fault is fixed."""
 
 from __future__ import annotations
 

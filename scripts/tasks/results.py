@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @command(
     actions={"list": (), "newest": (), "index": (), "compare": ("one", "other")},
     help={
-        "action": "list, newest, index (write all pages anew, and one with the trend), compare ONE OTHER",
+        "action": "list, newest, index (write all pages again, and one with the trend), compare ONE OTHER",
         "one": "a folder with a benchmark, or its name below results/",
         "other": "the folder to compare it with",
         "folder": "where the reports are (default: results/)",

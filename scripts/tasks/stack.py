@@ -86,7 +86,7 @@ def nuke(c: Context, engine: str | None = None, yes: bool = False) -> None:
 
     stack = targets.everything(engine, quiet=False)
     folders = [str(path) for path in stack.engine.data_dirs() if path.exists()]
-    console.say("this removes for good:\n  " + ("\n  ".join(folders) or "nothing: there is no data"))
+    console.say("this removes permanently:\n  " + ("\n  ".join(folders) or "nothing: there is no data"))
     if not yes and not console.confirm("remove it?"):
         raise StackError("not-confirmed", "nothing was removed", hint="./invoke nuke --yes", exit_code=ExitCode.USAGE)
     lifecycle.nuke(stack, console.say)

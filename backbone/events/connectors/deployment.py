@@ -116,7 +116,7 @@ def wait_running(
 
 
 def restart(names: Iterable[str], worker: Worker, *, timeout: float, clock: Clock = CLOCK) -> tuple[State, ...]:
-    """Restart connectors with their tasks, wait until they run or fail anew, and return their states.
+    """Restart connectors with their tasks, wait until they run or fail again, and return their states.
 
     Raises StackError("timed-out") like `wait_running`.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def regress(index: Index) -> Iterator[Violation]:
     """O9: a high watermark fell, a log start moved though nothing expires, or a group's committed offset fell.
 
-    A leader elected anew must not show a lower high watermark than was seen before (KIP-207).
+    A leader elected again must not show a lower high watermark than was seen before (KIP-207).
     """
     high: dict[int, int] = {}
     start: dict[int, int] = {}

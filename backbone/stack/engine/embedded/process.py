@@ -39,7 +39,7 @@ def spawn(
 ) -> Identity:
     """Start a process that outlives this one and write down who it is.
 
-    Its output goes to a file begun anew, nothing is inherited, and a Ctrl-C here does not reach it.
+    Its output goes to a file begun again, nothing is inherited, and a Ctrl-C here does not reach it.
     """
     record.parent.mkdir(parents=True, exist_ok=True)
     with output.open("wb") as out:

@@ -63,7 +63,7 @@ def check(_site: LocalService) -> None:
 
 
 def _plugins(local: LocalService) -> None:
-    """Make plugins/ of links into the cache, anew each time: a changed lock leaves nothing old behind."""
+    """Make plugins/ of links into the cache, again each time: a changed lock leaves nothing old behind."""
     folder = local.home / "plugins"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
