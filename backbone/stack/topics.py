@@ -12,6 +12,7 @@ import yaml
 from backbone import clients, json_schema, resources
 from backbone.errors import ExitCode, StackError
 from backbone.source import reading
+from backbone.stack import topic_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 FILE = Path("infra", "05-messaging", "kafka", "topics.yml")
 _SCHEMA = resources.schema("topics.schema.json")
 _CLUSTER_DEFAULT = -1
+_TAKEN = "OK"
+"""What kafka-python says of a setting that the broker took."""
+KEYS_MOVE = "the records of a key go to another partition from then on, so their order across the change is lost"
+_UNDONE = "unknown"
+"""The kind of a difference that no step mends: whoever made the topic decides about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +41,20 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step. kind: create, grow (partitions), configure, or refuse (what Kafka cannot do in place)."""
+    """One difference between file and cluster.
+
+    kind: create, grow (partitions), configure, unset (a setting that the file does not name goes back to the cluster's
+    default), refuse (what Kafka cannot do in place), or unknown (a topic that the file does not name; it stays).
+    """
 
     kind: str
     topic: Topic
     detail: str
+
+    @property
+    def mends(self) -> bool:
+        """Whether `apply` does something about it."""
+        return self.kind != _UNDONE
 
     def __str__(self) -> str:
         return f"{self.topic.name}: {self.kind} {self.detail}".rstrip()
@@ -56,7 +71,7 @@ def read(path: Path) -> tuple[Topic, ...]:
         raise StackError("topics-file", error.message, error.context, exit_code=ExitCode.USAGE) from error
     try:
         body = yaml.safe_load(text)
-        faults = list(map(str, json_schema.departures(_SCHEMA, body)))
+        faults = _faults(body)
     except (RecursionError, yaml.YAMLError) as error:
         faults = [str(error)]
     if faults:
@@ -74,18 +89,48 @@ def read(path: Path) -> tuple[Topic, ...]:
     return topics
 
 
+def _faults(body: Any) -> list[str]:
+    """Return what is wrong with a file: its form, or else its names and settings by Kafka's rules."""
+    departures = json_schema.departures(_SCHEMA, body)
+    form = [each for each in departures if not (each.path[-1:] == ("name",) and isinstance(each.value, str))]
+    if form:
+        return list(map(str, form))
+    found = []
+    names = [item["name"] for item in body["topics"]]
+    for number, item in enumerate(body["topics"]):
+        place = f"$.topics[{number}]"
+        if reason := topic_rules.name_fault(item["name"]):
+            found.append(f"{place}.name: {reason}")
+        elif other := topic_rules.collision(item["name"], names):
+            found.append(f"{place}.name: {_alike(item['name'], other)}")
+        faults = (topic_rules.setting_fault(key, value) for key, value in item.get("config", {}).items())
+        found += [f"{place}.config: {reason}" for reason in faults if reason]
+    return found
+
+
+def _alike(name: str, other: str) -> str:
+    return f"{name} and {other} cannot both be: Kafka takes a dot and an underscore for the same in metrics"
+
+
 def plan(wanted: Sequence[Topic], found: Mapping[str, Topic]) -> tuple[Change, ...]:
-    """Return the steps that make a cluster's topics what a file wants; topics it does not name are left alone."""
-    return tuple(change for topic in wanted for change in _steps(topic, found.get(topic.name)))
+    """Return how a cluster's topics differ from what a file wants, without what Kafka, registry and Connect keep."""
+    names = {topic.name for topic in wanted}
+    others = (topic for name, topic in sorted(found.items()) if name not in names and not topic_rules.memory(name))
+    unknown = (Change(_UNDONE, topic, f"is not in {FILE.name}; it is left alone") for topic in others)
+    return (*(change for topic in wanted for change in _steps(topic, found)), *unknown)
 
 
-def _steps(want: Topic, have: Topic | None) -> Iterator[Change]:
+def _steps(want: Topic, found: Mapping[str, Topic]) -> Iterator[Change]:
+    have = found.get(want.name)
     if have is None:
+        if other := topic_rules.collision(want.name, found):
+            yield Change("refuse", want, _alike(want.name, other))
+            return
         replicas = "" if want.replicas == _CLUSTER_DEFAULT else f" × {want.replicas} replicas"
         yield Change("create", want, f"{want.partitions} partitions{replicas}")
         return
     if want.partitions > have.partitions:
-        yield Change("grow", want, f"{have.partitions} → {want.partitions} partitions")
+        yield Change("grow", want, f"{have.partitions} → {want.partitions} partitions: {KEYS_MOVE}")
     elif want.partitions < have.partitions:
         yield Change("refuse", want, f"Kafka cannot take partitions away ({have.partitions} → {want.partitions})")
     if want.replicas not in {_CLUSTER_DEFAULT, have.replicas}:
@@ -93,6 +138,10 @@ def _steps(want: Topic, have: Topic | None) -> Iterator[Change]:
     differing = {key: value for key, value in want.config.items() if have.config.get(key) != value}
     if differing:
         yield Change("configure", want, ", ".join(f"{key}={value}" for key, value in sorted(differing.items())))
+    removed = {key: value for key, value in have.config.items() if key not in want.config}
+    if removed:
+        detail = ", ".join(f"{key} (was {value})" for key, value in sorted(removed.items()))
+        yield Change("unset", Topic(want.name, want.partitions, want.replicas, removed), detail)
 
 
 def describe(client: KafkaAdminClient, names: Sequence[str] | None = None) -> dict[str, Topic]:
@@ -134,18 +183,39 @@ def apply(client: KafkaAdminClient, changes: Sequence[Change]) -> None:
                 _create(client, change.topic)
         elif change.kind == "grow":
             client.create_partitions({change.topic.name: change.topic.partitions})
-        else:
-            _configure(client, change.topic)
+        elif change.mends:
+            _configure(client, change.topic, unset=change.kind == "unset")
 
 
 def create(client: KafkaAdminClient, topic: Topic) -> None:
-    """Create a topic and wait until each partition has a leader; StackError("topic-exists") if it is there."""
+    """Create a topic and wait until each partition has a leader.
+
+    Raises StackError("topic-name") or "topic-config" for what Kafka does not take, before anything is sent, and
+    "topic-exists".
+    """
     from kafka.errors import TopicAlreadyExistsError  # noqa: PLC0415
 
+    check(topic)
+    if other := topic_rules.collision(topic.name, client.list_topics()):
+        raise StackError("topic-name", _alike(topic.name, other), exit_code=ExitCode.USAGE)
     try:
         _create(client, topic)
     except TopicAlreadyExistsError as error:
         raise StackError("topic-exists", f"there is already a topic {topic.name}", exit_code=ExitCode.USAGE) from error
+
+
+def check(topic: Topic) -> None:
+    """Judge a topic by Kafka's rules; StackError("topic-name") or "topic-config" with a sentence for each fault."""
+    if reason := topic_rules.name_fault(topic.name):
+        raise StackError("topic-name", reason, exit_code=ExitCode.USAGE)
+    faults = (topic_rules.setting_fault(key, value) for key, value in topic.config.items())
+    if reasons := [reason for reason in faults if reason]:
+        raise StackError(
+            "topic-config",
+            f"Kafka does not take {'these settings' if reasons[1:] else 'this setting'} of {topic.name}",
+            context="\n".join(reasons),
+            exit_code=ExitCode.USAGE,
+        )
 
 
 def _create(client: KafkaAdminClient, topic: Topic) -> None:
@@ -164,33 +234,40 @@ def delete(client: KafkaAdminClient, name: str) -> None:
     try:
         client.delete_topics([name])
     except UnknownTopicOrPartitionError as error:
-        raise StackError(
-            "no-such-topic",
-            f"there is no topic {name}",
-            hint="./invoke topics list",
-            exit_code=ExitCode.USAGE,
-        ) from error
+        raise no_such(name) from error
+
+
+def no_such(name: str) -> StackError:
+    """Return the error for a topic that is not there."""
+    return StackError(
+        "no-such-topic", f"there is no topic {name}", hint="./invoke topics list", exit_code=ExitCode.USAGE
+    )
 
 
 def apply_file(path: Path, bootstrap: Sequence[str]) -> tuple[Change, ...]:
-    """Make a cluster's topics what a file says and return what was changed."""
+    """Make a cluster's topics what a file says and return what was changed; topics it does not name are left alone."""
     wanted = read(path)
     with clients.admin(bootstrap) as client:
         changes = plan(wanted, describe(client))
         apply(client, changes)
-    return changes
+    return tuple(change for change in changes if change.mends)
 
 
-def _configure(client: KafkaAdminClient, topic: Topic) -> None:
-    from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415
+def _configure(client: KafkaAdminClient, topic: Topic, *, unset: bool) -> None:
+    from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType  # noqa: PLC0415
 
+    operation = AlterConfigOp.DELETE if unset else AlterConfigOp.SET
+    wanted = {key: (operation, None if unset else value) for key, value in topic.config.items()}
     try:
-        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, dict(topic.config))])
+        said = client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, wanted)])
+        reason = said["topic"][topic.name]  # refusals come as an answer, in the broker's words
     except ValueError as error:  # the client's own check of the keys, before it asks the cluster
+        reason = str(error)
+    if reason != _TAKEN:
         raise StackError(
             "topic-config",
-            f"the configuration of {topic.name} has a key that Kafka does not know",
-            context=str(error),
+            f"the cluster does not take the settings of {topic.name}",
+            context=reason,
             hint=f"see the topic configurations of Kafka's documentation, then edit {FILE}",
             exit_code=ExitCode.USAGE,
-        ) from error
+        )

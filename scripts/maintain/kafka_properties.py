@@ -35,22 +35,26 @@ PRINTERS = {
     "producer": "org.apache.kafka.clients.producer.ProducerConfig",
     "consumer": "org.apache.kafka.clients.consumer.ConsumerConfig",
     "admin": "org.apache.kafka.clients.admin.AdminClientConfig",
+    "topic": "org.apache.kafka.storage.internals.log.LogConfig",
 }
 """The family of properties each class prints."""
 
 _TIMEOUT_S = 60
+_JUDGED = "topic"
+"""The family whose values are judged before they are sent, so its valid values are kept as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """One property: its type in Kafka's words (int, list, password, …) and its default as it is printed."""
+    """One property: its type in Kafka's words (int, list, password, …), its default and its valid values as printed."""
 
     kind: str
     default: str
+    valid: str = ""
 
 
 class _Page(HTMLParser):
-    """Reads the heading and the Type and Default rows of each property."""
+    """Reads the heading and the Type, Default and Valid Values rows of each property."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +81,9 @@ class _Page(HTMLParser):
         self._tag = ""
         if tag == "table" and self._name:
             self.found[self._name] = Property(
-                self._cells.get("Type", ""), self._cells.get("Default", "").removesuffix(" ").strip('"')
+                self._cells.get("Type", ""),
+                self._cells.get("Default", "").removesuffix(" ").strip('"'),
+                self._cells.get("Valid Values", ""),
             )
 
 
@@ -123,11 +129,12 @@ def kafka_version(jars: Sequence[Path]) -> str:
 
 
 def write(path: Path, version: str, families: Mapping[str, Mapping[str, Property]]) -> None:
-    """Write the data file: the version, then a line for each property (`[type, default]`)."""
+    """Write the data file: the version, then a line a property: `[type, default]`, a topic's with valid values."""
     blocks = []
     for family, properties in families.items():
         lines = ",\n".join(
-            f"    {json.dumps(name)}: {json.dumps([p.kind, p.default])}" for name, p in properties.items()
+            f"    {json.dumps(name)}: {json.dumps([p.kind, p.default, *([p.valid] if family == _JUDGED else [])])}"
+            for name, p in properties.items()
         )
         blocks.append(f"  {json.dumps(family)}: {{\n{lines}\n  }}")
     text = f'{{\n  "kafka_version": {json.dumps(version)},\n' + ",\n".join(blocks) + "\n}\n"

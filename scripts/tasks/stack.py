@@ -10,6 +10,8 @@ from backbone.errors import ExitCode, StackError
 from .command import command
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from invoke import Context
 
     from backbone.stack.engine import ServiceState, Stack
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 ENGINE_HELP = "docker, embedded or auto (default: STACK_ENGINE, else auto)"
 PROFILE_HELP = "a Compose profile; repeat it for more (default: COMPOSE_PROFILES, else messaging)"
 TIMEOUT_S = 180
+_LAG_TIMEOUT_MS = 2_000
+_WORST = 3
 
 
 @command(
@@ -119,12 +123,16 @@ def status(c: Context, engine: str | None = None, json: bool = False) -> ExitCod
     stack = targets.everything(engine)
     states = stack.engine.states()
     value = _status_value(stack, states)
+    cluster = value["cluster"]
+    lags = _lags(stack) if isinstance(cluster, dict) and not cluster["offline"] else None
     if json:
-        console.print_json(value)
+        console.print_json(value | {"lag_records": lags})
     else:
         columns = ("SERVICE", "STATE", "HEALTH", "WHERE", "PORTS", "UPTIME", "MEMORY", "")
         console.print_table(columns, [_row(state) for state in states])
-        console.say(_cluster_words(value["cluster"]))
+        console.say(_cluster_words(cluster))
+        if lags is not None:
+            console.say(_lag_words(lags))
     return ExitCode.OK if value["ok"] else ExitCode.FINDINGS
 
 
@@ -250,6 +258,27 @@ def _status_value(stack: Stack, states: list[ServiceState] | tuple[ServiceState,
         "cluster": cluster,
         "ok": bool(started) and well and (not brokers or bool(cluster and not cluster["missing"])),
     }
+
+
+def _lags(stack: Stack) -> dict[str, int] | None:
+    """Return the lag of each group in records, None if the cluster does not say so at once: status is not about it."""
+    from backbone import clients
+    from backbone.stack import groups
+
+    try:
+        with clients.admin(stack.bootstrap, request_timeout_ms=_LAG_TIMEOUT_MS) as client:
+            return groups.lags(client)
+    except StackError:
+        return None
+
+
+def _lag_words(lags: Mapping[str, int]) -> str:
+    behind = sorted(((lag, name) for name, lag in lags.items() if lag), reverse=True)
+    if not behind:
+        return f"consumer groups: {len(lags)}, no lag"
+    worst = ", ".join(f"{name} {lag}" for lag, name in behind[:_WORST])
+    more = ", …" if behind[_WORST:] else ""
+    return f"consumer groups: {len(lags)}, lag {sum(lags.values())} records ({worst}{more}); ./invoke groups list"
 
 
 def _cluster_words(cluster: object) -> str:

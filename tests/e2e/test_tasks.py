@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import psutil
+import pytest
 
 from backbone.source import env_file
 from backbone.wait import wait_until
@@ -85,8 +86,15 @@ def test_topics_live_and_die(running: Checkout) -> None:
     assert running.json("topics", "describe", "scratch")["partitions"] == 2
     again = running.run("topics", "create", "scratch", code=2)
     assert "topic-exists" in again.stderr
-    running.run("topics", "delete", "scratch")
+    assert "not-confirmed" in running.run("topics", "delete", "scratch", code=2).stderr
+    running.run("topics", "delete", "scratch", "--yes")
     assert "no-such-topic" in running.run("topics", "describe", "scratch", code=2).stderr
+
+
+@pytest.mark.parametrize("name", ["__consumer_offsets", "events-topic.dead-letters"])
+def test_what_others_are_kept_in_is_not_deleted(running: Checkout, name: str) -> None:
+    assert "topic-protected" in running.run("topics", "delete", name, "--yes", code=2).stderr
+    assert running.json("topics", "describe", name)["name"] == name
 
 
 def test_topics_follow_their_file(running: Checkout) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.admin import AlterConfigOp
 from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from backbone.errors import ExitCode, StackError
@@ -23,6 +24,8 @@ class FakeCluster:
 
     def __init__(self) -> None:
         self.topics: dict[str, Topic] = {}
+        self.policy: list[str] = []
+        """Values that the cluster does not take (alter.config.policy.class.name)."""
 
     def describe_topics(self) -> list[dict[str, Any]]:
         return [
@@ -57,12 +60,27 @@ class FakeCluster:
             old = self.topics[name]
             self.topics[name] = Topic(name, partitions, old.replicas, old.config)
 
-    def alter_configs(self, resources: Sequence[Any]) -> None:
+    def list_topics(self) -> list[str]:
+        return list(self.topics)
+
+    def alter_configs(self, resources: Sequence[Any]) -> dict[str, dict[str, str]]:
+        said = {}
         for item in resources:
             if unknown := [key for key in item.configs if not key.startswith(("retention", "cleanup"))]:
                 raise ValueError(f"Unrecognized configs: {unknown}")
             old = self.topics[item.name]
-            self.topics[item.name] = Topic(item.name, old.partitions, old.replicas, {**old.config, **item.configs})
+            config = dict(old.config)
+            for key, (operation, value) in item.configs.items():
+                if operation == AlterConfigOp.DELETE:
+                    config.pop(key, None)
+                else:
+                    config[key] = value
+            if set(self.policy) & set(config.values()):
+                said[item.name] = "[Error 44] PolicyViolationError: the policy of this cluster says no"
+                continue
+            said[item.name] = "OK"
+            self.topics[item.name] = Topic(item.name, old.partitions, old.replicas, config)
+        return {"topic": said}
 
     def delete_topics(self, names: Sequence[str]) -> None:
         for name in names:
@@ -99,6 +117,10 @@ def test_the_repository_wants_events_topic() -> None:
         ("topics: [{name: a, partitions: 1, replicas: 4}]\n", "$.topics[0].replicas"),
         ("topics: [{name: a, partitions: 1, config: {retention.ms: 5}}]\n", "$.topics[0].config"),
         ("topics: [{name: a, partitions: 1, size: 2}]\n", "$.topics[0]"),
+        ("topics: [{name: a, partitions: 1, config: {retenion.ms: '5'}}]\n", "did you mean retention.ms?"),
+        ("topics: [{name: a, partitions: 1, config: {retention.ms: 5d}}]\n", "retention.ms wants a whole number"),
+        ("topics: [{name: a.b, partitions: 1}, {name: a_b, partitions: 1}]\n", "a.b and a_b cannot both be"),
+        ("topics: [{name: '" + "n" * 250 + "', partitions: 1}]\n", "the name has 250 characters"),
         ("topics: {}\n", "$.topics"),
         ("", "$"),
         ("topics: [\n", "topics.yml is not valid"),
@@ -132,8 +154,8 @@ def test_a_topic_may_be_named_once(tmp_path: Path) -> None:
         (Topic("a", 6), Topic("a", 3, 3), ["grow"]),
         (Topic("a", 1), Topic("a", 3, 3), ["refuse"]),
         (Topic("a", 3, 2), Topic("a", 3, 3), ["refuse"]),
-        (Topic("a", 3, -1, {"k": "1"}), Topic("a", 3, 3, {"k": "2", "other": "x"}), ["configure"]),
-        (Topic("a", 3, -1, {"k": "1"}), Topic("a", 3, 3, {"k": "1", "other": "x"}), []),
+        (Topic("a", 3, -1, {"k": "1"}), Topic("a", 3, 3, {"k": "2", "other": "x"}), ["configure", "unset"]),
+        (Topic("a", 3, -1, {"k": "1"}), Topic("a", 3, 3, {"k": "1", "other": "x"}), ["unset"]),
         (Topic("a", 6, 2, {"k": "1"}), Topic("a", 3, 3), ["grow", "refuse", "configure"]),
     ],
 )
@@ -142,8 +164,46 @@ def test_plans_only_what_differs(want: Topic, have: Topic | None, kinds: list[st
     assert [change.kind for change in topics.plan([want], found)] == kinds
 
 
-def test_topics_that_the_file_does_not_name_are_left_alone() -> None:
-    assert topics.plan([], {"other": Topic("other", 3, 3)}) == ()
+def test_topics_that_the_file_does_not_name_are_shown_and_left_alone() -> None:
+    cluster = FakeCluster()
+    cluster.topics = {"other": Topic("other", 3, 3, {"retention.ms": "1"})}
+    before = dict(cluster.topics)
+    changes = topics.plan([], topics.describe(cluster))
+    assert [(change.topic.name, change.kind, change.mends) for change in changes] == [("other", "unknown", False)]
+    topics.apply(cluster, changes)
+    assert cluster.topics == before
+
+
+@pytest.mark.parametrize("name", ["__consumer_offsets", "kafkasql-journal", "_connect-offsets", "__something_new"])
+def test_what_kafka_the_registry_and_connect_keep_is_no_unknown_topic(name: str) -> None:
+    assert topics.plan([], {name: Topic(name, 1, 3)}) == ()
+
+
+def test_more_partitions_come_with_a_warning() -> None:
+    (change,) = topics.plan([Topic("a", 6)], {"a": Topic("a", 3, 3)})
+    assert "a key go to another partition" in change.detail
+
+
+def test_a_name_that_collides_with_one_of_the_cluster_is_refused_before_anything_is_changed() -> None:
+    (change,) = topics.plan([Topic("a.b", 1)], {"a_b": Topic("a_b", 1, 3)})[:1]
+    assert (change.kind, "a_b" in change.detail) == ("refuse", True)
+
+
+def test_a_setting_that_was_taken_out_of_the_file_goes_back_to_the_default() -> None:
+    cluster = FakeCluster()
+    cluster.topics = {"a": Topic("a", 1, 3, {"retention.ms": "9", "cleanup.policy": "compact"})}
+    changes = topics.plan([Topic("a", 1, -1, {"retention.ms": "9"})], topics.describe(cluster))
+    assert [str(change) for change in changes] == ["a: unset cleanup.policy (was compact)"]
+    topics.apply(cluster, changes)
+    assert cluster.topics["a"].config == {"retention.ms": "9"}
+
+
+def test_what_the_cluster_says_no_to_is_told_in_its_words() -> None:
+    cluster = FakeCluster()
+    cluster.topics, cluster.policy = {"a": Topic("a", 1, 3)}, ["13"]
+    with refused("topic-config", ExitCode.USAGE) as caught:
+        topics.apply(cluster, topics.plan([Topic("a", 1, -1, {"retention.ms": "13"})], topics.describe(cluster)))
+    assert "the policy of this cluster says no" in str(caught.value.context)
 
 
 def test_a_change_reads_as_a_sentence() -> None:
@@ -168,7 +228,7 @@ def test_applying_a_plan_leaves_nothing_to_do(wanted: list[Topic]) -> None:
     cluster = FakeCluster()
     cluster.topics = {"a": Topic("a", 1, 3, {"retention.ms": "9"}), "other": Topic("other", 1, 3)}
     topics.apply(cluster, topics.plan(wanted, topics.describe(cluster)))
-    assert topics.plan(wanted, topics.describe(cluster)) == ()
+    assert [x.kind for x in topics.plan(wanted, topics.describe(cluster)) if x.mends] == []
     assert cluster.topics["other"] == Topic("other", 1, 3)
 
 
@@ -218,3 +278,22 @@ def test_creating_twice_and_deleting_nothing_are_told() -> None:
     with refused("no-such-topic", ExitCode.USAGE) as caught:
         topics.delete(cluster, "a")
     assert caught.value.hint == "./invoke topics list"
+
+
+@pytest.mark.parametrize(
+    ("topic", "reference", "words"),
+    [
+        (Topic("a b", 1), "topic-name", "has ' '"),
+        (Topic("..", 1), "topic-name", "'..'"),
+        (Topic("", 1), "topic-name", "needs a name"),
+        (Topic("x_y", 1), "topic-name", "x.y"),
+        (Topic("a", 1, -1, {"segment.bytes": "1"}), "topic-config", "wants 1048576 or more"),
+    ],
+)
+def test_a_topic_that_kafka_would_refuse_is_not_sent(topic: Topic, reference: str, words: str) -> None:
+    cluster = FakeCluster()
+    cluster.topics = {"x.y": Topic("x.y", 1, 3)}
+    with refused(reference, ExitCode.USAGE) as caught:
+        topics.create(cluster, topic)
+    assert words in f"{caught.value.message} {caught.value.context}"
+    assert set(cluster.topics) == {"x.y"}

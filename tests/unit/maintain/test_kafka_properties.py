@@ -20,13 +20,13 @@ PAGE = """<ul class="config-list"><li>
 <p>The node ID when <code>process.roles</code> is set.</p>
 <table><tbody><tr><th>Type:</th><td>int</td></tr><tr><th>Default:</th><td></td></tr></tbody></table></li><li>
 <h4><a id="listeners"></a><a id="brokerconfigs_listeners" href="#x">listeners</a></h4>
-<table><tbody><tr><th>Type:</th><td>list</td></tr><tr><th>Default:</th><td>PLAINTEXT://:9092</td></tr></tbody></table>
-</li></ul>"""
+<table><tbody><tr><th>Type:</th><td>list</td></tr><tr><th>Default:</th><td>PLAINTEXT://:9092</td></tr>
+<tr><th>Valid Values:</th><td>[a, b]</td></tr></tbody></table></li></ul>"""
 
 
 def test_a_page_gives_names_types_and_defaults() -> None:
     assert kafka_properties.parse_page(PAGE) == {
-        "listeners": kafka_properties.Property("list", "PLAINTEXT://:9092"),
+        "listeners": kafka_properties.Property("list", "PLAINTEXT://:9092", "[a, b]"),
         "node.id": kafka_properties.Property("int", ""),
     }
 
@@ -37,6 +37,15 @@ def test_what_is_written_can_be_read(tmp_path: Path) -> None:
     assert json.loads(file.read_text(encoding="utf-8")) == {
         "kafka_version": "4.3.1",
         "broker": {"listeners": ["list", "PLAINTEXT://:9092"], "node.id": ["int", ""]},
+    }
+
+
+def test_the_valid_values_of_topics_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / "properties.json"
+    kafka_properties.write(file, "4.3.1", {"topic": kafka_properties.parse_page(PAGE)})
+    assert json.loads(file.read_text(encoding="utf-8"))["topic"] == {
+        "listeners": ["list", "PLAINTEXT://:9092", "[a, b]"],
+        "node.id": ["int", "", ""],
     }
 
 
