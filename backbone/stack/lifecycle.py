@@ -100,6 +100,11 @@ def _start(stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, 
     return snapshot
 
 
+def beside(stack: Stack) -> list[str]:
+    """Return what runs of this checkout and is in none of the stack's profiles: an `up` of fewer profiles leaves it."""
+    return [s.name for s in stack.engine.states() if s.phase in _ALIVE and s.name not in stack.model.services]
+
+
 def down(stack: Stack, progress: Progress) -> None:
     """Stop everything of the stack; the data stays."""
     with exclusive(stack.settings, progress):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from backbone.events.connectors.deployment import Change
     from backbone.events.connectors.files import Connector
     from backbone.events.connectors.worker import State, Worker
+    from backbone.stack.engine import Stack
     from backbone.stack.settings import Settings
 
 _START_TIMEOUT_S = 60
@@ -72,6 +73,27 @@ def open_worker(settings: Settings, url: str = "") -> Worker:
     if not url:
         url = endpoints.named(endpoints.model(settings), "kafka-connect", "KAFKA_CONNECT_URL")
     return Worker(url.rstrip("/"))
+
+
+def tell_failed(stack: Stack) -> None:
+    """Say which connectors have failed, and that PostgreSQL does not run if one needs it; nothing is raised."""
+    from backbone import console
+    from backbone.errors import StackError
+    from backbone.events.connectors import deployment
+    from backbone.stack import lifecycle, postgres
+
+    runs = postgres.SERVICE in (*stack.model.services, *lifecycle.beside(stack))
+    try:
+        lacking, failed = deployment.troubles(open_worker(stack.settings), database=runs)
+    except StackError as error:
+        console.print_error(error)
+        return
+    if lacking:
+        console.say(
+            f"[bold red]PostgreSQL does not run[/], and without it {', '.join(lacking)} can do nothing: "
+            "./invoke up --profile messaging --profile data"
+        )
+    _verdict(failed)
 
 
 def _plan(

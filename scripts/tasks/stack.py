@@ -49,6 +49,7 @@ def up(
     from backbone.stack import lifecycle, topics
 
     from . import targets
+    from .connectors import tell_failed
     from .contracts import put_in_force
 
     stack = targets.stack(profile, engine)
@@ -57,8 +58,12 @@ def up(
     if wait and stack.brokers:
         for change in topics.apply_file(stack.settings.root / topics.FILE, stack.bootstrap):
             console.say(f"topic {change}")
+    if running := lifecycle.beside(stack):
+        console.say(f"left as they are, in none of these profiles: {', '.join(running)}; ./invoke down stops them too")
     if wait and contracts and "schema-registry" in stack.model.services:
         put_in_force(stack.settings)
+    if wait and "kafka-connect" in stack.model.services:
+        tell_failed(stack)
     if json:
         console.print_json(_status_value(stack, snapshot.states))
     else:
@@ -162,6 +167,7 @@ def logs(c: Context, service: str, tail: int = 100, follow: bool = False, engine
     iterable=["profile"],
     help={
         "format": "table, env or json",
+        "with_secrets": "PostgreSQL's URL with its password, instead of the file that libpq reads it from",
         "profile": PROFILE_HELP,
         "engine": ENGINE_HELP,
         "json": "the same as --format json",
@@ -170,6 +176,7 @@ def logs(c: Context, service: str, tail: int = 100, follow: bool = False, engine
 def endpoints(
     c: Context,
     format: str = "table",
+    with_secrets: bool = False,
     profile: list[str] | None = None,
     engine: str | None = None,
     json: bool = False,
@@ -179,7 +186,8 @@ def endpoints(
 
     from . import targets
 
-    found = targets.stack(profile, engine, quiet=True).endpoints
+    stack = targets.stack(profile, engine, quiet=True)
+    found = _with_password(stack, with_secrets=with_secrets)
     if json or format == "json":
         console.print_json(found)
     elif format == "env":
@@ -190,6 +198,23 @@ def endpoints(
         raise StackError(
             "unknown-format", f"there is no format {format!r}: table, env or json", exit_code=ExitCode.USAGE
         )
+
+
+def _with_password(stack: Stack, *, with_secrets: bool) -> Mapping[str, str]:
+    """Return the endpoints, PostgreSQL's as a whole URL once there is a password: with it, or with its file."""
+    from backbone.stack import postgres
+
+    found = stack.endpoints
+    if postgres.URL not in found:
+        return found
+    server = postgres.server(stack.model)
+    if with_secrets:
+        url = server.url(password=server.password())
+    elif server.password_file.exists():
+        url = server.url(passfile=server.passfile(stack.settings.state_dir))
+    else:
+        url = found[postgres.URL]
+    return {**found, postgres.URL: url}
 
 
 @command(help={"shift": "add this to every port of .env; may be negative", "json": "print JSON"})

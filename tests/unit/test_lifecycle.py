@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -210,3 +210,9 @@ def test_a_snapshot_is_ready_when_nothing_is_missing() -> None:
     assert Snapshot((healthy, absent), "", 0).ready
     assert not Snapshot((healthy, starting), "", 0).ready
     assert not Snapshot((healthy,), "no active controller", 0).ready
+
+
+def test_what_an_up_of_fewer_profiles_leaves_running_is_named(tmp_path: Path) -> None:
+    engine = FakeEngine(model(a=PLAIN, b=PLAIN, c=PLAIN), looks={"a": 9, "b": 9})
+    assert lifecycle.beside(stack(tmp_path, engine)) == []
+    assert lifecycle.beside(replace(stack(tmp_path, engine), model=engine.model.only({"a"}))) == ["b"]

@@ -6,22 +6,20 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
 
 from backbone.errors import ExitCode, StackError
-from backbone.source import reading
-from backbone.stack import endpoints
+from backbone.stack import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from backbone.stack.compose import Model
 
-SERVICE = "postgres"
 _CONNECT_TIMEOUT_S = 3
 _UNDEFINED_TABLE = "42P01"  # SQLSTATE, PostgreSQL's appendix A
 _HINTS = {
@@ -43,6 +41,10 @@ class Database:
     password_file: Path
     table: str
 
+    @property
+    def _server(self) -> postgres.Server:
+        return postgres.Server(self.host, self.port, self.name, self.user, self.password_file)
+
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection[Any]]:
         """Yield a connection in UTC that commits each statement.
@@ -55,7 +57,7 @@ class Database:
                 port=self.port,
                 dbname=self.name,
                 user=self.user,
-                password=_password(self.password_file),
+                password=self._server.password(),
                 connect_timeout=_CONNECT_TIMEOUT_S,
                 autocommit=True,
                 options="-c timezone=UTC",
@@ -95,32 +97,15 @@ class Database:
 
 def of_stack(model: Model, table: str) -> Database:
     """Return the stack's own database, from what its Compose block says."""
-    service = model[SERVICE]
-    host, port = endpoints.address(model, SERVICE)
-    inside = PurePosixPath(service.environment["POSTGRES_PASSWORD_FILE"])
-    folder = next(mount.source for mount in service.mounts if PurePosixPath(mount.target) == inside.parent)
+    found = postgres.server(model)
     return Database(
-        host=host,
-        port=port,
-        name=service.environment["POSTGRES_DB"],
-        user=service.environment["POSTGRES_USER"],
-        password_file=Path(folder) / inside.name,
+        host=found.host,
+        port=found.port,
+        name=found.name,
+        user=found.user,
+        password_file=found.password_file,
         table=table,
     )
-
-
-def _password(file: Path) -> str:
-    try:
-        return reading.read_text(file)
-    except StackError as error:
-        raise StackError(
-            "no-password-file",
-            f"cannot read {file}",
-            context=error.context,
-            hint="invoke up --profile data makes it; made by plain docker compose, it belongs to whom the\n"
-            "checkout belongs to",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
 
 
 def _value(value: object) -> object:

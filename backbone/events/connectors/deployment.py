@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Kind = Literal["create", "update", "unknown"]
 _SECRET = ("password", "secret")
 _STALE_S = 10.0
+_SETTLE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,28 @@ def restart(names: Iterable[str], worker: Worker, *, timeout: float, clock: Cloc
     for name in wanted:
         worker.restart(name)
     return wait_running(wanted, worker, timeout=timeout, before=before, clock=clock)
+
+
+def troubles(
+    worker: Worker, *, database: bool, timeout: float = _SETTLE_S, clock: Clock = CLOCK
+) -> tuple[tuple[str, ...], tuple[State, ...]]:
+    """Return which connectors lack PostgreSQL, and which others have failed and stay so.
+
+    database: whether PostgreSQL runs. A failure from before the worker's own start is not believed at once.
+    """
+    names = worker.connectors()
+    lacking = tuple(name for name in names if not database and _needs_database(worker.config(name) or {}))
+    states = (worker.state(name) for name in names if name not in lacking)
+    failed = [state for state in states if state is not None and state.failed]
+    if failed:
+        again = wait_running([each.name for each in failed], worker, timeout=timeout, before=failed, clock=clock)
+        failed = [state for state in again if state.failed]
+    return lacking, tuple(failed)
+
+
+def _needs_database(config: Mapping[str, str]) -> bool:
+    """Tell whether a connector works on this stack's PostgreSQL: the worker's variables say where that is."""
+    return any("${env:CONNECT_POSTGRES_" in value for value in config.values())
 
 
 def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterable[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from backbone.events.connectors.deployment import Change, apply, compare, validate, wait_running
+from backbone.events.connectors.deployment import Change, apply, compare, troubles, validate, wait_running
 from backbone.events.connectors.files import Connector
 from backbone.events.connectors.worker import Worker
 from tests.servers.connect import SINK, FakeWorker
@@ -151,3 +151,18 @@ def test_no_worker_is_an_environment_error_with_a_remedy() -> None:
         Worker("http://127.0.0.1:9", timeout=2).connectors()
     assert caught.value.exit_code is ExitCode.ENVIRONMENT
     assert "refused" in (caught.value.context or "")
+
+
+def test_what_lacks_the_database_and_what_has_failed_are_told_apart(worker: Worker, fake: FakeWorker) -> None:
+    url = "${env:CONNECT_POSTGRES_JDBC_URL}?x=y"
+    for name, config in (("sink", {"connection.url": url}), ("fine", {}), ("broken", {})):
+        worker.put(name, {"connector.class": SINK, **config})
+    fake.traces = {"sink": "no database", "broken": "a wrong setting"}
+    lacking, failed = troubles(worker, database=False)
+    assert (lacking, [state.name for state in failed]) == (("sink",), ["broken"])
+    lacking, failed = troubles(worker, database=True)
+    assert (lacking, [state.name for state in failed]) == ((), ["broken", "sink"])
+
+
+def test_a_worker_without_connectors_has_no_troubles(worker: Worker) -> None:
+    assert troubles(worker, database=False) == ((), ())

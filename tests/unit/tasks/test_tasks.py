@@ -73,6 +73,20 @@ def test_the_endpoints_are_those_of_this_home(invoke: Callable[[str], Answer]) -
     assert found["SCHEMA_REGISTRY_URL"].startswith("http://127.0.0.1:38081/")
 
 
+def test_the_databases_url_is_whole_and_without_the_password_unless_asked_for(
+    invoke: Callable[[str], Answer], here: Path
+) -> None:
+    line = "endpoints --profile data --engine embedded --json"
+    assert "?" not in invoke(line).data()["POSTGRES_URL"]
+    (here / "secrets").mkdir(exist_ok=True)
+    (here / "secrets" / "postgres_password").write_text("hunter2", encoding="utf-8")
+    url = invoke(line).data()["POSTGRES_URL"]
+    assert url.endswith(f"/events?passfile={here}/.stack/pgpass")
+    assert "backbone:hunter2@" in invoke(f"{line} --with-secrets").data()["POSTGRES_URL"]
+    said = invoke("psql")
+    assert (said.code, "database-unreachable" in said.err, "hunter2" in said.err) == (4, True, False)
+
+
 def test_ports_move_all_together(invoke: Callable[[str], Answer], here: Path) -> None:
     assert invoke("ports --shift 10").code == 0
     assert "KAFKA_1_EXTERNAL_PORT=39102" in (here / ".env").read_text(encoding="utf-8")
@@ -126,6 +140,13 @@ def test_the_doctor_looks_at_what_there_is(invoke: Callable[[str], Answer]) -> N
         ("connectors status", "connect-unreachable", 4),
         ("archive", "registry-unreachable", 4),
         ("rabbitmq", "no-rabbitmq-account", 4),
+        ("psql", "no-password-file", 4),
+        ("groups list", "no-broker", 4),
+        ("groups reset billing", "no-target", 2),
+        ("groups reset billing --to earliest --partition x", "bad-number", 2),
+        ("topics create a/b", "topic-name", 2),
+        ("topics create orders --set retenion.ms=1", "topic-config", 2),
+        ("topics create orders --set retention.ms", "bad-setting", 2),
         ("topics list --bootstrap nonsense", "bad-address", 2),
         ("smoke --bootstrap nonsense", "bad-address", 2),
         ("bench --quick --bootstrap nonsense", "bad-address", 2),

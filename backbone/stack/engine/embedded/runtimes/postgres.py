@@ -91,6 +91,12 @@ def binary(local: LocalService, name: str) -> Path:
     return versions[major(local)] / name
 
 
+def packaged_client() -> Path | None:
+    """Return the newest psql of the package, None without one: it talks to every older server as well."""
+    programs = (folder / "psql" for _, folder in sorted(_packaged_versions().items(), key=lambda each: -int(each[0])))
+    return next((program for program in programs if program.exists()), None)
+
+
 @functools.cache
 def _packaged_versions() -> dict[str, Path]:
     """Return major version → folder of its programs; found by what they say of themselves, the package not imported."""
