@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from backbone.errors import ExitCode, StackError
@@ -258,7 +259,7 @@ def _chosen(
     if not of_topic:
         where = f"there is no topic {topic}" if topic else f"group {name} has no place in any topic"
         raise StackError(
-            "no-group-place", where, hint=f"./invoke groups reset {name} --topic TOPIC", exit_code=ExitCode.USAGE
+            "no-group-place", where, hint=f"./invoke groups reset {quote(name)} --topic TOPIC", exit_code=ExitCode.USAGE
         )
     if unknown := sorted(set(partitions) - {number for _, number in of_topic}):
         raise StackError("no-partition", f"there is no partition {unknown[0]} to move", exit_code=ExitCode.USAGE)
@@ -304,7 +305,7 @@ def reset(client: Untyped, name: str, moves: Sequence[Move]) -> None:
             "group-active",
             f"{len(refused)} of {len(said)} places of {name} were not moved",
             context=words,
-            hint=f"./invoke groups describe {name}",
+            hint=f"./invoke groups describe {quote(name)}",
         )
 
 
@@ -334,5 +335,5 @@ def _refuse_active(group: Group) -> None:
             "group-active",
             f"group {group.name} has members (its state is {group.state}), which would write their own places over it",
             context="stop its consumers first; a connector's group is connect-NAME",
-            hint=f"./invoke groups describe {group.name}",
+            hint=f"./invoke groups describe {quote(group.name)}",
         )

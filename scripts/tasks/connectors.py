@@ -77,6 +77,8 @@ def open_worker(settings: Settings, url: str = "") -> Worker:
 
 def tell_failed(stack: Stack) -> None:
     """Say which connectors have failed, and that PostgreSQL does not run if one needs it; nothing is raised."""
+    from rich.markup import escape
+
     from backbone import console
     from backbone.errors import StackError
     from backbone.events.connectors import deployment
@@ -90,7 +92,7 @@ def tell_failed(stack: Stack) -> None:
         return
     if lacking:
         console.say(
-            f"[bold red]PostgreSQL does not run[/], and without it {', '.join(lacking)} can do nothing: "
+            f"[bold red]PostgreSQL does not run[/], and without it {escape(', '.join(lacking))} can do nothing: "
             "./invoke up --profile messaging --profile data"
         )
     _verdict(failed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from .command import command
@@ -47,6 +48,8 @@ def groups(
     Lag in seconds is how long the oldest record that is not committed has been waiting, by its timestamp. reset and
     delete refuse a group with members; share groups are listed only.
     """
+    from rich.markup import escape
+
     from backbone import clients, console
     from backbone.stack import groups as library
 
@@ -54,7 +57,7 @@ def groups(
 
     numbers = list(map(_number, partition or ()))
     if action == "reset" and not to:
-        raise _usage("no-target", "reset wants --to", f"./invoke groups reset {name} --to earliest")
+        raise _usage("no-target", "reset wants --to", f"./invoke groups reset {quote(name)} --to earliest")
     brokers = targets.bootstrap(bootstrap)
     with clients.admin(brokers) as client:
         if action == "list":
@@ -68,7 +71,7 @@ def groups(
             _tell(moves, done=yes, json=json)
         else:
             _delete(client, name, yes=yes)
-            console.say(f"deleted {name}")
+            console.say(escape(f"deleted {name}"))
 
 
 def _number(text: str) -> int:
@@ -140,6 +143,8 @@ def _shown(value: object) -> object:
 def _describe(client: KafkaAdminClient, brokers: Sequence[str], group: Group, *, json: bool) -> None:
     from dataclasses import asdict
 
+    from rich.markup import escape
+
     from backbone import console
 
     held, seconds, members = _look(client, brokers, [group])
@@ -161,8 +166,9 @@ def _describe(client: KafkaAdminClient, brokers: Sequence[str], group: Group, *,
     ]
     console.print_table(("TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER"), rows)
     count = "members unknown" if who is None else f"{len(who)} members"
-    waits = _shown(seconds.get(group.name))
-    console.say(f"{group.name}: {group.kind}, {group.state}, {count}, oldest unread record {waits} s old")
+    age = seconds.get(group.name)
+    lag = f"the oldest unread record is {age:.1f} s old" if age else "no lag" if age == 0 else "lag in seconds unknown"
+    console.say(escape(f"{group.name}: {group.kind}, {group.state}, {count}, {lag}"))
 
 
 def _tell(moves: Sequence[Move], *, done: bool, json: bool) -> None:
@@ -182,11 +188,13 @@ def _tell(moves: Sequence[Move], *, done: bool, json: bool) -> None:
 
 
 def _delete(client: KafkaAdminClient, name: str, *, yes: bool) -> None:
+    from rich.markup import escape
+
     from backbone import console
     from backbone.stack import groups as library
 
     library.named(client, name)
-    console.say(f"this removes the group {name} and all its places")
+    console.say(escape(f"this removes the group {name} and all its places"))
     if not yes and not console.confirm("remove it?"):
-        raise _usage("not-confirmed", f"{name} was not deleted", f"./invoke groups delete {name} --yes")
+        raise _usage("not-confirmed", f"{name} was not deleted", f"./invoke groups delete {quote(name)} --yes")
     library.delete(client, name)

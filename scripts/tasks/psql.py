@@ -44,6 +44,7 @@ def psql(_c: Context, sql: str = "") -> None:
 
 def _loop(server: Server, statements: Iterable[str]) -> None:
     import psycopg
+    from rich.markup import escape
 
     from backbone import console
     from backbone.events.archive.database import Database
@@ -55,8 +56,8 @@ def _loop(server: Server, statements: Iterable[str]) -> None:
             try:
                 columns, rows, status = postgres.execute(connection, statement)
             except psycopg.Error as error:
-                console.say(f"ERROR: {str(error).strip()}")
+                console.say(escape(f"ERROR: {str(error).strip()}"))
                 continue
             if columns:
                 console.print_table(tuple(columns), rows)
-            console.say(status)
+            console.say(escape(status))

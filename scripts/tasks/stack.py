@@ -121,6 +121,8 @@ def restart(c: Context, service: str, engine: str | None = None, timeout: int = 
 @command(help={"engine": ENGINE_HELP, "json": "print JSON"})
 def status(c: Context, engine: str | None = None, json: bool = False) -> ExitCode:
     """Show every service, and what the cluster says of itself; exits 1 if something that should run does not."""
+    from rich.markup import escape
+
     from backbone import console
 
     from . import targets
@@ -137,7 +139,7 @@ def status(c: Context, engine: str | None = None, json: bool = False) -> ExitCod
         console.print_table(columns, [_row(state) for state in states])
         console.say(_cluster_words(cluster))
         if lags is not None:
-            console.say(_lag_words(lags))
+            console.say(escape(_lag_words(lags)))
     return ExitCode.OK if value["ok"] else ExitCode.FINDINGS
 
 

@@ -113,6 +113,8 @@ def _settings(given: Sequence[str]) -> dict[str, str]:
 
 
 def _delete(client: KafkaAdminClient, name: str, *, internal: bool, yes: bool) -> None:
+    from rich.markup import escape
+
     from backbone import console
     from backbone.events import topic_uses
     from backbone.stack import groups
@@ -122,7 +124,7 @@ def _delete(client: KafkaAdminClient, name: str, *, internal: bool, yes: bool) -
     if name not in client.list_topics():
         raise library.no_such(name)
     uses = topic_uses.find(Settings().root, name, groups.reading(client, name), internal=internal)
-    console.say("\n  ".join((f"this removes {name} with all its records", *uses)))
+    console.say(escape("\n  ".join((f"this removes {name} with all its records", *uses))))
     if not yes and not console.confirm("remove it?"):
         flag = " --internal" if internal else ""
         raise StackError(
