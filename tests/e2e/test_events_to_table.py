@@ -230,3 +230,10 @@ def test_a_contract_in_json_schema_is_kept_too(stack: Checkout, tmp_path: Path) 
     broken = {**first, "properties": {"order_id": text, "total": text}}
     with pytest.raises(StackError, match="contract-incompatible"):
         registry.register("orders-value", json.dumps(broken))
+
+
+def test_psql_reaches_the_database_without_a_password_in_sight(stack: Checkout) -> None:
+    assert "42" in stack.run("psql", "--sql", "SELECT 6 * 7").stdout
+    lines = stack.run("endpoints", "--profile", "data", "--format", "env").stdout
+    assert "POSTGRES_URL=postgresql://" in lines
+    assert database(stack).password_file.read_text(encoding="utf-8") not in lines

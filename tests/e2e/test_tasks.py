@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import psutil
 import pytest
 
+from backbone import clients
 from backbone.source import env_file
 from backbone.wait import wait_until
 from tests.e2e.checkout import BROKERS
@@ -95,6 +96,37 @@ def test_topics_live_and_die(running: Checkout) -> None:
 def test_what_others_are_kept_in_is_not_deleted(running: Checkout, name: str) -> None:
     assert "topic-protected" in running.run("topics", "delete", name, "--yes", code=2).stderr
     assert running.json("topics", "describe", name)["name"] == name
+
+
+def test_groups_are_listed_moved_and_deleted(running: Checkout) -> None:
+    servers = dict(line.split("=", 1) for line in running.run("endpoints", "--format", "env").stdout.splitlines())[
+        "KAFKA_BOOTSTRAP_SERVERS"
+    ].split(",")
+    running.run("topics", "create", "grouped", "--partitions", "1")
+    with closing(clients.producer(servers)) as producer:
+        for number in range(10):
+            producer.send("grouped", value=str(number).encode()).get(timeout=30)
+    with closing(clients.consumer(servers, group_id="billing")) as consumer:
+        clients.join(consumer, "grouped")
+
+        def positions() -> list[int]:
+            consumer.poll(timeout_ms=500)
+            return [consumer.position(each) for each in consumer.assignment()]
+
+        wait_until(lambda: positions() == [10], what="the group to read all records", timeout=60)
+        consumer.commit()
+        assert "group-active" in running.run("groups", "reset", "billing", "--to", "earliest", code=1).stderr
+    billing = {row["name"]: row for row in running.json("groups", "list")}["billing"]
+    assert (billing["state"], billing["members"], billing["lag_records"]) == ("Empty", 0, 0)
+    running.run("groups", "reset", "billing", "--to", "4")
+    assert running.json("status")["lag_records"]["billing"] == 0
+    running.run("groups", "reset", "billing", "--to", "4", "--yes")
+    assert running.json("status")["lag_records"]["billing"] == 6
+    assert 0 < running.json("groups", "describe", "billing")["lag_seconds"] < 600
+    assert "the group billing has offsets" in running.run("topics", "delete", "grouped", code=2).stderr
+    running.run("groups", "delete", "billing", "--yes")
+    assert "billing" not in [row["name"] for row in running.json("groups", "list")]
+    running.run("topics", "delete", "grouped", "--yes")
 
 
 def test_topics_follow_their_file(running: Checkout) -> None:
