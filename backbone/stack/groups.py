@@ -236,7 +236,7 @@ def plan_reset(
     group = named(client, name)
     _refuse_share(group)
     _refuse_active(group)
-    held = {(place.topic, place.partition): place.committed for place in places(client, [group])[name]}
+    held = {(place.topic, place.partition): place.committed for place in places(client, [group]).get(name, ())}
     chosen = _chosen(_partitions(client), held, name, topic, partitions)
     asked = [TopicPartition(*each) for each in chosen]
     first, end = _bounds(client, asked)
