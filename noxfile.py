@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent
 LOCK = ROOT / "requirements" / "dev.txt"
 TOOLS = ROOT / ".nox" / "dev" / "bin"
-UNIT = ("tests/unit", "tests/lint")
 E2E = tuple(
     f"tests/e2e/test_{name}.py"
     for name in ("newcomer", "tasks", "faults", "lint_truth", "lint_truth_live", "compatibility")
@@ -27,7 +26,18 @@ nox.needs_version = ">=2026.10"
 nox.options.envdir = ROOT / ".nox"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "unit", "validate", "wheel", "e2e", "e2e-data", "e2e-failover", "bench"]
+nox.options.sessions = [
+    "lint",
+    "types",
+    "unit",
+    "linter",
+    "validate",
+    "wheel",
+    "e2e",
+    "e2e-data",
+    "e2e-failover",
+    "bench",
+]
 
 
 def argv(tool: str) -> list[str]:
@@ -94,13 +104,19 @@ def types(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["dev"])
 def unit(session: nox.Session) -> None:
     """Run the tests that need no cluster, on two processes."""
-    run(session, "pytest", "--numprocesses", "2", *UNIT, *session.posargs)
+    run(session, "pytest", "--numprocesses", "2", "tests/unit", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"])
+def linter(session: nox.Session) -> None:
+    """Run the linter over hundreds of small projects, each resolved by the real docker-compose, on two processes."""
+    run(session, "pytest", "--numprocesses", "2", "tests/lint", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def coverage(session: nox.Session) -> None:
-    """Run the unit tests and measure the lines and branches they execute; under the floor it fails."""
-    run(session, "pytest", "--cov", "--numprocesses", "2", *UNIT, *session.posargs)
+    """Run the tests of `unit` and `linter`, measure which lines and branches they execute; under the floor it fails."""
+    run(session, "pytest", "--cov", "--numprocesses", "2", "tests/unit", "tests/lint", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)
@@ -159,15 +175,15 @@ def validate(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", requires=["dev"])
-def e2e(session: nox.Session) -> None:
-    """Start real clusters on the embedded engine and try what a user does, faults included."""
-    run(session, "pytest", *(session.posargs or E2E))
-
-
-@nox.session(venv_backend="none", requires=["dev"])
 def wheel(session: nox.Session) -> None:
     """Build the wheel, install it where nothing else is, and use it: the base on every Python, the stack on two."""
     run(session, "pytest", "tests/wheel", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"])
+def e2e(session: nox.Session) -> None:
+    """Start real clusters on the embedded engine and try what a user does, faults included."""
+    run(session, "pytest", *(session.posargs or E2E))
 
 
 @nox.session(name="e2e-data", venv_backend="none", requires=["dev"])
