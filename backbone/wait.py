@@ -38,6 +38,11 @@ class MonotonicClock:
 CLOCK: Clock = MonotonicClock()
 
 
+def asleep() -> float:
+    """Return how many seconds this machine has slept since it was started: the monotonic clock stood still then."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) - time.monotonic()
+
+
 def wait_until(
     probe: Callable[[], T | None],
     *,

@@ -6,6 +6,8 @@ import datetime as dt
 import os
 import shutil
 import time
+import traceback
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from backbone.bench import machine
 from backbone.clients import admin
 from backbone.errors import ExitCode, StackError
-from backbone.failover import journal, plan, result, run
+from backbone.failover import ending, journal, plan, result, run
 from backbone.failover.actions import abilities
 from backbone.failover.history import RECOVERY_S
 from backbone.failover.observed import observed
@@ -137,29 +139,47 @@ def conduct(campaign: Campaign, cluster: Cluster, plans: Iterable[Plan]) -> dict
         for step in impossible:
             left_out.append(f"{step.kind} of {step.role}: needs {plan.KINDS[step.kind].needs} (docs/failover.md)")
             campaign.tell(f"left out: {left_out[-1]}")
-        results.append(_one(campaign, cluster, chosen, f"run-{number}"))
+        judged, interrupted = _one(campaign, cluster, chosen, f"run-{number}")
+        results.append(judged)
+        if interrupted:
+            break
     return result.combine(results, cluster.origin(began), left_out)
 
 
-def _one(campaign: Campaign, cluster: Cluster, chosen: Plan, name: str) -> dict[str, Any]:
+def _one(campaign: Campaign, cluster: Cluster, chosen: Plan, name: str) -> tuple[dict[str, Any], bool]:
+    """Return what a run showed, and whether somebody interrupted it and wants no further one."""
     settings = campaign.settings(cluster, name)
     going = run.open_run(settings, cluster.stack, chosen.seed, campaign.tell)
-    failure = ""
+    error = attempt(going, lambda: run.whole_run(going, chosen))
+    judged = _judge(campaign, settings, name, error, {"plan": plan.dump(chosen)})
+    return judged, isinstance(error, KeyboardInterrupt)
+
+
+def attempt(going: run.Run, work: Callable[[], None]) -> BaseException | None:
+    """Do the work of a run and return what ended it early: what was seen until then is still a history."""
     try:
-        run.whole_run(going, chosen)
-    except StackError as error:  # what was seen until then is still a history
-        failure = f"{error.reference}: {error.message}"
+        work()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a run is judged whatever ended it
+        if not isinstance(error, StackError | KeyboardInterrupt):
+            with suppress(OSError):
+                text = "".join(traceback.format_exception(error))
+                (going.settings.folder / "error.txt").write_text(text, encoding="utf-8")
+        return error
+    return None
+
+
+def _judge(
+    campaign: Campaign, settings: run.Settings, name: str, error: BaseException | None, details: Mapping[str, object]
+) -> dict[str, Any]:
+    folder, failure = settings.folder, ending.reason(error) if error else ""
+    if failure:
         campaign.tell(f"{name} stopped early: {failure}")
-    return _judge(
-        campaign, settings.folder, name, {"plan": plan.dump(chosen), "rate": settings.rate, "failure": failure}
-    )
-
-
-def _judge(campaign: Campaign, folder: Path, name: str, details: Mapping[str, object]) -> dict[str, Any]:
     history = journal.load(folder)
+    if failure and not history.stopped:  # the journal could not be written any more
+        history = replace(history, stopped=failure)
     if not history.faults:
         history = replace(history, faults=observed(history))
-    found = result.summarize(name, history, details)
+    found = result.summarize(name, history, {**details, "rate": settings.rate, "failure": failure})
     campaign.tell(f"{name}: {found['verdict']}")
     if found["verdict"] == "valid" and not campaign.keep_history:
         shutil.rmtree(folder)
@@ -179,13 +199,13 @@ def watch(campaign: Campaign, cluster: Cluster, until: Callable[[], None]) -> di
     began = dt.datetime.now(dt.UTC)
     settings = replace(campaign.settings(cluster, "watch"), cold_restart=False)
     going = run.open_run(settings, None, None, campaign.tell)
-    try:
-        run.start_traffic(going)
-        until()
-        going.target.await_whole(RECOVERY_S)
-        run.finish(going)
-    finally:
-        going.workload.abandon()
-        going.target.close()
-    judged = _judge(campaign, settings.folder, "watch", {"rate": settings.rate})
+
+    def work() -> None:
+        with run.guarded(going):
+            run.start_traffic(going)
+            until()
+            going.target.await_whole(RECOVERY_S)
+            run.finish(going)
+
+    judged = _judge(campaign, settings, "watch", attempt(going, work), {})
     return result.combine([judged], cluster.origin(began), [])

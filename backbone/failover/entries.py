@@ -214,10 +214,34 @@ class Recovered(Event):
 
 @dataclass(frozen=True, slots=True)
 class Killed(Event):
-    """A process of the run was killed on purpose, so that its journal need not have an end."""
+    """A process of the run was killed by us, so that its journal need not have an end."""
 
     kind = "killed"
     process: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched(Event):
+    """From now on the run asks no more for what a role looks after: "producer", "consumer" or "observer"."""
+
+    kind = "watched"
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Event):
+    """The run ends before its plan does. reason: a sentence with what can be done."""
+
+    kind = "stopped"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slept(Event):
+    """The machine was asleep during the run, for so many seconds in all."""
+
+    kind = "slept"
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +272,6 @@ _KINDS: dict[str, type[Event]] = {
     for each in (
         *(Invoked, Acknowledged, Failed, Unknown, Fenced, Assigned, Delivered, Committed, PassBegun, ReadBack),
         *(SawPartition, SawBrokers, SawController, SawOffsets, Promised, FaultBegun, Proved, Healed, Recovered),
-        *(Killed, Begun, ClientError, Ended),
+        *(Killed, Watched, Stopped, Slept, Begun, ClientError, Ended),
     )
 }

@@ -157,7 +157,9 @@ class Terms:
 class History:
     """Everything that was seen in one run. fences: partition → the last record written to it, acknowledged.
 
-    truncated: processes whose journal has no end, and why; a history with any is never valid.
+    truncated: processes whose journal has no end though nobody of us ended them; a history with any is never valid.
+    watched: role (producer, consumer, observer) → until when the run let it work; without it nothing is known of that.
+    stopped: why the run ended before its plan did. slept: s that the machine was asleep. Neither is ever valid.
     """
 
     terms: Terms
@@ -172,6 +174,17 @@ class History:
     controllers: Sequence[ControllerView] = ()
     faults: Sequence[Fault] = ()
     truncated: Sequence[str] = ()
+    watched: Mapping[str, int] = field(default_factory=dict)
+    stopped: str = ""
+    slept: float = 0.0
+
+    def whole(self, role: str) -> bool:
+        """Tell whether all journals of a role (producer, consumer, observer, run) came to their end."""
+        return not any(name.partition("-")[0] == role for name in self.truncated)
+
+    def worked_until(self, role: str, time: int) -> bool:
+        """Tell whether a role is known to have worked up to a time: what it did not see by then did not happen."""
+        return self.whole(role) and not self.slept and self.watched.get(role, -1) >= time
 
     @property
     def last_heal(self) -> int | None:

@@ -6,6 +6,7 @@ it, and threads do not tear each other's lines. Only the last line of a killed p
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections import defaultdict
@@ -34,7 +35,10 @@ from backbone.failover.entries import (
     SawController,
     SawOffsets,
     SawPartition,
+    Slept,
+    Stopped,
     Unknown,
+    Watched,
     from_line,
 )
 from backbone.failover.history import (
@@ -62,24 +66,48 @@ if TYPE_CHECKING:
     """Kind of event → (time in ns, event of that kind)."""
 
 
+ROLES = ("producer", "consumer", "observer")
+"""Whom a run starts, each a process of its own with a journal."""
+
+_NO_TERMS = Terms(partitions=0, min_insync=0, idempotent=False)
+"""Of a journal that ends before it says what the run promises: nothing is."""
+
+
 class Journal:
-    """An append-only file of events. Close it to say that the process ended as it should."""
+    """An append-only file of events. Close it to say that the process ended as it should.
+
+    After a write that failed or came only in part (a full disk) every further one raises OSError: a journal has an
+    end that may be missing, never a hole.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self.path = path
         self._clock = clock
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        self._broken = False
 
     def write(self, event: Event, at: int | None = None) -> int:
-        """Append one event, by default of now; return its time in ns."""
+        """Append one event, by default of now; return its time in ns. Raises OSError if it cannot be written."""
         at = self._clock() if at is None else at
-        os.write(self._file, event.line(at).encode() + b"\n")
+        line = event.line(at).encode() + b"\n"
+        if self._broken or not self._append(line):
+            self._broken = True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         return at
 
+    def _append(self, line: bytes) -> bool:
+        try:
+            return os.write(self._file, line) == len(line)
+        except OSError:
+            self._broken = True
+            raise
+
     def close(self) -> None:
-        """Append the end and close the file."""
-        self.write(Ended())
-        os.close(self._file)
+        """Append the end and close the file. Raises OSError if the end cannot be written."""
+        try:
+            self.write(Ended())
+        finally:
+            os.close(self._file)
 
 
 def load(folder: Path) -> History:
@@ -119,7 +147,7 @@ def _history(events: Events) -> History:
         found.sort(key=lambda event: event[0])  # stable: events of one process keep their order
     terms = [promised.terms for _, promised in events[Promised]]
     return History(
-        terms=Terms(**terms[0]) if terms else Terms(partitions=0),
+        terms=Terms(**terms[0]) if terms else _NO_TERMS,
         sends=_sends(events),
         deliveries=[
             Delivery(at, e.session, e.partition, e.offset, _record(e.partition, e.writer, e.n))
@@ -135,7 +163,16 @@ def _history(events: Events) -> History:
         brokers=[BrokersView(at, e.source, tuple(e.alive)) for at, e in events[SawBrokers]],
         controllers=[ControllerView(at, e.source, e.leader, e.epoch) for at, e in events[SawController]],
         faults=_faults(events),
+        watched=_watched(events),
+        stopped=next((stopped.reason for _, stopped in events[Stopped]), ""),
+        slept=sum(slept.seconds for _, slept in events[Slept]),
     )
+
+
+def _watched(events: Events) -> dict[str, int]:
+    """Return role → until when it was let work: its own end, else that of a run that stopped early."""
+    stopped = {role: at for at, _ in events[Stopped][:1] for role in ROLES}
+    return stopped | {watched.role: at for at, watched in events[Watched]}
 
 
 def _record(partition: int, writer: str | None, n: int | None) -> Record | None:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import random
 import uuid
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
-from backbone.failover import leadership, readback
+from backbone.failover import ending, leadership, readback
 from backbone.failover.actions import ACTIONS, Action, Proof, Scene
-from backbone.failover.entries import FaultBegun, Healed, Promised, Proved, Recovered
+from backbone.failover.entries import FaultBegun, Healed, Promised, Proved, Recovered, Slept, Stopped
 from backbone.failover.history import RECOVERY_S, Terms
 from backbone.failover.journal import Journal
 from backbone.failover.plan import KINDS
 from backbone.failover.target import Target
 from backbone.failover.workload import Workload
-from backbone.wait import CLOCK
+from backbone.wait import CLOCK, asleep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from backbone.failover.plan import Plan, Step
@@ -31,6 +32,7 @@ _WARM_UP_RECORDS = 300
 _AFTERMATH_S = 3.0
 _MOVED_S = 1.0  # clients and the observer hear of the new leader before the fault begins
 _READ_S = 120.0
+_SLEEP_S = 1.0  # two clocks that are read one after another differ by less
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Run:
     journal: Journal
     tell: Callable[[str], None]
     clock: Clock = CLOCK
+    slept: Callable[[], float] = asleep
 
     @property
     def run_id(self) -> bytes:
@@ -167,7 +170,6 @@ def finish(run: Run) -> None:
         run.target.await_whole(RECOVERY_S)
         _read(run, "cold-restart")
     run.workload.end("observer")
-    run.journal.close()
 
 
 def _drain(run: Run) -> None:
@@ -187,14 +189,33 @@ def _read(run: Run, name: str) -> None:
 
 
 def whole_run(run: Run, plan: Plan) -> None:
-    """Do all of it. Whatever goes wrong, no process of ours is left behind and every broker is made to run again."""
-    try:
+    """Do all of it, guarded."""
+    with guarded(run):
         start_traffic(run)
         follow(run, plan)
         finish(run)
-    except BaseException:
+
+
+@contextmanager
+def guarded(run: Run) -> Iterator[None]:
+    """Write down what ends the block early and whether the machine slept meanwhile, and clear up in any case.
+
+    No process of ours is left behind, every broker is made to run again, and the journal has its end. A disk that takes
+    no more words hinders none of that.
+    """
+    slept = run.slept()
+    try:
+        yield
+    except BaseException as error:
+        with suppress(OSError):
+            run.journal.write(Stopped(ending.reason(error)))
         run.target.restore()
         raise
     finally:
         run.workload.abandon()
         run.target.close()
+        with suppress(OSError):
+            if (slept := run.slept() - slept) > _SLEEP_S:
+                run.journal.write(Slept(round(slept, 1)))
+        with suppress(OSError):
+            run.journal.close()

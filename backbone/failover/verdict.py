@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from backbone.failover.checker import check
+from backbone.failover.rules import brokers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +38,30 @@ def judge(history: History) -> Verdict:
 
 
 def _doubts(history: History) -> Iterator[str]:
+    yield from _ended_early(history)
     yield from _reading(history)
     for fault in history.faults:
         yield from _fault(history, fault)
-    for name in history.truncated:
-        yield f"the journal of {name} has no end: the process died"
+    yield from _recovery(history)
     yield from _uncertain(history)
+
+
+def _ended_early(history: History) -> Iterator[str]:
+    """Doubt a run that did not come to its end: first, because most other doubts follow from that."""
+    if history.slept:
+        yield (
+            f"the machine was asleep for {history.slept:.0f} s during the run: clients, sessions and waits were cut; "
+            "keep it awake and run it again"
+        )
+    if history.stopped:
+        yield f"the run stopped early: {history.stopped}"
+    for name in history.truncated:
+        if name != "run":
+            yield f"the journal of {name} has no end: the process died; its last words are in {name}.log"
+        elif not history.stopped:
+            yield "the run was cut off (killed, or the power failed): its journal has no end; run it again"
+    if not history.terms.partitions:
+        yield "the history does not say what the run promised"
 
 
 def _reading(history: History) -> Iterator[str]:
@@ -53,11 +72,14 @@ def _reading(history: History) -> Iterator[str]:
         yield "nothing was delivered to a consumer"
     if not history.passes:
         yield "the topic was never read back"
+    delivered = {delivery.record for delivery in history.deliveries}
     for partition in range(history.terms.partitions):
         fence = history.fences.get(partition)
         if fence is None:
             yield f"partition {partition} has no fence: its end is not known"
             continue
+        if history.deliveries and fence not in delivered:
+            yield f"the group did not come to the fence of partition {partition}"
         for one in history.passes:
             if all(entry.record != fence for entry in one.logs.get(partition, ())):
                 yield f"pass {one.name} did not reach the fence of partition {partition}"
@@ -77,6 +99,19 @@ def _fault(history: History, fault: Fault) -> Iterator[str]:
     through = (send for send in history.sends if fault.begun <= send.invoked <= end)
     if not any(send.outcome == "ok" for send in through):
         yield f"{name}: no record sent during it was ever acknowledged"
+
+
+def _recovery(history: History) -> Iterator[str]:
+    """Doubt what did not come back while nobody looked long enough for rule A1."""
+    open_questions = {
+        what
+        for _, what, deadline in brokers.unrecovered(history)
+        if not history.worked_until(brokers.WITNESSES[what], deadline)
+    }
+    words = {"isr": "every replica in sync", "write": "a new write", "read": "a new read"}
+    for what in (what for what in words if what in open_questions):
+        seconds = history.terms.recovery_deadline / 1e9
+        yield f"{words[what]} was not seen after the last heal, and nobody looked for the whole {seconds:g} s"
 
 
 def _uncertain(history: History) -> Iterator[str]:

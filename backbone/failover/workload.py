@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from backbone import resources
 from backbone.errors import ExitCode, StackError
-from backbone.failover.entries import Killed
+from backbone.failover.entries import Killed, Watched
 from backbone.wait import wait_until
 
 if TYPE_CHECKING:
@@ -76,13 +78,18 @@ class Workload:
         }  # fmt: skip
 
     def kill(self, role: str) -> int:
-        """SIGKILL one and return its exit status; its journal is excused for having no end."""
+        """SIGKILL one and return its exit status; its journal is excused for having no end, if that killed it."""
         process = self.processes.pop(role)
         process.popen.kill()
         status = process.popen.wait()
-        self._close(process)
-        self.journal.write(Killed(process.name))
+        self._excuse(process, status)
         return status
+
+    def _excuse(self, process: Process, status: int) -> None:
+        """Write down that a process was killed by us; one that had ended by itself before is not excused."""
+        self._close(process)
+        if status == -signal.SIGKILL:
+            self.journal.write(Killed(process.name))
 
     def end(self, role: str) -> None:
         """Close its input and wait until it has ended. Raises StackError("workload-failed") if it did not end well."""
@@ -99,6 +106,7 @@ class Workload:
         self._close(process)
         if status != 0:
             raise self._failed(process, status)
+        self.journal.write(Watched(role))
 
     def require_alive(self) -> None:
         """Raise StackError("workload-failed") if a process has ended that nobody ended."""
@@ -128,11 +136,9 @@ class Workload:
 
     def abandon(self) -> None:
         """Kill whatever still runs: the way out of a failed run."""
-        for process in self.processes.values():
-            process.popen.kill()
-            process.popen.wait()
-            self._close(process)
-        self.processes.clear()
+        for role in tuple(self.processes):
+            with suppress(OSError):  # a full disk is no reason to leave the others behind
+                self.kill(role)
 
     @staticmethod
     def _close(process: Process) -> None:

@@ -62,7 +62,7 @@ def failover(
 
     refuse_nonsense(bootstrap, rate=rate, seconds=seconds, busy=busy, planned=bool(quick or soak or plan))
     # A pipeline that gives up sends SIGTERM: like Ctrl-C it must not leave a broker frozen or stopped.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _terminated)
     settings = Settings()
     folder = settings.results_dir / "failover" / time.strftime("%Y%m%d-%H%M%S")
     cluster = _cluster(bootstrap, engine)
@@ -79,6 +79,12 @@ def failover(
     else:
         _show(done, page)
     return _EXIT[done["verdict"]]
+
+
+def _terminated(*_: object) -> None:
+    from backbone.failover.ending import TERMINATED
+
+    raise KeyboardInterrupt(TERMINATED)
 
 
 def refuse_nonsense(bootstrap: str, *, rate: float, seconds: float, busy: bool, planned: bool) -> None:

@@ -12,7 +12,7 @@ from backbone.failover.rules.index import Index, Violation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from backbone.failover.history import PartitionView, Send
+    from backbone.failover.history import History, PartitionView, Send
 
 
 def regress(index: Index) -> Iterator[Violation]:
@@ -98,14 +98,28 @@ def epoch(index: Index) -> Iterator[Violation]:
 def no_recovery(index: Index) -> Iterator[Violation]:
     """A1: a partition did not come back within recovery_deadline after the last heal.
 
-    It had no leader with a full ISR, or took no new write, or nobody was given a write made after the heal.
+    It had no leader with a full ISR, or took no new write, or nobody was given a write made after the heal. Speaks only
+    where those who would have seen it worked until the deadline: a run that ended before shows nothing.
     """
     history = index.history
+    for partition, what, deadline in unrecovered(history):
+        if history.worked_until(WITNESSES[what], deadline):
+            seconds = history.terms.recovery_deadline / 1e9
+            yield Violation("A1", partition, what, f"not within {seconds:g} s after the last heal")
+
+
+WITNESSES = {"isr": "observer", "write": "producer", "read": "consumer"}
+"""What has to come back after the last heal → whose journal tells that it did."""
+
+
+def unrecovered(history: History) -> Iterator[tuple[int, str, int]]:
+    """Yield (partition, what, deadline) of all that was not seen to come back by the deadline, ns."""
     healed = history.last_heal
     if healed is None:
         return
     deadline = healed + history.terms.recovery_deadline
-    recovered = {("isr", view.partition) for view in history.partitions if _whole(index, view, healed, deadline)}
+    recovered = {("isr", view.partition) for view in history.partitions if _whole(history, view, healed, deadline)}
+    fresh = {send.record for send in history.sends if healed <= send.invoked}
     for send in history.sends:
         if (
             send.outcome == "ok"
@@ -115,16 +129,14 @@ def no_recovery(index: Index) -> Iterator[Violation]:
         ):
             recovered.add(("write", send.record.partition))
     for delivery in history.deliveries:
-        fresh = index.sends.get(delivery.record) if delivery.record is not None else None
-        if fresh is not None and healed <= fresh.invoked and delivery.at <= deadline:
+        if delivery.record in fresh and delivery.at <= deadline:
             recovered.add(("read", delivery.partition))
     for partition in range(history.terms.partitions):
-        for what in ("isr", "write", "read"):
+        for what in WITNESSES:
             if (what, partition) not in recovered:
-                seconds = history.terms.recovery_deadline / 1e9
-                yield Violation("A1", partition, what, f"not within {seconds:g} s after the last heal")
+                yield partition, what, deadline
 
 
-def _whole(index: Index, view: PartitionView, begin: int, end: int) -> bool:
-    full = view.leader >= 0 and len(view.isr) >= index.history.terms.replication_factor
+def _whole(history: History, view: PartitionView, begin: int, end: int) -> bool:
+    full = view.leader >= 0 and len(view.isr) >= history.terms.replication_factor
     return full and begin <= view.at <= end

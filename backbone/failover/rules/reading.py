@@ -16,15 +16,25 @@ if TYPE_CHECKING:
 def unseen(index: Index) -> Iterator[Violation]:
     """L3: c(v) = ok and v in F(k), and the group was never given v although it was let read to the fence.
 
-    Speaks only where somebody consumed at all.
+    Speaks only where somebody consumed at all, no journal of a consumer was cut off, and the group was given the fence
+    of k or had recovery_deadline after its acknowledgement to come to it.
     """
     deliveries = index.history.deliveries
-    if not deliveries:
+    if not deliveries or not index.history.whole("consumer"):
         return
     delivered = {delivery.record for delivery in deliveries}
+    judged = {k for k, fence in index.history.fences.items() if fence in delivered or _had_time(index, fence)}
     for send, log in index.acknowledged():
-        if send.record in log and send.record not in delivered:
+        if send.record.partition in judged and send.record in log and send.record not in delivered:
             yield Violation("L3", send.record.partition, send.record, f"at {log.first(send.record)}, never delivered")
+
+
+def _had_time(index: Index, fence: Record) -> bool:
+    """Tell whether the group was let read for recovery_deadline after a fence was acknowledged."""
+    send, history = index.sends.get(fence), index.history
+    if send is None or send.completed is None:
+        return False
+    return history.worked_until("consumer", send.completed + history.terms.recovery_deadline)
 
 
 def inconsistent_offset(index: Index) -> Iterator[Violation]:
@@ -77,11 +87,15 @@ def poll_skip(index: Index) -> Iterator[Violation]:
 
 
 def phantom(index: Index) -> Iterator[Violation]:
-    """O6: something was read that nobody wrote there, or whose checksum, length or run is wrong."""
+    """O6: something was read that nobody wrote there, or whose checksum, length or run is wrong.
+
+    "Nobody wrote it" is said only if the journals of all who write came to their end.
+    """
+    complete = index.history.whole("producer") and index.history.whole("run")
     for partition, offset, record in _read(index):
         if record is None:
             yield Violation("O6", partition, offset, "damaged payload")
-        elif record not in index.sends or record.partition != partition:
+        elif record.partition != partition or (complete and record not in index.sends):
             yield Violation("O6", partition, offset, f"{record} was never sent there")
 
 

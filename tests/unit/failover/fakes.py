@@ -212,6 +212,9 @@ class FakeWorkload:
     def require_alive(self) -> None:
         """All of them are."""
 
+    def abandon(self) -> None:
+        self.processes.clear()
+
 
 def model(data: Path) -> Any:
     services = {

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from backbone.failover.entries import (
+    Acknowledged,
+    Committed,
+    Delivered,
+    Ended,
+    Event,
+    Failed,
+    FaultBegun,
+    Fenced,
+    Healed,
+    Invoked,
+    PassBegun,
+    Promised,
+    Proved,
+    ReadBack,
+    Recovered,
+    SawOffsets,
+    SawPartition,
+    Unknown,
+    Watched,
+)
 from backbone.failover.history import (
     Commit,
     Delivery,
@@ -18,6 +39,7 @@ from backbone.failover.history import (
     Send,
     Terms,
 )
+from backbone.failover.verdict import judge
 
 if TYPE_CHECKING:
     import random
@@ -35,6 +57,64 @@ def random_history(rng: random.Random) -> History:
         terms=parts.pop("terms"),
         **{key: tuple(value) if isinstance(value, list) else value for key, value in parts.items()},  # type: ignore[arg-type]
     )
+
+
+def valid_run(rng: random.Random) -> History:
+    """Return a sound history that is judged valid, of a run whose only fault took the quorum for all its time."""
+    while True:
+        parts = _sound(rng)
+        healed = rng.randint(0, 3)
+        whole = Fault(
+            1, "all-down", "random", (1,), begun=0, proved=True, healed=healed, recovered=99, quorum_lost=True
+        )
+        history = History(**{**parts, "faults": [whole]})
+        if judge(history).answer == "valid":
+            return history
+
+
+def entries(history: History) -> list[tuple[str, int, Event]]:
+    """Return (journal, time, event) of everything that the processes of a run write down, in the order of time."""
+    found: list[tuple[str, int, Event]] = [("run", 0, Promised(asdict(history.terms)))]
+    for send in history.sends:
+        name = "run" if send.record.writer == "f" else "producer-0.0"
+        found.append((name, send.invoked, Invoked(*send.record, send.intended)))
+        if send.completed is not None:
+            answers: dict[str, Event] = {
+                "ok": Acknowledged(*send.record, send.offset),
+                "fail": Failed(*send.record, "refused"),
+                "info": Unknown(*send.record, "timed out"),
+            }
+            found.append((name, send.completed, answers[send.outcome]))
+    for one in history.deliveries:
+        writer, n = (one.record.writer, one.record.n) if one.record else (None, None)
+        found.append(("consumer-0.0", one.at, Delivered(one.session, one.partition, one.offset, writer, n)))
+    found += [("consumer-0.0", one.at, Committed(one.group, one.partition, one.offset)) for one in history.commits]
+    for view in history.partitions:
+        saw = SawPartition(view.source, view.partition, view.leader, view.epoch, list(view.isr))
+        found.append(("observer-0.0", view.at, saw))
+    found += [
+        ("observer-0.0", one.at, SawOffsets(one.partition, one.epoch, one.start, one.high_watermark))
+        for one in history.offsets
+    ]
+    for fault in history.faults:
+        found.append(("run", fault.begun, FaultBegun(fault.number, fault.kind, fault.target, [1], fault.quorum_lost)))
+        found.append(("run", fault.begun, Proved(fault.number, fault.proved, fault.evidence)))
+        found += [
+            ("run", fault.healed or 0, Healed(fault.number)),
+            ("run", fault.recovered or 0, Recovered(fault.number)),
+        ]
+    fenced = {send.record: send.completed or 0 for send in history.sends}
+    found += [("run", fenced[record], Fenced(*record)) for record in history.fences.values()]
+    for number, read in enumerate(history.passes):
+        at = 200 + number
+        found.append(("run", at, PassBegun(read.name, list(read.logs))))
+        for partition, log in read.logs.items():
+            kept = [(entry.offset, entry.record) for entry in log if entry.record is not None]
+            found += [("run", at, ReadBack(read.name, partition, at_, one.writer, one.n)) for at_, one in kept]
+    found += [("run", at, Watched(role)) for role, at in history.watched.items()]
+    found += [(f"{role}-0.0", at, Ended()) for role, at in history.watched.items()]
+    found.append(("run", 2_000, Ended()))
+    return sorted(found, key=lambda one: one[1])
 
 
 def _sound(rng: random.Random) -> dict[str, Any]:
@@ -58,6 +138,7 @@ def _sound(rng: random.Random) -> dict[str, Any]:
         "terms": terms, "sends": sends, "deliveries": deliveries, "passes": passes, "fences": fences,
         "partitions": views, "offsets": offsets, "commits": [Commit(1, "g", 0, 1), Commit(2, "g", 0, 2)],
         "faults": [fault] if rng.random() < 0.5 else [],
+        "watched": dict.fromkeys(("producer", "consumer", "observer"), now + 1_000),
     }  # fmt: skip
 
 
@@ -180,7 +261,18 @@ def _fewer(rng: random.Random, parts: dict[str, Any]) -> None:
     parts[key] = {1: parts["fences"].get(1, Record("f", 1, 1))} if key == "fences" else parts[key][: rng.randrange(2)]
 
 
+def _end_early(rng: random.Random, parts: dict[str, Any]) -> None:
+    """Let a role end at some time, or nobody know when, or its journal be cut off, or the machine sleep."""
+    role = rng.choice(("producer", "consumer", "observer"))
+    parts["watched"] = {**parts["watched"], role: rng.choice((-1, rng.randint(0, 100)))}
+    if rng.random() < 0.3:
+        parts["truncated"] = [f"{rng.choice((role, 'run'))}-0.0"]
+    if rng.random() < 0.1:
+        parts["slept"] = 9.0
+
+
 _DAMAGES: tuple[Damage, ...] = (
     _drop_from_log, _drop_from_log, _swap_in_log, _repeat_in_log, _damage_in_log, _edit_delivery, _drop_delivery,
     _edit_send, _edit_send, _edit_view, _edit_view, _edit_offsets, _fewer,
+    _end_early,
 )  # fmt: skip

@@ -53,7 +53,7 @@ def _log_rules(history: History) -> Found:  # noqa: C901, PLR0912 - the definiti
                 yield "L4", record.partition, record
         elif send.offset is not None and send.offset not in where:
             yield "O4", record.partition, record
-        if where and history.deliveries and record not in [d.record for d in history.deliveries]:
+        if where and _let_read(history, record.partition) and record not in [d.record for d in history.deliveries]:
             yield "L3", record.partition, record
     for record, where in held.items():
         if len(where) > 1 and history.terms.idempotent:
@@ -79,7 +79,8 @@ def _read_rules(history: History) -> Found:  # noqa: C901 - the definitions, one
             if delivery.record not in [entry.record for entry in log]:
                 yield "L2", delivery.partition, delivery.record
     for partition, offset, record in _everything_read(history):
-        if record is None or record not in sends or record.partition != partition:
+        unknown = record not in sends and not [n for n in history.truncated if n.startswith(("producer", "run"))]
+        if record is None or unknown or record.partition != partition:
             yield "O6", partition, offset
         if record in sends and sends[record].outcome == "fail":
             yield "O7", partition, record
@@ -142,6 +143,23 @@ def _views(history: History) -> Found:
             yield "S1", send.record.partition, send.record
 
 
+def _let_read(history: History, partition: int) -> bool:
+    """Tell whether the group was given the fence, or had the time to come to it."""
+    if not history.deliveries or [name for name in history.truncated if name.startswith("consumer")]:
+        return False
+    fence = history.fences.get(partition)
+    if fence is not None and fence in [d.record for d in history.deliveries]:
+        return True
+    (answered,) = [s.completed for s in history.sends if s.record == fence] or [None]
+    ended = history.watched.get("consumer")
+    return None not in (answered, ended) and not history.slept and ended - answered >= history.terms.recovery_deadline  # type: ignore[operator]
+
+
+def _looked(history: History, role: str, end: int) -> bool:
+    cut = [name for name in history.truncated if name.startswith(role)]
+    return not cut and not history.slept and role in history.watched and history.watched[role] >= end
+
+
 def _recovery(history: History) -> Found:
     healed = max((f.healed for f in history.faults if f.healed is not None), default=None)
     if healed is None:
@@ -150,11 +168,13 @@ def _recovery(history: History) -> Found:
     fresh = [s for s in history.sends if s.invoked >= healed]
     for k in range(history.terms.partitions):
         views = [v for v in history.partitions if v.partition == k and healed <= v.at <= end and v.leader >= 0]
-        if not [v for v in views if len(v.isr) >= history.terms.replication_factor]:
+        whole = [v for v in views if len(v.isr) >= history.terms.replication_factor]
+        if not whole and _looked(history, "observer", end):
             yield "A1", k, "isr"
-        if not [s for s in fresh if s.record.partition == k and s.outcome == "ok" and (s.completed or 0) <= end]:
+        written = [s for s in fresh if s.record.partition == k and s.outcome == "ok" and (s.completed or 0) <= end]
+        if not written and _looked(history, "producer", end):
             yield "A1", k, "write"
-        if not [
-            d for d in history.deliveries if d.partition == k and d.at <= end and d.record in [s.record for s in fresh]
-        ]:
+        records = [s.record for s in fresh]
+        seen = [d for d in history.deliveries if d.partition == k and d.at <= end and d.record in records]
+        if not seen and _looked(history, "consumer", end):
             yield "A1", k, "read"

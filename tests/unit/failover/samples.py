@@ -48,6 +48,7 @@ SOUND = History(
     deliveries=read(A, B, C, FENCE),
     passes=(Pass("leader-1", {0: log(A, B, C, FENCE)}), Pass("cold", {0: log(A, B, C, FENCE)})),
     fences={0: FENCE},
+    watched=dict.fromkeys(("producer", "consumer", "observer"), 1000 * SECOND),
 )
 
 

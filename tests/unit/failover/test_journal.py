@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -33,7 +34,10 @@ from backbone.failover.entries import (
     SawController,
     SawOffsets,
     SawPartition,
+    Slept,
+    Stopped,
     Unknown,
+    Watched,
     from_line,
 )
 from backbone.failover.history import Entry, Record, Send, Terms
@@ -67,6 +71,9 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     book.write(SawOffsets(0, 4, 0, 8))
     book.write(Committed("g", 0, 8))
     book.write(SawController("2#1", 3, 9))
+    book.write(Watched("observer"))
+    book.write(Slept(2.5))
+    book.write(Stopped("a disk is full; free it"))
     book.close()
     history = load(tmp_path)
     assert history.terms == Terms(partitions=1)
@@ -88,7 +95,9 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     assert history.commits[0].offset == 8
     assert history.controllers[0].leader == 3
     assert history.truncated == ()
-    assert {violation.rule for violation in check(history)} == {"O5", "O6", "A1"}  # the damaged one at 8 is read
+    assert history.watched == {"observer": 17, "producer": 19, "consumer": 19}
+    assert (history.slept, history.stopped) == (2.5, "a disk is full; free it")
+    assert {violation.rule for violation in check(history)} == {"O5", "O6"}  # the damaged one at 8 is read
 
 
 def test_no_answer_is_no_certainty(tmp_path: Path) -> None:
@@ -200,3 +209,20 @@ def test_what_is_no_line_is_told(line: str, tmp_path: Path) -> None:
     (tmp_path / "run.jsonl").write_text(line + "\n", encoding="utf-8")
     with pytest.raises(StackError, match="bad-history"):
         load(tmp_path)
+
+
+def test_after_a_write_that_failed_there_is_no_further_one(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    book.write(Invoked(*A, 0))
+    whole, full = os.dup(book._file), os.open("/dev/full", os.O_WRONLY)  # noqa: SLF001 - a disk that is full now
+    os.dup2(full, book._file)  # noqa: SLF001
+    with pytest.raises(OSError, match="No space left"):
+        book.write(Acknowledged(*A, 1))
+    os.dup2(whole, book._file)  # noqa: SLF001 - and has room again
+    with pytest.raises(OSError, match="No space left"):
+        book.write(Acknowledged(*A, 1))
+    with pytest.raises(OSError, match="No space left"):
+        book.close()
+    history = load(tmp_path)
+    assert history.truncated == ("run",)
+    assert [send.outcome for send in history.sends] == ["info"]

@@ -78,3 +78,29 @@ def test_nothing_is_left_behind(workload: Workload) -> None:
     workload.abandon()
     assert process.poll() is not None
     assert workload.processes == {}
+
+
+def test_what_we_ended_did_not_die(workload: Workload) -> None:
+    workload.start("observer")
+    wait_for_journal(workload)
+    workload.abandon()
+    workload.journal.close()
+    assert load(workload.folder).truncated == ()
+
+
+def test_what_had_died_before_we_came_to_end_it_is_not_excused(workload: Workload) -> None:
+    workload.start("observer")
+    wait_for_journal(workload)
+    workload.processes["observer"].popen.terminate()
+    workload.processes["observer"].popen.wait()
+    workload.abandon()
+    workload.journal.close()
+    assert load(workload.folder).truncated == ("observer-0.0",)
+
+
+def test_until_when_one_worked_is_written_down_when_it_has_ended(workload: Workload) -> None:
+    workload.start("observer")
+    wait_for_journal(workload)
+    assert load(workload.folder).watched == {}
+    workload.end("observer")
+    assert set(load(workload.folder).watched) == {"observer"}

@@ -1,0 +1,25 @@
+"""Why a run ended before its plan did: one sentence with what can be done about it."""
+
+from __future__ import annotations
+
+from backbone.errors import StackError
+
+TERMINATED = "SIGTERM"
+"""What a KeyboardInterrupt carries that comes from the signal of that name and not from the keyboard."""
+
+
+def reason(error: BaseException) -> str:
+    """Return the sentence for whatever ended a run, without the words "the run stopped early"."""
+    if isinstance(error, KeyboardInterrupt):
+        by = TERMINATED if TERMINATED in error.args else "Ctrl-C"
+        return f"it was interrupted by {by}; run it again and let it come to its end"
+    if isinstance(error, StackError):
+        evidence = (error.context or "").strip().splitlines()[-1:]
+        said = f" ({evidence[0][:200]})" if evidence else ""
+        remedy = " and ".join((error.hint or "./invoke status").splitlines())
+        return f"{error.reference}: {error.message}{said}; look with {remedy}, then run it again"
+    if isinstance(error, OSError) and error.filename:
+        what = f"{error.filename} could not be written or read ({error.strerror})"
+        return f"{what}; free or repair the disk, then run it again"
+    what = f"an error of the verifier itself ({type(error).__name__}: {error})"
+    return f"{what}; report it with error.txt of the run's folder"
