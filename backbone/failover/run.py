@@ -14,6 +14,7 @@ from backbone.failover.actions import ACTIONS, Action, Proof, Scene
 from backbone.failover.entries import FaultBegun, Healed, Promised, Proved, Recovered, Slept, Stopped
 from backbone.failover.history import RECOVERY_S, Terms
 from backbone.failover.journal import Journal
+from backbone.failover.patience import persist
 from backbone.failover.plan import KINDS
 from backbone.failover.target import Target
 from backbone.failover.workload import Workload
@@ -124,9 +125,9 @@ def follow(run: Run, plan: Plan) -> None:
 def perform(run: Run, number: int, step: Step) -> None:
     """Do one fault: inject, hold, prove, heal, wait for recovery (if the step says so)."""
     kind, action = KINDS[step.kind], ACTIONS[step.kind]
-    nodes = () if step.role == "client" else run.target.victims(step.role, kind.brokers)
+    nodes = () if step.role == "client" else _victims(run, step)
     if step.role == "controller-leader":
-        run.target.make_leader(nodes[0])
+        run.target.make_leader(nodes[0], run.clock)
         run.clock.sleep(_MOVED_S)
     scene = Scene(run.target, run.workload, nodes, step.hold * run.settings.session, run.clock)
     target = step.role if not nodes else f"{step.role} (broker {', '.join(map(str, nodes))})"
@@ -141,6 +142,15 @@ def perform(run: Run, number: int, step: Step) -> None:
     if step.settle:
         run.target.await_whole(RECOVERY_S)
         run.journal.write(Recovered(number))
+
+
+def _victims(run: Run, step: Step) -> tuple[int, ...]:
+    """Return the brokers to be hit; right after another fault nobody may have the role for a while."""
+    return persist(
+        lambda: run.target.victims(step.role, KINDS[step.kind].brokers),
+        what=f"a broker that is {step.role}",
+        clock=run.clock,
+    )
 
 
 def _inflict(run: Run, action: Action, scene: Scene) -> Proof:
@@ -159,8 +169,8 @@ def finish(run: Run) -> None:
     run.workload.end("producer")
     readback.write_fences(run.settings.bootstrap, run.target.topic, PARTITIONS, run.run_id, run.journal)
     _drain(run)
-    for turn, leaders in enumerate(leadership.rotation(run.settings.bootstrap, run.target.topic), 1):
-        leadership.lead(run.settings.bootstrap, run.target.topic, leaders)
+    for turn, leaders in enumerate(leadership.rotation(run.settings.bootstrap, run.target.topic, run.clock), 1):
+        leadership.lead(run.settings.bootstrap, run.target.topic, leaders, clock=run.clock)
         _read(run, f"leaders-{turn}")
     if run.settings.cold_restart and run.target.stack is not None:
         run.tell("cold restart")

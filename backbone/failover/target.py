@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from backbone.errors import ExitCode, StackError
 from backbone.failover import leadership, wire
-from backbone.wait import wait_until
+from backbone.wait import CLOCK, wait_until
 
 T = TypeVar("T")
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from backbone.failover.plan import Role
     from backbone.stack.engine import Stack
     from backbone.stack.engine.base import ServiceState
+    from backbone.wait import Clock
 
 
 @dataclass
@@ -133,11 +134,11 @@ class Target:
             return leader
         return self.pick([node for node in known.partitions[0].replicas if node != leader])
 
-    def make_leader(self, node: int) -> None:
+    def make_leader(self, node: int, clock: Clock = CLOCK) -> None:
         """Make a broker the leader of partition 0."""
         known = self.metadata()
-        if known is not None and known.partitions[0].leader != node:
-            leadership.lead(tuple(self.addresses.values()), self.topic, {0: node})
+        if known is None or 0 not in known.partitions or known.partitions[0].leader != node:
+            leadership.lead(tuple(self.addresses.values()), self.topic, {0: node}, clock=clock)
 
     def whole(self) -> bool:
         """Tell whether every partition has a leader and all its replicas in sync, in the eyes of every broker."""

@@ -12,12 +12,14 @@ from backbone.failover.wire import Metadata, PartitionInfo
 from backbone.stack.compose import parse
 from backbone.stack.engine.base import ServiceState, Stack
 from backbone.stack.settings import Settings
+from backbone.wait import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from backbone.stack.engine.base import Phase
+    from backbone.wait import Clock
 
 NODES = (1, 2, 3)
 SESSION = 1.5
@@ -182,7 +184,7 @@ class FakeGround(Target):
     def controller(self) -> int | None:
         return 2
 
-    def make_leader(self, node: int) -> None:
+    def make_leader(self, node: int, _: Clock = CLOCK) -> None:
         self.leader = node
 
     def await_whole(self, timeout: float) -> None:

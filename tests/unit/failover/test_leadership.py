@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kafka.errors import NotControllerError
+from kafka.errors import KafkaConnectionError, NotControllerError, TopicAlreadyExistsError
 
 from backbone.errors import StackError
-from backbone.failover import leadership
+from backbone.failover import leadership, patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,7 +71,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeAdmin:
     def admin(_: Sequence[str]) -> Iterator[FakeAdmin]:
         yield fake
 
-    monkeypatch.setattr(leadership, "admin", admin)
+    monkeypatch.setattr(patience, "admin", admin)
     return fake
 
 
@@ -116,3 +116,29 @@ def test_records_of_our_topics_never_expire_whatever_else_is_set(cluster: FakeAd
         "replication_factor": 3,
         "configs": {"retention.ms": "-1", "retention.bytes": "-1", "min.insync.replicas": "1"},
     }
+
+
+def test_a_topic_that_the_attempt_before_created_is_created(
+    cluster: FakeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = cluster.create_topics
+
+    def answer_lost(topics: Mapping[str, Any]) -> None:
+        if cluster.created:
+            raise TopicAlreadyExistsError
+        create(topics)
+        raise KafkaConnectionError
+
+    monkeypatch.setattr(cluster, "create_topics", answer_lost)
+    leadership.create_topic([], "t", 2, 3, {})
+    assert "t" in cluster.created
+
+
+def test_partitions_that_a_broker_does_not_know_yet_are_asked_for_again(
+    cluster: FakeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe = cluster.describe_topics
+    answers: Iterator[list[dict[str, Any]]] = iter([[{"partitions": []}]])
+    monkeypatch.setattr(cluster, "describe_topics", lambda names: next(answers, None) or describe(names))
+    leadership.lead([], "t", {0: 3}, timeout=5)
+    assert cluster.leaders[0] == 3

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from backbone import clients
 from backbone.errors import ExitCode, StackError
@@ -150,4 +151,69 @@ def test_a_pass_that_does_not_reach_the_end_says_how_far_it_came(topic: FakeTopi
         readback.read_back([], "t", "cold", RUN, journal, 0)
     assert (caught.value.reference, caught.value.exit_code) == ("read-back-timeout", ExitCode.TIMEOUT)
     assert caught.value.context == "{0: (0, 1)}"
+    assert topic.closed == 1
+
+
+class Flaky(FakeTopic):
+    """A topic whose every question fails once with a broken connection, and once knows of no partition."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def fail_once(self, question: str) -> None:
+        if question not in self.asked:
+            self.asked.add(question)
+            raise KafkaConnectionError(question)
+
+    def partitions_for_topic(self, name: str) -> set[int]:
+        self.fail_once("partitions")
+        if "unknown" not in self.asked:
+            self.asked.add("unknown")
+            return set()
+        return super().partitions_for_topic(name)
+
+    def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        self.fail_once("ends")
+        return super().end_offsets(partitions)
+
+    def position(self, partition: TopicPartition) -> int:
+        self.fail_once("position")
+        return super().position(partition)
+
+    def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Message]]:
+        self.fail_once("poll")
+        return super().poll(timeout_ms)
+
+
+def test_a_pass_rides_out_what_the_faults_cause_and_keeps_its_place(
+    monkeypatch: pytest.MonkeyPatch, journal: Journal, tmp_path: Path
+) -> None:
+    flaky, opened = Flaky(), list[str]()
+
+    def client(*_: Any, **__: Any) -> FakeTopic:
+        opened.append("")
+        if len(opened) == 1:
+            raise StackError("no-broker", "nobody answers")
+        return flaky
+
+    monkeypatch.setattr(clients, "consumer", client)
+    flaky.logs |= {0: [value(A)], 1: [value(B)]}
+    assert readback.read_back([], "t", "leaders-1", RUN, journal, 10) == 2
+    journal.close()
+    assert load(tmp_path).passes[0].logs == {0: [Entry(0, A)], 1: [Entry(0, B)]}
+    assert flaky.asked == {"partitions", "unknown", "ends", "position", "poll"}
+
+
+def test_a_fence_that_is_not_acknowledged_is_told(
+    monkeypatch: pytest.MonkeyPatch, topic: FakeTopic, journal: Journal
+) -> None:
+    class Late(Acknowledged):
+        def get(self, timeout: float) -> Acknowledged:
+            raise KafkaTimeoutError(timeout)
+
+    monkeypatch.setattr(topic, "send", lambda *_, **__: Late(0))
+    with pytest.raises(StackError, match="the last record of partition 0 was not acknowledged") as caught:
+        readback.write_fences([], "t", 2, RUN, journal)
+    assert caught.value.reference == "no-fence"
     assert topic.closed == 1

@@ -98,8 +98,21 @@ def test_more_than_one_victim(trial: Trial) -> None:
 
 def test_a_role_that_nobody_has_is_an_error(trial: Trial) -> None:
     trial.engine.silent_since = {f"kafka-{node}": 0.0 for node in NODES}
-    with pytest.raises(StackError, match="no leader now"):
+    with pytest.raises(StackError, match="waited 60 s for a broker that is leader") as caught:
         trial.fault(Step("kill", "leader", 0, 2.0))
+    assert "the cluster has no leader now" in str(caught.value.context)
+
+
+def test_a_role_that_nobody_has_for_the_moment_is_waited_for(trial: Trial) -> None:
+    class Electing(FakeClock):
+        def sleep(clock, seconds: float) -> None:  # noqa: N805 - `self` is the trial's
+            clock.time += seconds
+            trial.engine.silent_since.clear()
+
+    trial.run.clock = Electing()
+    trial.engine.silent_since = {f"kafka-{node}": 0.0 for node in NODES}
+    trial.target.leader = 3
+    assert trial.fault(Step("kill-brief", "leader", 0, 0.0)).nodes == (3,)
 
 
 def test_a_soak_goes_on_until_its_time_is_over() -> None:
