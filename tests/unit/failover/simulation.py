@@ -15,7 +15,7 @@ from backbone.failover.entries import Acknowledged, Delivered, Invoked, Killed, 
 from backbone.failover.history import Record, Terms
 from backbone.failover.journal import Journal
 from backbone.failover.run import PARTITIONS, Run, Settings
-from backbone.wait import CLOCK
+from backbone.wait import CLOCK, wait_until
 from tests.unit.failover.fakes import NODES, SESSION, FakeClock, FakeEngine, FakeGround, target
 from tests.unit.failover.test_leadership import FakeAdmin
 from tests.unit.failover.test_readback import FakeTopic
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 RUN = bytes(range(16))
 _TICK_S = 0.1
 _MAJORITY = 2
+_BOOT_S = 4.0
 
 
 @dataclass
@@ -54,6 +55,27 @@ class BusyClock(FakeClock):
 
 
 @dataclass
+class SlowEngine(FakeEngine):
+    """Brokers answer only some seconds after they were started."""
+
+    ready: dict[str, float] = field(default_factory=dict)
+
+    def start(self, services: Sequence[str], tell: Callable[[str], None]) -> None:
+        for service in services:
+            if self.phases[service] != "running":
+                super().start([service], tell)
+                self.silent_since[service] = self.clock.now()
+                self.ready[service] = self.clock.now() + _BOOT_S
+
+    def look(self) -> None:
+        """Let those answer whose start is over."""
+        for service, at in list(self.ready.items()):
+            if self.clock.now() >= at and self.phases[service] == "running":
+                del self.ready[service]
+                self.silent_since.pop(service, None)
+
+
+@dataclass
 class Client:
     """One incarnation of a producer, consumer or observer. waiting: records without an answer yet."""
 
@@ -69,7 +91,7 @@ class Traffic:
     """Stands in for Workload: a record a tick and partition, acknowledged once two brokers run."""
 
     folder: Path
-    engine: FakeEngine
+    engine: SlowEngine
     clock: BusyClock
     journal: Journal
     topic: FakeTopic
@@ -83,6 +105,7 @@ class Traffic:
         self.processes[role] = Client(f"{role[0]}0.{number}", Journal(path, self.clock.ns))
 
     def tick(self) -> None:
+        self.engine.look()
         alive = [node for node in NODES if f"kafka-{node}" not in self.engine.silent_since]
         if (producer := self.processes.get("producer")) is not None:
             self._produce(producer, alive)
@@ -141,14 +164,25 @@ class Ground(FakeGround):
         leadership.lead((), self.topic, {0: node}, clock=clock)
         self.leader = node
 
+    def await_whole(self, timeout: float) -> None:
+        engine = cast("SlowEngine", self.engine_stack.engine)
+        wait_until(lambda: not engine.silent_since, what="all replicas", timeout=timeout, clock=engine.clock)
+
     def _holder(self, role: Role) -> int:
         return 3 if role == "coordinator" else super()._holder(role)
 
 
-def simulated(folder: Path, monkeypatch: pytest.MonkeyPatch, outage: float, error: Exception | None = None) -> Run:
-    """Return a run whose own admin requests meet an error for `outage` seconds from the first of them on."""
+def simulated(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    request: int = 1,
+    outage: float = 0,
+    error: Exception | None = None,
+) -> Run:
+    """Return a run whose own admin requests meet an error for `outage` seconds from the given one on."""
     clock, topic = BusyClock(), FakeTopic()
-    engine = FakeEngine(clock, folder)
+    engine = SlowEngine(clock, folder)
     history = folder / "history"
     history.mkdir()
     journal = Journal(history / "run.jsonl", clock.ns)
@@ -162,7 +196,7 @@ def simulated(folder: Path, monkeypatch: pytest.MonkeyPatch, outage: float, erro
     def admin(_: Sequence[str]) -> Iterator[FakeAdmin]:
         since.append(clock.now())
         with clients.errors_as("kafka-request", "the cluster refused or did not answer a request"):
-            if clock.now() - since[0] < outage:
+            if len(since) >= request and clock.now() - since[request - 1] < outage:
                 raise error or KafkaConnectionError("broker 2 is down")
             yield cluster
 
