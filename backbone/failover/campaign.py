@@ -11,14 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kafka.admin import ConfigResource, ConfigResourceType
-
 from backbone.bench import machine
 from backbone.clients import admin
 from backbone.errors import ExitCode, StackError
 from backbone.failover import ending, journal, plan, result, run
 from backbone.failover.actions import abilities
 from backbone.failover.history import RECOVERY_S
+from backbone.failover.identity import timings
 from backbone.failover.observed import observed
 from backbone.stack.health import alive
 
@@ -30,16 +29,6 @@ if TYPE_CHECKING:
     from backbone.stack.engine import Stack
 
 _SOAK_STEPS = 10
-_TIMINGS = (
-    "broker.session.timeout.ms",
-    "broker.heartbeat.interval.ms",
-    "controller.quorum.fetch.timeout.ms",
-    "controller.quorum.election.timeout.ms",
-    "replica.lag.time.max.ms",
-    "min.insync.replicas",
-    "unclean.leader.election.enable",
-)
-"""The settings that decide how long a failover takes and what it may cost; every report names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +91,7 @@ def open_cluster(bootstrap: Sequence[str], stack: Stack | None) -> Cluster:
                 hint="./invoke up",
                 exit_code=ExitCode.ENVIRONMENT,
             )
-        asked = ConfigResource(ConfigResourceType.BROKER, str(min(addresses)), list(_TIMINGS))
-        described = client.describe_configs([asked], config_filter="all")["broker"][str(min(addresses))]
-    timings = {name: str(described[name]["value"]) for name in _TIMINGS if name in described}
-    return Cluster(dict(sorted(addresses.items())), timings, stack)
+        return Cluster(dict(sorted(addresses.items())), timings(client, min(addresses)), stack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +110,7 @@ class Campaign:
             folder=self.folder / name,
             addresses=cluster.addresses,
             session=cluster.session,
+            timings=cluster.timings,
             rate=self.rate,
             min_insync=int(cluster.timings.get("min.insync.replicas", 2)),
             cold_restart=self.cold_restart,

@@ -221,6 +221,15 @@ class Killed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Described(Event):
+    """A broker's settings and version. teller: which broker said so, in words."""
+
+    kind = "described"
+    teller: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Watched(Event):
     """From now on the run asks no more for what a role looks after: "producer", "consumer" or "observer"."""
 
@@ -272,6 +281,6 @@ _KINDS: dict[str, type[Event]] = {
     for each in (
         *(Invoked, Acknowledged, Failed, Unknown, Fenced, Assigned, Delivered, Committed, PassBegun, ReadBack),
         *(SawPartition, SawBrokers, SawController, SawOffsets, Promised, FaultBegun, Proved, Healed, Recovered),
-        *(Killed, Watched, Stopped, Slept, Begun, ClientError, Ended),
+        *(Killed, Described, Watched, Stopped, Slept, Begun, ClientError, Ended),
     )
 }

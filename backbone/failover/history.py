@@ -114,6 +114,14 @@ class ControllerView(NamedTuple):
     epoch: int
 
 
+class Identity(NamedTuple):
+    """The settings (name, value) and the version of a broker as it told them. teller: which one, in words."""
+
+    at: int
+    teller: str
+    values: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault as it went. begun ≤ healed ≤ recovered; None where it did not come to that. node: broker ids hit."""
@@ -173,6 +181,7 @@ class History:
     brokers: Sequence[BrokersView] = ()
     controllers: Sequence[ControllerView] = ()
     faults: Sequence[Fault] = ()
+    identities: Sequence[Identity] = ()
     truncated: Sequence[str] = ()
     watched: Mapping[str, int] = field(default_factory=dict)
     stopped: str = ""

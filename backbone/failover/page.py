@@ -75,6 +75,10 @@ def _blocks(report: Report) -> Iterator[Block]:
     for run in report["runs"]:
         if run["doubts"]:
             yield Section(f"{run['name']}: why it proves nothing", [Words(run["doubts"])])
+        if run.get("void"):
+            yield Section(
+                f"{run['name']}: why its figures are void (what is lost is judged all the same)", [Words(run["void"])]
+            )
         if run["violations"]:
             rows = [(one["rule"], one["partition"], one["subject"], one["detail"]) for one in run["violations"]]
             yield Table(f"{run['name']}: violations", ("rule", "partition", "subject", "what was found"), rows)
@@ -94,7 +98,7 @@ def _kinds(report: Report) -> Table:
     """Return how long writes and reads stood still: the median of each kind, and the worst where there are several."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for run in report["runs"]:
-        for fault in run["faults"]:
+        for fault in () if run.get("void") else run["faults"]:
             groups[fault["kind"], fault["hit"]].append(fault)
     synced = {(kind["kind"], kind["hit"]): kind["isr_full_after_heal_ms"] for kind in report["kinds"]}
     several = any(len(found) > 1 for found in groups.values())
@@ -127,11 +131,13 @@ def _typical(values: Sequence[float], *, several: bool) -> Iterator[float | str]
 def _run(run: Mapping[str, Any]) -> Iterator[Block]:
     moved = [(name.replace("_", " "), count) for name, count in run["changes"].items()]
     yield Table("What was counted", ("what", "number"), [*run["counts"].items(), *moved], terms=_RECORDS)
-    yield from map(_fault, run["faults"])
+    void = ", which is no figure" if run.get("void") else ""
+    yield from (_fault(fault, void) for fault in run["faults"])
 
 
-def _fault(fault: Mapping[str, Any]) -> Section:
-    title = f"{fault['number']}. {fault['kind']} of {fault['target']}: no writes for {fault['write_stall_ms']:,.0f} ms"
+def _fault(fault: Mapping[str, Any], void: str) -> Section:
+    stall = f"no writes for {fault['write_stall_ms']:,.0f} ms{void}"
+    title = f"{fault['number']}. {fault['kind']} of {fault['target']}: {stall}"
     partitions = [
         (one["partition"], one["role"], one["write"], one["read"], one["worst"], one["late"])
         for one in fault["partitions"]

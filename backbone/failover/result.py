@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from backbone.bench.statistics import quantile
 from backbone.failover.checker import RULES, describe
 from backbone.failover.course import course
+from backbone.failover.identity import differences
 from backbone.failover.observed import changes
 from backbone.failover.stalls import latencies, windows
 from backbone.failover.timeline import active_controller, timeline
@@ -42,6 +43,7 @@ def summarize(name: str, history: History, details: Mapping[str, object]) -> dic
         "name": name,
         "verdict": verdict.answer,
         "doubts": list(verdict.doubts),
+        "void": list(differences(history)),
         "rules": {rule: {"title": describe(rule), "violations": rules[rule]} for rule in RULES},
         "violations": [
             {"rule": one.rule, "partition": one.partition, "subject": _subject(one.subject), "detail": one.detail}
@@ -117,6 +119,7 @@ class Origin:
 def combine(runs: Sequence[Mapping[str, Any]], origin: Origin, left_out: Sequence[str]) -> dict[str, Any]:
     """Return the report of several runs: one verdict, the figures of each kind, the bound on what may still be lost."""
     faults = [fault for run in runs for fault in run["faults"]]
+    comparable = [fault for run in runs if not run["void"] for fault in run["faults"]]
     proved = sum(bool(fault["proved"]) for fault in faults)
     return {
         "version": VERSION,
@@ -126,7 +129,7 @@ def combine(runs: Sequence[Mapping[str, Any]], origin: Origin, left_out: Sequenc
         "counts": {name: sum(run["counts"][name] for run in runs) for name in (runs[0]["counts"] if runs else ())},
         "violations": {rule: sum(run["rules"][rule]["violations"] for run in runs) for rule in RULES},
         "loss_bound": round(3 / proved, 4) if proved else None,
-        "kinds": _kinds(faults),
+        "kinds": _kinds(comparable),
         "left_out": list(left_out),
         "not_proved": list(NOT_PROVED),
         "runs": list(runs),

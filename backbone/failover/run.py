@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from backbone.errors import ExitCode, StackError
 from backbone.failover import ending, leadership, readback
 from backbone.failover.actions import ACTIONS, Action, Proof, Scene
-from backbone.failover.entries import FaultBegun, Healed, Promised, Proved, Recovered, Slept, Stopped
+from backbone.failover.entries import Described, FaultBegun, Healed, Promised, Proved, Recovered, Slept, Stopped
 from backbone.failover.history import RECOVERY_S, Terms
+from backbone.failover.identity import identities
 from backbone.failover.journal import Journal
-from backbone.failover.patience import persist
+from backbone.failover.patience import ask, persist
 from backbone.failover.plan import KINDS
 from backbone.failover.target import Target
 from backbone.failover.workload import Workload
@@ -38,11 +39,15 @@ _SLEEP_S = 1.0  # two clocks that are read one after another differ by less
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a run is made. rate: records/s over all partitions. size: bytes of a record. session: see Target."""
+    """How a run is made. rate: records/s over all partitions. size: bytes of a record. session: see Target.
+
+    timings: what the report says of the cluster's settings.
+    """
 
     folder: Path
     addresses: Mapping[int, str]
     session: float
+    timings: Mapping[str, str] = field(default_factory=dict)
     rate: float = 300.0
     size: int = 200
     min_insync: int = 2
@@ -85,6 +90,7 @@ def open_run(settings: Settings, stack: Stack | None, seed: int | None, tell: Ca
     idempotent = settings.producer.get("enable_idempotence", True)
     terms = Terms(PARTITIONS, replication_factor=replicas, min_insync=settings.min_insync, idempotent=idempotent)
     journal.write(Promised(asdict(terms)))
+    journal.write(Described("as this report began", dict(settings.timings)))
     pick = random.Random(seed).choice  # noqa: S311 - a reproducible choice, no secret
     target = Target(settings.addresses, topic, f"{topic}-readers", PARTITIONS, settings.session, pick, stack)
     workload = Workload(
@@ -103,9 +109,18 @@ def open_run(settings: Settings, stack: Stack | None, seed: int | None, tell: Ca
     return Run(settings, target, workload, journal, tell)
 
 
+def identify(run: Run) -> None:
+    """Write down what each broker says of itself now."""
+    nodes = tuple(run.target.addresses)
+    told = ask(run.settings.bootstrap, "each broker's settings", lambda client: identities(client, nodes), run.clock)
+    for node, values in told.items():
+        run.journal.write(Described(f"broker {node}", values))
+
+
 def start_traffic(run: Run) -> None:
     """Start observer, consumer and producer when every broker knows the topic, and let them warm up."""
     run.target.await_whole(RECOVERY_S)
+    identify(run)
     for role in ("observer", "consumer", "producer"):
         run.workload.start(role)
     run.workload.wait_for("producer", '["ok"', count=_WARM_UP_RECORDS)
@@ -142,6 +157,8 @@ def perform(run: Run, number: int, step: Step) -> None:
     if step.settle:
         run.target.await_whole(RECOVERY_S)
         run.journal.write(Recovered(number))
+        if nodes:
+            identify(run)
 
 
 def _victims(run: Run, step: Step) -> tuple[int, ...]:
@@ -179,6 +196,7 @@ def finish(run: Run) -> None:
         run.target.start(nodes)
         run.target.await_whole(RECOVERY_S)
         _read(run, "cold-restart")
+    identify(run)
     run.workload.end("observer")
 
 

@@ -195,6 +195,8 @@ def _show(report: Mapping[str, Any], page: Path) -> None:
     for run in report["runs"]:
         moved = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in run["changes"].items())
         console.say(f"{run['name']}: {moved} while {run['counts']['sent']} records were sent")
+        for difference in run["void"]:
+            console.say(f"[yellow]its figures are void[/] in {run['name']}: {difference}")
         for doubt in run["doubts"]:
             console.say(f"[yellow]doubt[/] in {run['name']}: {doubt}")
         for found in run["violations"][:10]:

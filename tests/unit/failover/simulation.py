@@ -179,6 +179,7 @@ def simulated(
     request: int = 1,
     outage: float = 0,
     error: Exception | None = None,
+    sessions: dict[int, int] | None = None,
 ) -> Run:
     """Return a run whose own admin requests meet an error for `outage` seconds from the given one on."""
     clock, topic = BusyClock(), FakeTopic()
@@ -190,6 +191,7 @@ def simulated(
     traffic = Traffic(history, engine, clock, journal, topic)
     clock.work = traffic.tick
     cluster = FakeAdmin({0: [1, 2, 3], 1: [2, 3, 1], 2: [3, 1, 2]}, {0: 1, 1: 2, 2: 3})
+    cluster.sessions |= sessions or {}
     since: list[float] = []
 
     @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,19 @@ class FakeAdmin:
     dead: frozenset[int] = frozenset()
     refusals: int = 0
     created: dict[str, Any] = field(default_factory=dict)
+    sessions: dict[int, int] = field(default_factory=lambda: dict.fromkeys((1, 2, 3), 1500))
+    versions: dict[int, str] = field(default_factory=lambda: dict.fromkeys((1, 2, 3), "4.1"))
+
+    def describe_configs(self, resources: Sequence[Any], *, config_filter: str) -> dict[str, dict[str, Any]]:
+        assert config_filter == "all", "what nobody changed counts too"
+        return {
+            "broker": {
+                one.name: {"broker.session.timeout.ms": {"value": self.sessions[int(one.name)]}} for one in resources
+            }
+        }
+
+    def get_broker_version_data(self, node: int) -> SimpleNamespace:
+        return SimpleNamespace(broker_version_str=self.versions[node])
 
     def create_topics(self, topics: Mapping[str, Any]) -> None:
         self.created.update(topics)

@@ -9,6 +9,7 @@ from kafka.errors import UnknownError
 
 from backbone.errors import StackError
 from backbone.failover.campaign import attempt
+from backbone.failover.identity import differences
 from backbone.failover.journal import load
 from backbone.failover.plan import generate
 from backbone.failover.run import Run, whole_run
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 SIGNALS: Need = "signals"
 PLAN = generate(2611, 20, (SIGNALS,))
-REQUEST = 2
-"""The leader is moved for the second time right after a broker was started again, which does not answer yet."""
+REQUEST = 9
+"""The second move of a leader, after seven questions for settings: a broker has just started and does not answer."""
 
 
 def done(run: Run) -> tuple[BaseException | None, Verdict]:
@@ -64,3 +65,14 @@ def test_a_request_that_fails_for_good_makes_it_unknown_and_accuses_nobody(
     assert verdict.doubts[0].startswith(f"the run stopped early: {words}")
     assert "then run it again" in verdict.doubts[0]
     assert not any("died" in doubt for doubt in verdict.doubts)
+
+
+def test_two_profiles_make_the_figures_void_and_not_the_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = simulated(tmp_path, monkeypatch, sessions={1: 1500, 2: 9000, 3: 1500})
+    _, verdict = done(run)
+    assert verdict.answer == "valid", verdict
+    assert list(differences(load(run.settings.folder))) == [
+        "broker.session.timeout.ms is 1500 (broker 1, broker 3) and 9000 (broker 2)"
+    ]

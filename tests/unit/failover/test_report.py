@@ -12,6 +12,7 @@ import pytest
 
 from backbone.bench import machine
 from backbone.failover import report
+from backbone.failover.history import Identity
 from backbone.failover.page import headline, page
 from backbone.failover.picture import latency, whole_run
 from backbone.failover.result import Origin, combine, summarize
@@ -134,3 +135,20 @@ def test_the_worst_of_one_fault_is_not_told_twice() -> None:
 
     assert columns(outage()) == ["no writes", "no reads"]
     assert columns(outage(), outage()) == ["no writes, median", "worst", "no reads, median", "worst"]
+
+
+def test_figures_of_two_profiles_are_told_as_void_and_left_out_of_the_table() -> None:
+    told = [
+        Identity(at, f"broker {at}", (("broker.session.timeout.ms", value),))
+        for at, value in ((1, "1500"), (2, "9000"))
+    ]
+    mixed = replace(RECOVERED, identities=told)
+    report = made(mixed, RECOVERED)
+    assert report["verdict"] == "valid"
+    assert report["runs"][0]["void"] == ["broker.session.timeout.ms is 1500 (broker 1) and 9000 (broker 2)"]
+    assert report["runs"][1]["void"] == []
+    assert sum(kind["faults"] for kind in report["kinds"]) == 1
+    assert "9000 (broker 2)" in html(page(report))
+    jsonschema.validate(report, json.loads(SCHEMA.read_text()))
+    assert made(mixed)["kinds"] == []
+    assert html(page(made(mixed)))

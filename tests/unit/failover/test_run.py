@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from backbone.errors import StackError
+from backbone.failover import patience
 from backbone.failover.campaign import soak
 from backbone.failover.journal import Journal, load
 from backbone.failover.plan import Step
 from backbone.failover.run import Run, Settings, perform
 from tests.unit.failover.fakes import NODES, SESSION, FakeClock, FakeEngine, FakeWorkload, target
+from tests.unit.failover.test_leadership import FakeAdmin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from backbone.failover.history import Fault
@@ -42,7 +46,12 @@ class Trial:
 
 
 @pytest.fixture
-def trial(tmp_path: Path) -> Trial:
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trial:
+    @contextmanager
+    def admin(_: object) -> Iterator[FakeAdmin]:
+        yield FakeAdmin({})
+
+    monkeypatch.setattr(patience, "admin", admin)
     return Trial(tmp_path)
 
 
