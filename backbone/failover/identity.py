@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kafka.admin import ConfigResource, ConfigResourceType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from kafka.admin import KafkaAdminClient
 
@@ -39,12 +39,9 @@ def timings(client: KafkaAdminClient, node: int) -> dict[str, str]:
     return {name: str(described[name]["value"]) for name in TIMINGS if name in described}
 
 
-def identities(client: KafkaAdminClient, nodes: Sequence[int]) -> dict[int, dict[str, str]]:
-    """Return node → its settings and its version."""
-    return {
-        node: timings(client, node) | {VERSION: str(client.get_broker_version_data(node).broker_version_str)}
-        for node in nodes
-    }
+def identity(client: KafkaAdminClient, node: int) -> dict[str, str]:
+    """Return settings and version of one broker. The client has to be connected through that broker's own address."""
+    return timings(client, node) | {VERSION: str(client.get_broker_version_data(node).broker_version_str)}
 
 
 def differences(history: History) -> Iterator[str]:

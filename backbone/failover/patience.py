@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from kafka.errors import InvalidReplicationFactorError, KafkaError
+from kafka.errors import InvalidReplicationFactorError, KafkaError, UnknownBrokerIdError
 
 from backbone.clients import admin
 from backbone.errors import StackError
@@ -64,5 +64,5 @@ def may_pass(error: BaseException) -> bool:
         cause = error.__cause__
         return error.reference in _FAULTS_CAUSE or (cause is not None and may_pass(cause))
     if isinstance(error, KafkaError):
-        return bool(error.retriable) or isinstance(error, InvalidReplicationFactorError)
+        return bool(error.retriable) or isinstance(error, InvalidReplicationFactorError | UnknownBrokerIdError)
     return isinstance(error, ConnectionError | TimeoutError)

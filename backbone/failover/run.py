@@ -6,6 +6,7 @@ import random
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
@@ -13,7 +14,7 @@ from backbone.failover import ending, leadership, readback
 from backbone.failover.actions import ACTIONS, Action, Proof, Scene
 from backbone.failover.entries import Described, FaultBegun, Healed, Promised, Proved, Recovered, Slept, Stopped
 from backbone.failover.history import RECOVERY_S, Terms
-from backbone.failover.identity import identities
+from backbone.failover.identity import identity
 from backbone.failover.journal import Journal
 from backbone.failover.patience import ask, persist
 from backbone.failover.plan import KINDS
@@ -111,10 +112,9 @@ def open_run(settings: Settings, stack: Stack | None, seed: int | None, tell: Ca
 
 def identify(run: Run) -> None:
     """Write down what each broker says of itself now."""
-    nodes = tuple(run.target.addresses)
-    told = ask(run.settings.bootstrap, "each broker's settings", lambda client: identities(client, nodes), run.clock)
-    for node, values in told.items():
-        run.journal.write(Described(f"broker {node}", values))
+    for node, address in run.target.addresses.items():
+        told = ask((address,), f"the settings of broker {node}", partial(identity, node=node), run.clock)
+        run.journal.write(Described(f"broker {node}", told))
 
 
 def start_traffic(run: Run) -> None:
