@@ -34,12 +34,13 @@ HELP: Mapping[str, str] = MappingProxyType(
         "compose_timeout": "seconds that docker-compose may take to resolve a project",
         "profile": "judge these profiles together; all of them when not given (repeatable)",
         "format": "|".join(_FORMATS),
-        "select": "only these rules: code, beginning of a code, or name (repeatable)",
+        "select": "only these rules: code, beginning of a code, name, or ALL (repeatable)",
         "skip": "not these rules (repeatable)",
         "policy": "a policy file, instead of the project's policy.toml",
         "fix": "show the certain fixes as a diff",
         "write": "with --fix: write them",
         "no_ignores": "show what the policy ignores",
+        "hygiene": "tell also what has to do with neither Kafka nor loading; a project with a policy has it anyway",
         "fail_on": "info|warning|error: what exits with 1",
         "output": "write the report to a file; the verdict is still printed",
         "rule": "code or name",
@@ -63,6 +64,7 @@ def lint(
     fix: bool = False,
     write: bool = False,
     no_ignores: bool = False,
+    hygiene: bool = False,
     fail_on: str = "warning",
     output: str = "",
     compose_timeout: str = "8",
@@ -84,6 +86,7 @@ def lint(
         select=tuple(select or ()),
         skip=tuple(skip or ()),
         ignores=not no_ignores,
+        hygiene=hygiene,
         compose_timeout=_seconds(compose_timeout),
     )
     outcomes = lint_run.run_all(request, [Path(name) for name in project or ()], recursive=recursive)
@@ -165,6 +168,8 @@ def _report(outcome: Outcome, kind: str, output: Path | None) -> None:
         _write("".join("".join(text for text, _ in line) + "\n" for line in lines), output)
     sys.stdout.flush()
     sys.stderr.write(text_report.verdict(outcome.result, outcome.project) + "\n")
+    if outcome.result.hygiene:
+        sys.stderr.write(text_report.hygiene(outcome.result.hygiene) + "\n")
     if outcome.stopped:
         sys.stderr.write(f"docker-compose config did not run: {outcome.stopped}\n")
 

@@ -49,6 +49,9 @@ FAMILIES = (
 
 UNUSED_IGNORE = "KC007"
 
+KAFKA_FAMILIES = ("KC0", "KC1", "KC7")
+"""Where codes of rules begin that say whether the project loads and Kafka works as it is written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
@@ -66,12 +69,16 @@ class Ignore:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to run. select, skip: codes or their beginnings ("KC1"); an empty `select` is everything."""
+    """What to run. select, skip: codes or their beginnings ("KC1"); an empty `select` is everything.
+
+    hygiene: whether hygiene is told finding by finding, rather than counted.
+    """
 
     select: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     severities: Mapping[str, Severity] = field(default_factory=dict)
     ignores: tuple[Ignore, ...] = ()
+    hygiene: bool = True
 
     def __contains__(self, code: str) -> bool:
         chosen = not self.select or code.startswith(self.select)
@@ -101,6 +108,11 @@ class Judged:
         return self.path, at.line, at.column, self.rule.code, self.finding.evidence
 
     @property
+    def is_hygiene(self) -> bool:
+        """Say whether it is advice that has to do neither with loading nor with Kafka; an error is never advice."""
+        return self.severity < Severity.ERROR and not self.rule.code.startswith(KAFKA_FAMILIES)
+
+    @property
     def why(self) -> str:
         """The finding's own reason, else the first paragraph of the rule's."""
         return self.finding.why or " ".join(self.rule.doc.why.split("\n\n")[0].split())
@@ -118,11 +130,13 @@ class Crash:
 class Result:
     """What a run found.
 
-    skipped: rules that need the model of a project that Compose refuses. late: rules the time did not suffice for.
+    hygiene: advice that was not asked for. skipped: rules that need the model of a project that Compose refuses.
+    late: rules the time did not suffice for.
     """
 
     findings: tuple[Judged, ...]
     ignored: tuple[Judged, ...] = ()
+    hygiene: tuple[Judged, ...] = ()
     skipped: tuple[Rule, ...] = ()
     crashes: tuple[Crash, ...] = ()
     late: tuple[Rule, ...] = ()
@@ -135,16 +149,18 @@ class Result:
 
 def joined(results: Sequence[Result], folders: Sequence[Path], top: Path) -> Result:
     """Return the results of several projects as one, paths relative to `top`; what two of them share is told once."""
-    kept: dict[str, Judged] = {}
-    ignored: dict[str, Judged] = {}
-    for folder, result in zip(folders, results, strict=True):
-        for judged in (_from(top, folder, each) for each in result.findings):
-            kept.setdefault(_key(judged), judged)
-        for judged in (_from(top, folder, each) for each in result.ignored):
-            ignored.setdefault(_key(judged), judged)
+
+    def together(part: Callable[[Result], Sequence[Judged]]) -> tuple[Judged, ...]:
+        found: dict[str, Judged] = {}
+        for folder, result in zip(folders, results, strict=True):
+            for judged in part(result):
+                found.setdefault(_key(judged), _from(top, folder, judged))
+        return tuple(sorted(found.values(), key=lambda judged: judged.order))
+
     return Result(
-        findings=tuple(sorted(kept.values(), key=lambda judged: judged.order)),
-        ignored=tuple(sorted(ignored.values(), key=lambda judged: judged.order)),
+        findings=together(lambda result: result.findings),
+        ignored=together(lambda result: result.ignored),
+        hygiene=together(lambda result: result.hygiene),
         skipped=tuple(dict.fromkeys(rule for result in results for rule in result.skipped)),
         crashes=tuple(crash for result in results for crash in result.crashes),
         late=tuple(dict.fromkeys(rule for result in results for rule in result.late)),
@@ -195,9 +211,11 @@ def run(
     kept, ignored, used = _ignore(found.values(), selection.ignores)
     if project.resolved is not None and not project.profiles and not crashes and not late:
         kept += _unused(project, selection, used)
+    kept.sort(key=lambda judged: judged.order)
     return Result(
-        findings=tuple(sorted(kept, key=lambda judged: judged.order)),
+        findings=tuple(judged for judged in kept if selection.hygiene or not judged.is_hygiene),
         ignored=tuple(sorted(ignored, key=lambda judged: judged.order)),
+        hygiene=tuple(judged for judged in kept if judged.is_hygiene and not selection.hygiene),
         skipped=tuple(each for each in chosen if each not in runnable),
         crashes=tuple(crashes),
         late=tuple(late),

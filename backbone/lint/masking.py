@@ -63,6 +63,7 @@ class Mask:
             result,
             findings=tuple(self._judged(each) for each in result.findings),
             ignored=tuple(self._judged(each) for each in result.ignored),
+            hygiene=tuple(self._judged(each) for each in result.hygiene),
             crashes=tuple(replace(crash, detail=self.words(crash.detail)) for crash in result.crashes),
         )
 

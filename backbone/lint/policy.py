@@ -79,14 +79,14 @@ def chosen(
 
 
 def codes(words: Iterable[str], rules: Mapping[str, Rule]) -> list[str]:
-    """Return codes, or their beginnings, of what a person wrote: KC127, kc1, external-port-mismatch.
+    """Return codes, or their beginnings, of what a person wrote: KC127, kc1, external-port-mismatch, ALL.
 
     Raises StackError("unknown-rule") for anything else, with the closest name.
     """
     names = {rule.name: code for code, rule in rules.items()}
     found = []
     for word in (part for each in words for part in each.replace(",", " ").split()):
-        code = names.get(word.lower(), word.upper())
+        code = "KC" if word.upper() == "ALL" else names.get(word.lower(), word.upper())
         if not any(known.startswith(code) for known in rules):
             close = difflib.get_close_matches(word.lower(), [*names, *(code.lower() for code in rules)], n=1)
             raise StackError(

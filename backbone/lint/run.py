@@ -55,7 +55,8 @@ class Request:
 
     project: a folder or a file, None for the project of the folder where the user stands. files: instead of it, in
     order as `docker compose --file`; "-" is `stdin`. env_files: the last one that sets a variable counts. policy: None
-    for the project's own policy.toml, if any. compose_timeout: in seconds.
+    for the project's own policy.toml, if any. hygiene: whether that of a project
+    without a policy is told as well. compose_timeout: in seconds.
     """
 
     project: Path | None = None
@@ -66,6 +67,7 @@ class Request:
     select: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     ignores: bool = True
+    hygiene: bool = True
     compose_timeout: float = CONFIG_TIMEOUT_S
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     stdin: BinaryIO | None = None
@@ -128,6 +130,8 @@ def run(request: Request) -> Outcome:
     governed = bool(request.policy) or path.exists()
     held = policy.load(path, rules) if governed else policy.Policy()
     selection = policy.chosen(held.selection, request.select, request.skip, rules, ignores=request.ignores)
+    if not (governed or request.hygiene or selection.select):
+        selection = replace(selection, hygiene=False)
     example = inputs.directory / ".env.example"
     if asking.ident:
         asking.join()

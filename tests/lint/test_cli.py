@@ -44,11 +44,37 @@ def test_judges_a_file_or_a_folder(file: Path, words: list[str], capsys: pytest.
 
 def test_a_threshold_and_a_format_decide_as_in_the_task(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text("services:\n  web:\n    image: x:latest\n", encoding="utf-8")
-    assert cli.main([str(file), "--format", "json"]) is ExitCode.FINDINGS
+    assert cli.main([str(file), "--format", "json", "--hygiene"]) is ExitCode.FINDINGS
     capsys.readouterr()
-    assert cli.main([str(file), "--format", "json", "--fail-on", "error"]) is ExitCode.OK
+    assert cli.main([str(file), "--format", "json", "--hygiene", "--fail-on", "error"]) is ExitCode.OK
     assert json.loads(capsys.readouterr().out)
     assert cli.main([str(file), "--fail-on", "never"]) is ExitCode.USAGE
+
+
+def test_hygiene_of_a_foreign_project_is_one_line_unless_asked_for(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text("services:\n  web:\n    image: x:latest\n", encoding="utf-8")
+    assert cli.main([str(file)]) is ExitCode.OK
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert [line.partition(":")[0] for line in said.err.splitlines()] == ["clean", "hygiene"]
+    assert "KC401 healthcheck-missing 1" in said.err
+    for words in (["--hygiene"], ["--select", "ALL"], ["--select", "KC4"]):
+        assert cli.main([str(file), *words]) is ExitCode.FINDINGS
+        said = capsys.readouterr()
+        assert "KC401" in said.out
+        assert "hygiene:" not in said.err
+    (file.parent / "policy.toml").write_text("", encoding="utf-8")
+    assert cli.main([str(file)]) is ExitCode.FINDINGS
+    assert "KC401" in capsys.readouterr().out
+
+
+def test_what_will_not_work_is_no_hygiene(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "services:\n  a: {image: 'x:1', ports: ['1:1']}\n  b: {image: 'x:1', ports: ['1:2']}\n"
+    file.write_text(text, encoding="utf-8")
+    assert cli.main([str(file)]) is ExitCode.FINDINGS
+    assert "error[KC502" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def as_json(result: Result, project: Project, shown: Callable[[Path], str], _rul
             "files": [shown(path) for path in project.paths],
             "rules": result.ran,
             "ignored": len(result.ignored),
+            "hygiene": len(result.hygiene),
             "not_run": [rule.code for rule in (*result.skipped, *result.late)],
             "crashed": [{"code": crash.code, "detail": crash.detail} for crash in result.crashes],
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from backbone.errors import as_typed
@@ -10,7 +11,7 @@ from backbone.lint.model import Severity
 from backbone.lint.output.excerpt import Mark, excerpt, plain, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from backbone.lint.engine import Crash, Judged, Result
@@ -57,6 +58,13 @@ def verdict(result: Result, project: Project) -> str:
     if result.crashes:
         words.append(f"{len(result.crashes)} rules crashed")
     return f"{', '.join(counts) or ('clean' if project.resolved is not None else 'not judged')}: {', '.join(words)}"
+
+
+def hygiene(found: Sequence[Judged]) -> str:
+    """Return one sentence about advice that was not asked for: how much, and which rules have the most."""
+    rules = Counter(f"{judged.rule.code} {judged.rule.name}" for judged in found)
+    most = ", ".join(f"{name} {number}" for name, number in rules.most_common(3))
+    return f"hygiene: {len(found)} more of {_counted(len(rules), 'rule')} ({most}); --hygiene shows them"
 
 
 def _counted(number: int, noun: str) -> str:
