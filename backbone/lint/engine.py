@@ -8,9 +8,9 @@ import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from backbone.lint.judged import Judged, apart, merged
 from backbone.lint.model import RULES, Finding, Rule, Severity, rule
 
 if TYPE_CHECKING:
@@ -49,9 +49,6 @@ FAMILIES = (
 
 UNUSED_IGNORE = "KC007"
 
-KAFKA_FAMILIES = ("KC0", "KC1", "KC7")
-"""Where codes of rules begin that say whether the project loads and Kafka works as it is written."""
-
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
@@ -83,39 +80,6 @@ class Selection:
     def __contains__(self, code: str) -> bool:
         chosen = not self.select or code.startswith(self.select)
         return chosen and not (self.skip and code.startswith(self.skip))
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A finding with the rule that made it and the severity that counts."""
-
-    rule: Rule
-    finding: Finding
-    severity: Severity
-    path: str
-    """Relative to the project's folder, with forward slashes."""
-
-    @property
-    def identity(self) -> str:
-        """Stable over rewording and moved lines: code, file, service and evidence, hashed."""
-        parts = (self.rule.code, self.path, self.finding.service, self.finding.evidence)
-        return sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-    @property
-    def order(self) -> tuple[str, int, int, str, str]:
-        """Sort key: place, then code."""
-        at = self.finding.at
-        return self.path, at.line, at.column, self.rule.code, self.finding.evidence
-
-    @property
-    def is_hygiene(self) -> bool:
-        """Say whether it is advice that has to do neither with loading nor with Kafka; an error is never advice."""
-        return self.severity < Severity.ERROR and not self.rule.code.startswith(KAFKA_FAMILIES)
-
-    @property
-    def why(self) -> str:
-        """The finding's own reason, else the first paragraph of the rule's."""
-        return self.finding.why or " ".join(self.rule.doc.why.split("\n\n")[0].split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +117,9 @@ def joined(results: Sequence[Result], folders: Sequence[Path], top: Path) -> Res
     def together(part: Callable[[Result], Sequence[Judged]]) -> tuple[Judged, ...]:
         found: dict[str, Judged] = {}
         for folder, result in zip(folders, results, strict=True):
-            for judged in part(result):
+            for judged in apart(part(result)):
                 found.setdefault(_key(judged), _from(top, folder, judged))
-        return tuple(sorted(found.values(), key=lambda judged: judged.order))
+        return merged(found.values())
 
     return Result(
         findings=together(lambda result: result.findings),
@@ -211,11 +175,10 @@ def run(
     kept, ignored, used = _ignore(found.values(), selection.ignores)
     if project.resolved is not None and not project.profiles and not crashes and not late:
         kept += _unused(project, selection, used)
-    kept.sort(key=lambda judged: judged.order)
     return Result(
-        findings=tuple(judged for judged in kept if selection.hygiene or not judged.is_hygiene),
-        ignored=tuple(sorted(ignored, key=lambda judged: judged.order)),
-        hygiene=tuple(judged for judged in kept if judged.is_hygiene and not selection.hygiene),
+        findings=merged(judged for judged in kept if selection.hygiene or not judged.is_hygiene),
+        ignored=merged(ignored),
+        hygiene=merged(judged for judged in kept if judged.is_hygiene and not selection.hygiene),
         skipped=tuple(each for each in chosen if each not in runnable),
         crashes=tuple(crashes),
         late=tuple(late),

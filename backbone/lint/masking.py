@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from backbone.lint.engine import Judged, Result
+    from backbone.lint.engine import Result
+    from backbone.lint.judged import Judged
     from backbone.lint.model import Finding, Rule
     from backbone.lint.project import Project
     from backbone.source.span import Span
@@ -68,7 +69,8 @@ class Mask:
         )
 
     def _judged(self, judged: Judged) -> Judged:
-        return replace(judged, finding=self._finding(judged.finding))
+        also = tuple(self._judged(each) for each in judged.also)
+        return replace(judged, finding=self._finding(judged.finding), also=also)
 
     def _finding(self, finding: Finding) -> Finding:
         quoted = self._is_inside(finding.at.path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.lint import run as lint_run
+from backbone.lint.judged import apart
 
 if TYPE_CHECKING:
     from backbone.lint.engine import Result
@@ -27,9 +28,9 @@ def lint(project: Path) -> Result:
 
 
 def golden(project: Path) -> str:
-    """Return one line for each finding: code, severity, place, service and message."""
+    """Return one line for each place of each finding: code, severity, place, service and message."""
     lines = []
-    for found in lint(project).findings:
+    for found in sorted(apart(lint(project).findings), key=lambda judged: judged.order):
         at = found.finding.at
         place = f"{found.path}:{at.line}:{at.column}"
         service = found.finding.service or "-"

@@ -16,7 +16,7 @@ from backbone.lint.output import fix
 from tests.lint.conftest import Lint, codes
 
 if TYPE_CHECKING:
-    from backbone.lint.engine import Judged
+    from backbone.lint.judged import Judged
 
 FOREIGN = Path(__file__).parent / "foreign"
 FALSE_ALARMS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,39 @@ def test_text_tells_where_an_interpolated_value_comes_from(lint: Lint) -> None:
         ".env.example": "",
     }
     assert "  = value: P is '9' by .env:1\n" in rendered(lint(files, select=("KC605",)))
+
+
+def test_errors_come_first_and_one_reason_is_given_once(lint: Lint) -> None:
+    """What is wrong at the end of the file is read first; the same of another service is one line."""
+    services = "".join(f"  s{n}: {{image: 'x:1'}}\n" for n in range(3))
+    text = f"services:\n{services}  z: {{image: 'x:1', depends_on: {{s1: {{condition: service_healthy}}}}}}\n"
+    lines = rendered(lint(text, select=("KC401", "KC402"))).splitlines()
+    heads = [line for line in lines if re.match(r"\w+\[", line)]
+    assert [head.partition(" ")[0] for head in heads] == ["error[KC402", "warning[KC401"]
+    assert sum(line.startswith("  = why:") for line in lines) == 2
+    assert [line.split(":")[1] for line in lines if line.startswith("  + ")] == ["3", "4", "5"]
+
+
+def test_one_cause_is_one_finding_with_its_places(lint: Lint) -> None:
+    text = "services:\n  a: {image: '${TAG}'}\n  b: {image: '${TAG}'}\n  c: {image: 'x:${TAG}'}\n"
+    outcome = lint(text, select=("KC303",))
+    (finding,) = json.loads(formatted(outcome, "json"))["findings"]
+    assert (finding["line"], [place["line"] for place in finding["also"]]) == (2, [3, 4])
+    assert len({finding["identity"], *(place["identity"] for place in finding["also"])}) == 3
+    assert "  = also: docker-compose.yml:3:15, docker-compose.yml:4:17\n" in rendered(outcome)
+    assert "1 warning" in text_report.verdict(outcome.result, outcome.project)
+    assert len(formatted(outcome, "github").splitlines()) == 3
+    (result,) = json.loads(formatted(outcome, "sarif"))["runs"][0]["results"]
+    assert [place["physicalLocation"]["region"]["startLine"] for place in result["relatedLocations"]] == [3, 4]
+
+
+def test_what_services_share_by_an_anchor_is_one_finding(lint: Lint) -> None:
+    text = (
+        "x-env: &env\n  KAFKA_LISTENERS: PLAINTEXT://:9092\n  KAFKA_LOG_DIR: /data\n  KAFKA_LOG_RETENTION_HUORS: 1\n"
+        "services:\n" + "".join(f"  k{n}: {{image: 'apache/kafka:4.1.0', environment: *env}}\n" for n in (1, 2, 3))
+    )
+    (judged,) = lint(text, select=("KC006",)).result.findings
+    assert judged.finding.at.line == 4
 
 
 def test_the_verdict_counts_and_says_what_was_not_looked_at(lint: Lint) -> None:

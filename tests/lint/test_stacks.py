@@ -6,6 +6,7 @@ table below says it for JSON, which has no comments.
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import pytest
 
 from backbone.lint import run as lint_run
 from backbone.lint.model import Severity
+from backbone.lint.output import text as text_report
+
+SCREEN = 25
 
 STACKS = sorted(path for path in (Path(__file__).parent / "stacks").iterdir() if path.is_dir())
 IN_JSON = {"stream-lab": {("KC701", "connectors/orders.json", 8), ("KC701", "connectors/orders.json", 9)}}
@@ -31,6 +35,27 @@ def errors(stack: Path) -> set[tuple[str, str, int]]:
 def test_there_are_enough_of_them() -> None:
     assert len(STACKS) >= 12
     assert sum(not errors(stack) for stack in STACKS) >= 12
+
+
+@pytest.mark.parametrize("stack", [stack for stack in STACKS if errors(stack)], ids=lambda stack: stack.name)
+def test_the_first_screen_names_every_error(stack: Path) -> None:
+    """As the command prints it: with what is no error left for later."""
+    outcome = lint_run.run(lint_run.Request(stack, environ={}, hygiene=False))
+    lines = text_report.text(outcome.result, outcome.project, lambda path: path.relative_to(stack).as_posix())
+    screen = ["".join(text for text, _ in line) for line in itertools.islice(lines, SCREEN)]
+    assert {code for line in screen for code in re.findall(r"^error\[(KC\d+)", line)} == {
+        code for code, _, _ in errors(stack)
+    }
+    assert all(any(f"{path}:{line}:" in text for text in screen) for _, path, line in errors(stack))
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.name)
+def test_the_first_line_is_the_worst(stack: Path) -> None:
+    outcome = lint_run.run(lint_run.Request(stack, environ={}, hygiene=False))
+    lines = text_report.text(outcome.result, outcome.project, str)
+    worst = max((judged.severity for judged in outcome.result.findings), default=None)
+    first = "".join(text for text, _ in next(lines, [("", "")]))
+    assert first.startswith(f"{worst.word}[" if worst else "")
 
 
 @pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.name)

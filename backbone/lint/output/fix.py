@@ -7,6 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backbone.lint.judged import apart
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -30,7 +32,7 @@ def plan(result: Result, project: Project) -> list[Change]:
     """Return the files with all certain fixes applied; one that overlaps another waits for the next run."""
     taken: dict[Path, list[Edit]] = defaultdict(list)
     fixes: dict[Path, int] = defaultdict(int)
-    for judged in result.findings:
+    for judged in apart(result.findings):
         edits = judged.finding.edits
         if edits and not any(_overlaps(edit, other) for edit in edits for other in taken[edit.span.path]):
             for edit in edits:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from backbone import junit
+from backbone.lint.judged import apart
 from backbone.lint.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from backbone.lint.engine import Judged, Result
+    from backbone.lint.engine import Result
+    from backbone.lint.judged import Judged
     from backbone.lint.model import Rule, Span
     from backbone.lint.project import Project
 
@@ -45,7 +47,7 @@ def as_json(result: Result, project: Project, shown: Callable[[Path], str], _rul
 def as_github(result: Result, _project: Project, shown: Callable[[Path], str], _rules: Mapping[str, Rule]) -> str:
     """Return workflow commands, which GitHub Actions turns into annotations at the lines."""
     lines = []
-    for judged in result.findings:
+    for judged in apart(result.findings):
         at = judged.finding.at
         fields = {
             "file": shown(at.path),
@@ -121,6 +123,10 @@ def _json_finding(judged: Judged, shown: Callable[[Path], str]) -> dict[str, Any
         "label": finding.label,
         "variables": list(finding.at.variables),
         "related": [{**_json_place(related.span, shown), "label": related.label} for related in finding.related],
+        "also": [
+            {**_json_place(each.finding.at, shown), "service": each.finding.service, "identity": each.identity}
+            for each in judged.also
+        ],
         "fixable": bool(finding.edits),
         "identity": judged.identity,
     }
@@ -159,14 +165,16 @@ def _sarif_result(judged: Judged, shown: Callable[[Path], str], codes: Sequence[
         "locations": [{"physicalLocation": _sarif_place(finding.at, shown)}],
         "partialFingerprints": {"identity/v1": judged.identity},
     }
-    if finding.related:
+    related = [(each.span, each.label) for each in finding.related]
+    related += [(each.finding.at, "the same here") for each in judged.also]
+    if related:
         found["relatedLocations"] = [
             {
                 "id": number,
-                "physicalLocation": _sarif_place(related.span, shown),
-                "message": {"text": related.label},
+                "physicalLocation": _sarif_place(span, shown),
+                "message": {"text": label},
             }
-            for number, related in enumerate(finding.related)
+            for number, (span, label) in enumerate(related)
         ]
     return found
 

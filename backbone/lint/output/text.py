@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from backbone.errors import as_typed
@@ -11,15 +12,18 @@ from backbone.lint.model import Severity
 from backbone.lint.output.excerpt import Mark, excerpt, plain, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
     from pathlib import Path
 
-    from backbone.lint.engine import Crash, Judged, Result
+    from backbone.lint.engine import Crash, Result
+    from backbone.lint.judged import Judged
     from backbone.lint.output.excerpt import Line
     from backbone.lint.project import Project
 
 MOST = 200
 """How many findings a person is shown."""
+
+_MOST_PLACES = 8
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 
@@ -27,8 +31,15 @@ _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity
 def text(result: Result, project: Project, shown: Callable[[Path], str]) -> Iterator[Line]:
     """Yield the lines of the report, each as pieces of text with a style. shown: how paths are printed."""
     lines = functools.cache(lambda path: split(project.quoted(path)))
-    for judged in result.findings[:MOST]:
-        yield from _finding(judged, lines, shown)
+    worst_first = sorted(result.findings, key=lambda judged: (-judged.severity, judged.rule.code, judged.order))
+    for (severity, _), group in groupby(worst_first[:MOST], key=lambda judged: (judged.severity, judged.rule.code)):
+        reasons: set[str] = set()
+        for judged in group:
+            if reasons and severity < Severity.ERROR and judged.why in reasons:
+                yield from _short(judged, shown)
+            else:
+                yield from _finding(judged, lines, shown, known=reasons)
+            reasons.add(judged.why)
         yield [("", "")]
     if len(result.findings) > MOST:
         yield [(f"{len(result.findings) - MOST} more findings are left out here; --format json has all", "bold")]
@@ -71,7 +82,10 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def _finding(judged: Judged, lines: Callable[[Path], list[str]], shown: Callable[[Path], str]) -> Iterator[Line]:
+def _finding(
+    judged: Judged, lines: Callable[[Path], list[str]], shown: Callable[[Path], str], *, known: Container[str]
+) -> Iterator[Line]:
+    """Yield a finding with its source. known: reasons that were given above."""
     finding, style = judged.finding, _STYLES[judged.severity]
     head = f"{judged.severity.word}[{judged.rule.code} {judged.rule.name}]"
     yield [(head, style), (f": {plain(finding.message)}", "bold")]
@@ -79,10 +93,38 @@ def _finding(judged: Judged, lines: Callable[[Path], list[str]], shown: Callable
     marks += [Mark(related.span, related.label, "blue") for related in finding.related]
     yield from excerpt(marks, lines, shown)
     notes = [("value", sentence) for sentence in finding.at.variables]
-    notes += [("why", judged.why), ("help", finding.help), ("more", as_typed(f"invoke explain {judged.rule.code}"))]
+    notes += [("also", _others(judged, shown))]
+    notes += [("why", "" if judged.why in known else judged.why), ("help", finding.help)]
+    notes += [("more", "" if judged.why in known else as_typed(f"invoke explain {judged.rule.code}"))]
     for label, words in notes:
         if words:
             yield [("  = ", "blue"), (f"{label}:", "bold"), (f" {plain(words)}", "")]
+
+
+def _short(judged: Judged, shown: Callable[[Path], str]) -> Iterator[Line]:
+    """Yield one line: the same rule says the same for the same reason as above, elsewhere."""
+    place = _place(judged, shown)
+    others = f" (and {_others(judged, shown)})" if judged.also else ""
+    yield [("  + ", "blue"), (f"{place}: ", ""), (plain(judged.finding.message), "bold"), (plain(others), "")]
+
+
+def _others(judged: Judged, shown: Callable[[Path], str]) -> str:
+    """Return the other places of a cause; of those at one place, the services."""
+    places: dict[str, list[str]] = {}
+    for each in judged.also:
+        places.setdefault(_place(each, shown), []).append(each.finding.service)
+    words = []
+    here = _place(judged, shown)
+    for place, services in places.items():
+        names = ", ".join(name for name in services if name)
+        words.append(f"for {names}" if place == here and names else f"{place} ({names})" if names else place)
+    left = len(words) - _MOST_PLACES
+    return ", ".join([*words[:_MOST_PLACES], *([f"{left} more"] if left > 0 else [])])
+
+
+def _place(judged: Judged, shown: Callable[[Path], str]) -> str:
+    at = judged.finding.at
+    return f"{shown(at.path)}:{at.line}:{at.column}"
 
 
 def _crash(crash: Crash) -> Iterator[Line]:
