@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from backbone.lint.output.excerpt import Line
     from backbone.lint.run import Outcome
 
+OPTIONAL = ("baseline", "write_baseline")
+"""Flags whose value may be left out; True stands for it then."""
+
 _FORMATS = ("auto", "text", "json", "sarif", "github", "junit")
 
 HELP: Mapping[str, str] = MappingProxyType(
@@ -36,11 +39,13 @@ HELP: Mapping[str, str] = MappingProxyType(
         "format": "|".join(_FORMATS),
         "select": "only these rules: code, beginning of a code, name, or ALL (repeatable)",
         "skip": "not these rules (repeatable)",
-        "policy": "a policy file, instead of the project's policy.toml",
+        "policy": "a policy file, instead of the project's policy.toml, kafka-lint.toml or pyproject.toml",
         "fix": "show the certain fixes as a diff",
         "write": "with --fix: write them",
-        "no_ignores": "show what the policy ignores",
+        "no_ignores": "show what policies and comments ignore",
         "hygiene": "tell also what has to do with neither Kafka nor loading; a project with a policy has it anyway",
+        "baseline": "leave out what this file has, and tell what in it is out of date (kafka-lint-baseline.json)",
+        "write_baseline": "keep what is found now in a file, for --baseline (kafka-lint-baseline.json)",
         "fail_on": "info|warning|error: what exits with 1",
         "output": "write the report to a file; the verdict is still printed",
         "rule": "code or name",
@@ -66,6 +71,8 @@ def lint(
     no_ignores: bool = False,
     hygiene: bool = False,
     fail_on: str = "warning",
+    baseline: str | bool = "",
+    write_baseline: str | bool = "",
     output: str = "",
     compose_timeout: str = "8",
     json: bool = False,
@@ -90,11 +97,16 @@ def lint(
         compose_timeout=_seconds(compose_timeout),
     )
     outcomes = lint_run.run_all(request, [Path(name) for name in project or ()], recursive=recursive)
-    outcome = lint_run.joined(outcomes)
+    outcome, compared = lint_run.joined(outcomes), ""
+    if baseline and not write_baseline:
+        outcome, compared = _compared(outcome, baseline, partly=bool(select or skip or profile))
+    if write_baseline and outcome.complete:
+        return _write_baseline(outcome, write_baseline)
     if fix:
         _fix(outcomes, write=write and "-" not in request.files)
     else:
         _report(outcome, kind, Path(output) if output else None)
+    sys.stderr.write(compared)
     return _exit_code(outcome, threshold)
 
 
@@ -126,6 +138,27 @@ def rules(*, json: bool = False) -> None:
             ["code", "name", "severity", "what"],
             [(each.code, each.name, each.severity.word, each.doc.summary) for each in known],
         )
+
+
+def _compared(outcome: Outcome, given: str | bool, *, partly: bool) -> tuple[Outcome, str]:
+    """Return an outcome without what a baseline has, and the sentence about it. partly: some rules did not run."""
+    from dataclasses import replace
+
+    from backbone.lint import baseline
+
+    compared = baseline.compare(Path(given if isinstance(given, str) else baseline.NAME), outcome.result)
+    words = f"baseline: {compared.known} known"
+    if compared.stale and outcome.complete and not partly:
+        words += f", {len(compared.stale)} stale ({'; '.join(compared.stale[:3])}): --write-baseline renews it"
+    return replace(outcome, result=compared.result), words + "\n"
+
+
+def _write_baseline(outcome: Outcome, given: str | bool) -> ExitCode:
+    from backbone.lint import baseline
+
+    path = Path(given if isinstance(given, str) else baseline.NAME)
+    sys.stderr.write(f"baseline: {baseline.write(path, outcome.result)} findings written to {path}\n")
+    return ExitCode.OK
 
 
 def _seconds(given: str) -> float:
@@ -274,5 +307,6 @@ def _parser(function: Callable[..., object]) -> argparse.ArgumentParser:
             short = ["-f"] if name == "file" else []
             parser.add_argument(*short, flag, action="append", metavar="WORD", help=HELP[name])
         else:
-            parser.add_argument(flag, default=parameter.default, metavar="WORD", help=HELP[name])
+            bare: dict[str, Any] = {"nargs": "?", "const": True} if name in OPTIONAL else {}
+            parser.add_argument(flag, default=parameter.default, metavar="WORD", help=HELP[name], **bare)
     return parser

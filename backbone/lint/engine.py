@@ -54,7 +54,8 @@ UNUSED_IGNORE = "KC007"
 class Ignore:
     """A finding that somebody decided to live with.
 
-    service, path: "" for any; path is relative, a folder or file.
+    service, path: "" for any; path is relative, a folder or file. file, line: only what begins there. problem: why it
+    hides nothing, whatever is found.
     """
 
     code: str
@@ -62,6 +63,9 @@ class Ignore:
     span: Span
     service: str = ""
     path: str = ""
+    file: Path | None = None
+    line: int = 0
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +177,8 @@ def run(
         if now() >= deadline:
             late.append(each)
     kept, ignored, used = _ignore(found.values(), selection.ignores)
-    if project.resolved is not None and not project.profiles and not crashes and not late:
-        kept += _unused(project, selection, used)
+    everywhere = project.resolved is not None and not project.profiles and not crashes and not late
+    kept += _unused(project, selection, used if everywhere else None)
     return Result(
         findings=merged(judged for judged in kept if selection.hygiene or not judged.is_hygiene),
         ignored=merged(ignored),
@@ -188,10 +192,11 @@ def run(
 
 @rule(UNUSED_IGNORE, "unused-ignore", Severity.ERROR)
 def unused_ignore(project: Project) -> Iterator[Finding]:  # noqa: ARG001 - the engine itself knows the answer
-    """Flag an ignore of the policy that hides nothing.
+    """Flag an ignore that hides nothing, in a policy or beside the line that it is about.
 
-    Looked at only when every profile is linted and Compose accepts the project: else the ignore may be
-    needed.
+    `# kafka-lint: ignore KC147 the reason` hides the findings of a rule in its own line, or, on a line of its own, in
+    the next one. It needs a reason of 8 characters or more. Whether an ignore is needed is looked at only when every
+    profile is linted and Compose accepts the project.
 
     Why:
         What it excused is gone. Left in place it will hide the next defect of the same kind, with a stale
@@ -209,10 +214,10 @@ def unused_ignore(project: Project) -> Iterator[Finding]:  # noqa: ARG001 - the 
     Passes:
         services:
           cache:
-            image: redis:7.4.1
+            image: redis:latest  # kafka-lint: ignore KC506 a throw-away demo
         --- policy.toml
         [rules]
-        skip = ["KC4", "KC5"]
+        skip = ["KC4"]
     """
     return iter(())
 
@@ -247,15 +252,21 @@ def _ignore(found: Iterable[Judged], ignores: Sequence[Ignore]) -> tuple[list[Ju
 
 
 def _covers(ignore: Ignore, judged: Judged) -> bool:
+    at = judged.finding.at
     return (
         ignore.code == judged.rule.code
+        and not ignore.problem
+        and (ignore.file is None or (ignore.file, ignore.line) == (at.path, at.line))
         and ignore.service in ("", judged.finding.service)
         and (not ignore.path or f"{judged.path}/".startswith(f"{ignore.path.rstrip('/')}/"))
     )
 
 
-def _unused(project: Project, selection: Selection, used: Counter[Ignore]) -> list[Judged]:
-    """Return a finding for each ignore of a selected rule that hid nothing."""
+def _unused(project: Project, selection: Selection, used: Counter[Ignore] | None) -> list[Judged]:
+    """Return a finding for each ignore that cannot hide anything, or of a selected rule that did not.
+
+    used: how much each hid, None if there may have been more to hide.
+    """
     if UNUSED_IGNORE not in selection:
         return []
     return [
@@ -264,16 +275,16 @@ def _unused(project: Project, selection: Selection, used: Counter[Ignore]) -> li
             RULES[UNUSED_IGNORE],
             Finding(
                 at=ignore.span,
-                message=f"this ignore of {ignore.code} hides nothing",
+                message=ignore.problem or f"this ignore of {ignore.code} hides nothing",
                 service=ignore.service,
-                help="take it out",
+                help="write: # kafka-lint: ignore CODE REASON" if ignore.problem else "take it out",
                 evidence=f"{ignore.code} {ignore.service} {ignore.path}",
                 label="hides nothing",
             ),
             selection,
         )
         for ignore in selection.ignores
-        if ignore.code in selection and not used[ignore]
+        if ignore.problem or (used is not None and ignore.code in selection and not used[ignore])
     ]
 
 

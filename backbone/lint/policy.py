@@ -1,4 +1,4 @@
-"""policy.toml: which rules count and how much, what is ignored and why, what this project alone demands."""
+"""A policy: which rules count and how much, what is ignored and why, what this project alone demands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backbone import json_schema, resources
 from backbone.errors import ExitCode, StackError
@@ -23,14 +23,33 @@ if TYPE_CHECKING:
     from backbone.lint.model import Rule
 
 SCHEMA = resources.schema("policy.schema.json")
+NAMES = ("policy.toml", "kafka-lint.toml")
+_PYPROJECT, _TABLE = "pyproject.toml", "kafka-compose-lint"
+_HEADER = re.compile(rf"(?m)^[ \t]*\[tool\.{_TABLE}[].]")
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy file in effect; without one, every rule counts as it is and nothing more is demanded."""
+    """A policy file in effect; without one, every rule counts as it is and nothing more is demanded.
+
+    hygiene: whether hygiene is told finding by finding.
+    """
 
     selection: Selection = field(default_factory=Selection)
     require: Requirements = field(default_factory=Requirements)
+    hygiene: bool = False
+
+
+def find(directory: Path) -> Path | None:
+    """Return the policy beside a project: policy.toml, kafka-lint.toml, or a pyproject.toml that has our table."""
+    for name in NAMES:
+        if (directory / name).exists():
+            return directory / name
+    pyproject = directory / _PYPROJECT
+    try:
+        return pyproject if pyproject.is_file() and _HEADER.search(reading.read_text(pyproject)) else None
+    except StackError:
+        return None  # a file of other tools: it is theirs to complain about it
 
 
 def load(path: Path, rules: Mapping[str, Rule]) -> Policy:
@@ -45,6 +64,8 @@ def load(path: Path, rules: Mapping[str, Rule]) -> Policy:
         raise _refused("policy-unreadable", error.message, error.context or "") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise _refused("policy-unreadable", f"cannot read {path.name}", str(error)) from error
+    if path.name == _PYPROJECT:
+        body = body["tool"][_TABLE] if _HEADER.search(text) else {}
     _validate(path, body)
     given = body.get("rules", {})
     selection = Selection(
@@ -58,7 +79,8 @@ def load(path: Path, rules: Mapping[str, Rule]) -> Policy:
         },
         ignores=_ignores(ComposeFile(path, text), body.get("ignore", []), rules),
     )
-    return Policy(selection, Requirements(**body.get("require", {})))
+    hygiene = given.get("hygiene", path.name not in ("kafka-lint.toml", _PYPROJECT))
+    return Policy(selection, Requirements(**body.get("require", {})), hygiene)
 
 
 def chosen(
@@ -88,7 +110,7 @@ def codes(words: Iterable[str], rules: Mapping[str, Rule]) -> list[str]:
     for word in (part for each in words for part in each.replace(",", " ").split()):
         code = "KC" if word.upper() == "ALL" else names.get(word.lower(), word.upper())
         if not any(known.startswith(code) for known in rules):
-            close = difflib.get_close_matches(word.lower(), [*names, *(code.lower() for code in rules)], n=1)
+            close = difflib.get_close_matches(word.lower(), names, n=1) or difflib.get_close_matches(code, rules, n=1)
             raise StackError(
                 "unknown-rule",
                 f"there is no rule {word!r}",
@@ -107,7 +129,7 @@ def _known(words: Iterable[str], rules: Mapping[str, Rule], path: Path) -> list[
 
 
 def _ignores(file: ComposeFile, given: Sequence[Mapping[str, str]], rules: Mapping[str, Rule]) -> tuple[Ignore, ...]:
-    headers = list(re.finditer(r"(?m)^[ \t]*\[\[[ \t]*ignore[ \t]*\]\]", file.text))
+    headers = list(re.finditer(r"(?m)^[ \t]*\[\[[ \t]*(?:tool\.kafka-compose-lint\.)?ignore[ \t]*\]\]", file.text))
     found = []
     for index, body in enumerate(given):
         # An inline array of tables has no header line of its own; the top of the file has to do.
@@ -118,9 +140,9 @@ def _ignores(file: ComposeFile, given: Sequence[Mapping[str, str]], rules: Mappi
     return tuple(found)
 
 
-def _validate(path: Path, body: Mapping[str, Any]) -> None:
+def _validate(path: Path, body: object) -> None:
     """Raise with every departure from the schema at once."""
-    if found := json_schema.departures(SCHEMA, dict(body)):
+    if found := json_schema.departures(SCHEMA, body):
         raise _refused("policy-schema", f"{path.name} departs from {SCHEMA.name}", "\n".join(map(str, found)))
 
 

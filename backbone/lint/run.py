@@ -55,7 +55,7 @@ class Request:
 
     project: a folder or a file, None for the project of the folder where the user stands. files: instead of it, in
     order as `docker compose --file`; "-" is `stdin`. env_files: the last one that sets a variable counts. policy: None
-    for the project's own policy.toml, if any. hygiene: whether that of a project
+    for the project's own, if any. hygiene: whether that of a project
     without a policy is told as well. compose_timeout: in seconds.
     """
 
@@ -122,15 +122,14 @@ def run(request: Request) -> Outcome:
     asking = threading.Thread(target=_resolve, args=(resolution, inputs, request), daemon=True)
     if _may_be_asked(inputs.sources):
         asking.start()
-    from backbone.lint import engine, masking, policy  # noqa: PLC0415 - imported while Compose works
+    from backbone.lint import engine, inline, masking, policy  # noqa: PLC0415 - imported while Compose works
     from backbone.lint.project import Project  # noqa: PLC0415
 
     rules = engine.load_rules()
-    path = request.policy or inputs.directory / "policy.toml"
-    governed = bool(request.policy) or path.exists()
-    held = policy.load(path, rules) if governed else policy.Policy()
+    path = request.policy or policy.find(inputs.directory)
+    held = policy.load(path, rules) if path else policy.Policy()
     selection = policy.chosen(held.selection, request.select, request.skip, rules, ignores=request.ignores)
-    if not (governed or request.hygiene or selection.select):
+    if not (held.hygiene or request.hygiene or selection.select):
         selection = replace(selection, hygiene=False)
     example = inputs.directory / ".env.example"
     if asking.ident:
@@ -145,8 +144,10 @@ def run(request: Request) -> Outcome:
         example=env_file.load(example, {}) if example.exists() else None,
         require=held.require,
         profiles=request.profiles,
-        foreign=not governed,
+        foreign=path is None,
     )
+    if request.ignores:
+        selection = replace(selection, ignores=(*selection.ignores, *inline.ignores(project, rules)))
     deadline = max(began + request.compose_timeout, time.monotonic()) + RULES_S
     result = engine.run(project, selection, rules, deadline=deadline)
     stopped = resolution.stopped

@@ -30,6 +30,8 @@ def _task(function: Callable[..., ExitCode | None], **options: Any) -> Task[Any]
     return command(help={name: cli.HELP[name] for name in signature.parameters}, **options)(body)
 
 
-lint = _task(cli.lint, iterable=["project", "file", "env_file", "profile", "select", "skip"])
+lint = _task(
+    cli.lint, iterable=["project", "file", "env_file", "profile", "select", "skip"], optional=list(cli.OPTIONAL)
+)
 explain = _task(cli.explain, positional=["rule"])
 rules = _task(cli.rules)

@@ -62,6 +62,11 @@ PROJECTS: dict[str, Mapping[str, str]] = {
     "an example": {"docker-compose.yml": KAFKA, ".env.example": "# @@\nHOST=@@ # @@\nBROKER_PASSWORD=@@\nUNUSED=@@\n"},
     "no YAML": {"docker-compose.yml": KAFKA + "  bad: [@@\n @@: '@@\n"},
     "COMPOSE_FILE": {"docker-compose.yml": KAFKA, ".env": "COMPOSE_FILE=@@.yml\n"},
+    "comments": {
+        "docker-compose.yml": KAFKA + "# kafka-lint: ignore @@ @@\n# kafka-lint: ignore KC506 @@\nx-end: 1\n",
+        ".env": "HOST=@@ # kafka-lint: ignore @@ @@\n# kafka-lint: ignore @@ \nA=1\n",
+        "kafka-lint.toml": '[[ignore]]\nrule = "KC002"\nreason = "@@"\n',
+    },
     "a label file": {"docker-compose.yml": KAFKA.replace("labels: {token: @@}", "label_file: l"), "l": "@@ @@\n"},
 }
 
