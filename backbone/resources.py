@@ -6,6 +6,8 @@ knows which of the two this is.
 
 from __future__ import annotations
 
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -18,6 +20,13 @@ IMPORT_ROOT = _PACKAGE.parent
 def checkout() -> Path | None:
     """Return the repository's root if this library runs from a checkout, None if it was installed."""
     return None if _PACKAGED.is_dir() else IMPORT_ROOT
+
+
+def version() -> str:
+    """Return this library's version."""
+    if root := checkout():
+        return str(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+    return metadata.version("messaging-backbone")
 
 
 def files() -> Path:

@@ -279,9 +279,9 @@ def _flags(function: Callable[..., object], words: Sequence[str]) -> dict[str, A
     parser = _parser(function)
     flags = vars(parser.parse_args(words))
     if flags.pop("version", False):
-        from importlib.metadata import version
+        from backbone import resources
 
-        parser.exit(message=version("messaging-backbone") + "\n")
+        parser.exit(message=resources.version() + "\n")
     if paths := flags.pop("path", ()):
         flags["project"] = [*(flags["project"] or ()), *paths]
     return flags

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from backbone.lint.judged import Judged, apart, merged
-from backbone.lint.model import RULES, Finding, Rule, Severity, rule
+from backbone.lint.model import RULES, Edit, Finding, Rule, Severity, rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ class Ignore:
     """A finding that somebody decided to live with.
 
     service, path: "" for any; path is relative, a folder or file. file, line: only what begins there. problem: why it
-    hides nothing, whatever is found.
+    hides nothing, whatever is found. comment: the whole of it, where it names no other rule.
     """
 
     code: str
@@ -66,6 +66,7 @@ class Ignore:
     file: Path | None = None
     line: int = 0
     problem: str = ""
+    comment: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +281,7 @@ def _unused(project: Project, selection: Selection, used: Counter[Ignore] | None
                 help="write: # kafka-lint: ignore CODE REASON" if ignore.problem else "take it out",
                 evidence=f"{ignore.code} {ignore.service} {ignore.path}",
                 label="hides nothing",
+                edits=(Edit(ignore.comment, ""),) if ignore.comment and not ignore.problem else (),
             ),
             selection,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -46,17 +47,23 @@ def _of(path: Path, text: str, rules: Mapping[str, Rule]) -> Iterator[Ignore]:
         line = text.count("\n", 0, start) + 1
         column = start - text.rfind("\n", 0, start)
         span = Span(path, line, column, line, column + end - start, start, end)
+        before = lines[line - 1][: column - 1]
+        blanks = len(before) - len(before.rstrip())
+        comment = replace(span, column=column - blanks, start=start - blanks)
         reason = match["reason"].strip(" \t:-")
-        about = below[line] if not lines[line - 1][: column - 1].strip() else line
-        for word in re.split(r"[ \t]*,[ \t]*", match["rules"] or ""):
+        about = below[line] if not before.strip() else line
+        words = re.split(r"[ \t]*,[ \t]*", match["rules"] or "")
+        for word in words:
             code, problem = _code(word, rules)
             if not problem and len(reason) < _SHORTEST_REASON:
                 problem = f"this ignore of {code} hides nothing: it gives no reason"
-            yield Ignore(code, reason, span, file=path, line=about, problem=problem)
+            yield Ignore(
+                code, reason, span, file=path, line=about, problem=problem, comment=comment if len(words) == 1 else None
+            )
 
 
 def _lines_below(lines: list[str]) -> list[int]:
-    """Return for each line, counted from 1, the first one after it that is neither blank nor a comment; 0 if none is."""
+    """Return for each line, from 1, the first one after it that is neither blank nor a comment; 0 if none is."""
     below, following = [0] * (len(lines) + 1), 0
     for number in range(len(lines), 0, -1):
         below[number] = following

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     Check = Callable[[Project], Iterable["Finding"]]
 
-__all__ = ["RULES", "Doc", "Edit", "Finding", "Related", "Rule", "Severity", "Span", "rule"]
+__all__ = ["RULES", "Doc", "Edit", "Finding", "Related", "Rule", "Severity", "Span", "respelt", "rule"]
 
 _CODE = re.compile(r"KC\d{3}")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -80,6 +80,33 @@ class Edit:
 
     span: Span
     text: str
+
+
+def respelt(at: Span, text: str, written: str, meant: str) -> tuple[Edit, ...]:
+    """Return the edit of a misspelt name, () unless it is sure: one letter too many, one missing, or two exchanged.
+
+    at: where it stands in the text of its file, perhaps with more around it. written: in capitals as it stands there.
+    """
+    found = text.find(written, at.start, at.end)
+    if found < 0 or at.line != at.end_line or not _is_slip(written, meant):
+        return ()
+    column = at.column + found - at.start
+    end = found + len(written)
+    return (Edit(replace(at, column=column, end_column=column + len(written), start=found, end=end), meant),)
+
+
+def _is_slip(written: str, meant: str) -> bool:
+    if len(written) == len(meant):
+        places = [place for place, (a, b) in enumerate(zip(written, meant, strict=True)) if a != b]
+        return (
+            len(places) == 2  # noqa: PLR2004 - a pair
+            and places[1] - places[0] == 1
+            and written[places[0] : places[1] + 1] == meant[places[0] : places[1] + 1][::-1]
+        )
+    shorter, longer = sorted((written, meant), key=len)
+    return len(longer) - len(shorter) == 1 and any(
+        longer[:place] + longer[place + 1 :] == shorter for place in range(len(longer))
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class Departure:
     key: str = ""
     help: str = ""
     label: str = ""
+    meant: str = ""
 
 
 def departures(root: Node) -> Iterator[Departure]:
@@ -161,6 +162,7 @@ def _unknown(path: tuple[str | int, ...], where: str, key: str, known: list[str]
         key=key,
         help=f"did you mean {close[0]!r}?" if close else "a key of your own begins with x-",
         label="unknown key",
+        meant=close[0] if close else "",
     )
 
 

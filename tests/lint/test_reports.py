@@ -227,6 +227,66 @@ def test_a_fix_changes_only_what_it_must(lint: Lint) -> None:
     assert '-      A: 010 # eight\n+      A: "010" # eight\n' in fix.diff(change, "docker-compose.yml")
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("services: {a: {imgae: 'x:1'}}\n", "services: {a: {image: 'x:1'}}\n"),
+        (
+            "services:\n  a:\n    image: x:1\n    enviroment: {A: b}\n",
+            "services:\n  a:\n    image: x:1\n    environment: {A: b}\n",
+        ),
+        ("services: {a: {image: 'x:1', imag: y}}\n", None),  # which of the two was meant?
+        ("services: {a: {image: 'x:1', volume: [y]}}\n", "services: {a: {image: 'x:1', volumes: [y]}}\n"),
+        ("services: {a: {image: 'x:1', restrat_always: y}}\n", None),
+    ],
+)
+def test_a_key_with_one_slip_is_put_right(before: str, after: str | None, lint: Lint) -> None:
+    outcome = lint(before, select=("KC003",))
+    assert len(outcome.result.findings) == 1
+    assert [change.after for change in fix.plan(outcome.result, outcome.project)] == [after] * (after is not None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("KAFKA_ADVERTSED_LISTENERS", "KAFKA_ADVERTISED_LISTENERS"),
+        ("KAFKA_LOG_DRIS", "KAFKA_LOG_DIRS"),
+        ("KAFKA_NUM_PARTITIONSS", "KAFKA_NUM_PARTITIONS"),
+        ("KAFKA_DEFAULT_REPLICATION", None),
+    ],
+)
+@pytest.mark.parametrize("entry", ["{}: x", "- {}=x", '- "{}=x"'])
+def test_a_property_with_one_slip_is_put_right(wrong: str, right: str | None, entry: str, lint: Lint) -> None:
+    node = ["KAFKA_NODE_ID", "KAFKA_PROCESS_ROLES"]
+    lines = "".join(f"      {entry.format(name)}\n" for name in (*node, wrong))
+    text = f"services:\n  k:\n    image: apache/kafka:4.1.0\n    environment:\n{lines}"
+    outcome = lint(text, select=("KC006",))
+    changes = [change.after for change in fix.plan(outcome.result, outcome.project)]
+    assert changes == ([text.replace(wrong, right)] if right else [])
+
+
+def test_a_comment_that_hides_nothing_is_taken_out(lint: Lint) -> None:
+    text = "services:\n  a:\n    image: x:1.2.3{}\n    restart: always{}\n"
+    comments = ("  # kafka-lint: ignore KC002 not any more", "  # kafka-lint: ignore KC001, KC002 not any more")
+    outcome = lint(text.format(*comments), select=("KC0",))
+    (change,) = fix.plan(outcome.result, outcome.project)
+    assert change.after == text.format("", comments[1])
+
+
+def test_sarif_names_its_version_its_pages_and_each_result(lint: Lint) -> None:
+    text = "services:\n  a: {image: 'x:1', environment: {A: '${T}${T}'}}\n"
+    before, moved = (
+        json.loads(formatted(lint(each, select=("KC303", "KC401")), "sarif"))["runs"][0]
+        for each in (text, "# a comment\n\n" + text)
+    )
+    driver = before["tool"]["driver"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", driver["version"])
+    assert all(rule["helpUri"].startswith("https://") for rule in driver["rules"])
+    prints = [result["partialFingerprints"] for result in before["results"]]
+    assert len({each["identity/v1"] for each in prints}) == len(prints) == 2
+    assert prints == [result["partialFingerprints"] for result in moved["results"]]
+
+
 def test_the_task_tells_findings_by_its_exit_code(write: Write) -> None:
     folder = write({"docker-compose.yml": TWICE})
     done = invoke("lint", "--project", str(folder), "--format", "json")

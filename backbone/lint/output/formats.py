@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from backbone import junit
+from backbone import junit, resources
 from backbone.lint.judged import apart
 from backbone.lint.model import Severity
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     Format = Callable[[Result, Project, Callable[[Path], str], Mapping[str, Rule]], str]
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_KAFKA = "https://kafka.apache.org/documentation/"
+_COMPOSE = "https://docs.docker.com/reference/compose-file/"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
@@ -79,15 +83,18 @@ def as_junit(result: Result, _project: Project, shown: Callable[[Path], str], ru
 def as_sarif(result: Result, project: Project, shown: Callable[[Path], str], rules: Mapping[str, Rule]) -> str:
     """Return a SARIF 2.1.0 log; ignored findings are in it, marked as suppressed with their count."""
     codes = list(rules)
-    results = [_sarif_result(judged, shown, codes) for judged in result.findings]
+    seen: Counter[str] = Counter()
+    results = [_sarif_result(judged, shown, codes, seen) for judged in result.findings]
     results += [
-        {**_sarif_result(judged, shown, codes), "suppressions": [{"kind": "external"}]} for judged in result.ignored
+        {**_sarif_result(judged, shown, codes, seen), "suppressions": [{"kind": "external"}]}
+        for judged in result.ignored
     ]
     run = {
         "tool": {
             "driver": {
-                "name": "messaging-backbone-lint",
-                "informationUri": "https://github.com/compose-spec/compose-spec",
+                "name": "kafka-compose-lint",
+                "version": resources.version(),
+                "informationUri": _COMPOSE,
                 "rules": [_sarif_rule(rule) for rule in rules.values()],
             }
         },
@@ -150,20 +157,31 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
         "name": rule.name,
         "shortDescription": {"text": doc.summary or rule.name},
         "fullDescription": {"text": doc.what or doc.summary or rule.name},
+        "helpUri": _help_uri(rule),
         "help": {"text": markdown, "markdown": markdown},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
     }
 
 
-def _sarif_result(judged: Judged, shown: Callable[[Path], str], codes: Sequence[str]) -> dict[str, Any]:
+def _help_uri(rule: Rule) -> str:
+    """Return the page that the rule names as its source, else the manual of what it is about."""
+    named = re.search(r"https?://[^\s;,)]+", rule.doc.source)
+    return named[0] if named else _KAFKA if rule.code.startswith(("KC1", "KC7")) else _COMPOSE
+
+
+def _sarif_result(
+    judged: Judged, shown: Callable[[Path], str], codes: Sequence[str], seen: Counter[str]
+) -> dict[str, Any]:
+    """Return one result; its fingerprint has no line in it, and tells the second of one identity from the first."""
     finding = judged.finding
+    seen[judged.identity] += 1
     found: dict[str, Any] = {
         "ruleId": judged.rule.code,
         "ruleIndex": codes.index(judged.rule.code),
         "level": _LEVELS[judged.severity],
         "message": {"text": ". ".join(filter(None, (finding.message, finding.help)))},
         "locations": [{"physicalLocation": _sarif_place(finding.at, shown)}],
-        "partialFingerprints": {"identity/v1": judged.identity},
+        "partialFingerprints": {"identity/v1": f"{judged.identity}:{seen[judged.identity]}"},
     }
     related = [(each.span, each.label) for each in finding.related]
     related += [(each.finding.at, "the same here") for each in judged.also]

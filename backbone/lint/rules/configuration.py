@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from backbone.lint.kafka import clusters, properties
 from backbone.lint.kafka.clients import is_connect
 from backbone.lint.kafka.images import APACHE, CONFLUENT, parse_image
-from backbone.lint.model import Finding, Severity, rule
+from backbone.lint.model import Finding, Severity, respelt, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,18 +108,22 @@ def _removed(service: Service, setting: properties.Setting) -> Finding:
 
 def _unknown(service: Service, setting: properties.Setting, family: str, prefix: str) -> Finding:
     meant = properties.suggestion(setting.name, family)
+    at = service.key("environment", setting.variable)
+    text = next((file.text for file in service.sources.files if file.path == at.path), "")
+    name = properties.variable_name(meant, prefix) if meant else ""
     clients = [name for name in ("producer", "consumer", "admin") if setting.name in properties.known(name)]
     reader = "Kafka broker" if family == "broker" else "Connect worker"
     return Finding(
-        at=service.key("environment", setting.variable),
+        at=at,
         message=f"{service.name} sets {setting.name}, which no {reader} {properties.kafka_version()} knows",
         service=service.name,
         evidence=setting.variable,
         label=f"a property of {', '.join(clients)} clients" if clients else f"sets {setting.name}",
         help=(
-            f"did you mean {properties.variable_name(meant, prefix)}?"
+            f"did you mean {name}?"
             if meant
             else f"remove {setting.variable}, or ignore it here with the plugin that reads it as the reason"
         ),
+        edits=respelt(at, text, setting.variable, name) if name and name not in service.environment else (),
         severity=Severity.ERROR if meant else Severity.WARNING,
     )

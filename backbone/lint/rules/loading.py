@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backbone.lint.model import Edit, Finding, Related, Severity, rule
+from backbone.lint.model import Edit, Finding, Related, Severity, respelt, rule
 from backbone.source import compose_file, compose_schema
 from backbone.source.compose_file import MappingNode, ScalarNode, entries
 from backbone.source.span import Span
@@ -388,16 +388,28 @@ def _duplicates(file: ComposeFile, node: MappingNode, path: tuple[str | int, ...
 
 
 def _departure(file: ComposeFile, departure: compose_schema.Departure) -> Finding:
-    path = departure.path
+    path, at = departure.path, _span(file, departure)
     where = ".".join(str(step) for step in path)
     return Finding(
-        at=_span(file, departure),
+        at=at,
         message=departure.message,
         service=str(path[1]) if path[:1] == ("services",) and len(path) > 1 else "",
         help=departure.help,
         evidence=f"{where} {departure.key}".strip(),
         label=departure.label,
+        edits=respelt(at, file.text, departure.key, departure.meant) if _is_free(file, departure) else (),
     )
+
+
+def _is_free(file: ComposeFile, departure: compose_schema.Departure) -> bool:
+    """Say whether the key that was meant is not there as well."""
+    node = file.root
+    for step in departure.path:
+        if isinstance(node, MappingNode):
+            node = entries(node)[str(step)][1] if str(step) in entries(node) else None
+        elif isinstance(node, compose_file.SequenceNode):
+            node = node.value[int(step)]
+    return isinstance(node, MappingNode) and bool(departure.meant) and departure.meant not in entries(node)
 
 
 def _span(file: ComposeFile, departure: compose_schema.Departure) -> Span:
