@@ -163,9 +163,9 @@ def security(session: nox.Session) -> None:
 
 @nox.session(tags=["static"])
 def workflows(session: nox.Session) -> None:
-    """Check the GitHub Actions workflows with the pinned zizmor."""
+    """Check the GitHub Actions workflows and the linter's action with the pinned zizmor."""
     session.install("--quiet", "zizmor==1.32.0")
-    session.run("zizmor", "--offline", "--persona", "pedantic", ".github/workflows")
+    session.run("zizmor", "--offline", "--persona", "pedantic", ".github/workflows", "actions/lint")
 
 
 @nox.session(venv_backend="none", requires=STAGES, tags=["static"])
