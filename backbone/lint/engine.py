@@ -44,6 +44,7 @@ FAMILIES = (
     "artefacts",
     "redpanda",
     "connectors",
+    "topics_as_code",
 )
 """The modules that hold rules, in the order of their codes."""
 

@@ -17,6 +17,7 @@ _FAMILIES = {
     "KC4": "Lifecycle",
     "KC5": "Exposure",
     "KC6": "Requirements of this project",
+    "KC7": "Connectors, topics and contracts",
 }
 
 

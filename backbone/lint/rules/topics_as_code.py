@@ -1,0 +1,262 @@
+"""KC702-KC704, topics as code: topics.yml, and the contracts and connectors that name its topics.
+
+The keys of contracts and connector files are judged where they are used (`contracts check`, `connectors check`); what
+no single file can tell is told here, before anything is started.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from backbone import json_schema, resources
+from backbone.lint.model import Edit, Finding, Severity, respelt, rule
+from backbone.source import compose_file
+from backbone.source.compose_file import ScalarNode, SequenceNode, entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from backbone.lint.project import Project
+    from backbone.source.compose_file import ComposeFile, Node
+
+TOPICS = Path("infra", "05-messaging", "kafka", "topics.yml")
+CONTRACTS = Path("schemas", "contracts")
+CONNECTORS = Path("infra", "05-messaging", "connect", "connectors")
+_SCHEMA = resources.schema("topics.schema.json")
+_MOST_FILES = 500
+PROPERTIES = frozenset(
+    [
+        "cleanup.policy",
+        "compression.gzip.level",
+        "compression.lz4.level",
+        "compression.type",
+        "compression.zstd.level",
+        "delete.retention.ms",
+        "errors.deadletterqueue.group.enable",
+        "file.delete.delay.ms",
+        "flush.messages",
+        "flush.ms",
+        "follower.replication.throttled.replicas",
+        "index.interval.bytes",
+        "internal.segment.bytes",
+        "leader.replication.throttled.replicas",
+        "local.retention.bytes",
+        "local.retention.ms",
+        "max.compaction.lag.ms",
+        "max.message.bytes",
+        "message.timestamp.after.max.ms",
+        "message.timestamp.before.max.ms",
+        "message.timestamp.type",
+        "min.cleanable.dirty.ratio",
+        "min.compaction.lag.ms",
+        "min.insync.replicas",
+        "preallocate",
+        "remote.log.copy.disable",
+        "remote.log.delete.on.disable",
+        "remote.storage.enable",
+        "retention.bytes",
+        "retention.ms",
+        "segment.bytes",
+        "segment.index.bytes",
+        "segment.jitter.ms",
+        "segment.ms",
+        "unclean.leader.election.enable",
+    ]
+)
+"""Of a topic, in the pinned version of Kafka."""
+
+
+@rule("KC702", "topics-file", Severity.ERROR, needs_model=False)
+def topics_file(project: Project) -> Iterator[Finding]:
+    """Flag what is wrong in infra/05-messaging/kafka/topics.yml.
+
+    A departure from its schema, such as a number in quotes; a topic that is there twice; a property that no topic has.
+
+    Why:
+        The topics are made after the brokers have started: `up` would end there, and half of the stack would run.
+
+    Fails:
+        services:
+          web: {image: "nginx:1.29.3"}
+        --- infra/05-messaging/kafka/topics.yml
+        topics:
+          - name: orders
+            partitions: "3"
+            config: {retentoin.ms: "1000"}
+
+    Passes:
+        services:
+          web: {image: "nginx:1.29.3"}
+        --- infra/05-messaging/kafka/topics.yml
+        topics:
+          - name: orders
+            partitions: 3
+            config: {retention.ms: "1000"}
+
+    Source:
+        schemas/topics.schema.json; org.apache.kafka.common.config.TopicConfig
+    """
+    file = _read(project.directory / TOPICS)
+    if file is None:
+        return
+    if file.problem or file.root is None:
+        message = file.problem.message if file.problem else "it is empty"
+        yield Finding(at=file.span(0, 0), message=f"{file.path.name} cannot be read: {message}", label="here")
+        return
+    try:
+        body = yaml.safe_load(file.text)
+    except (yaml.YAMLError, ValueError) as error:  # a date that no calendar has
+        yield Finding(at=file.span(0, 0), message=f"{file.path.name} cannot be read: {error}", label="here")
+        return
+    for departure in json_schema.departures(_SCHEMA, body):
+        node = _at(file.root, departure.path)
+        at = file.span_of(node)
+        yield Finding(
+            at=at if at.line == at.end_line else file.span(at.start, at.start),
+            message=f"{departure.place} of {file.path.name}: {departure.message}",
+            evidence=f"{departure.place} {departure.keyword} {' '.join(departure.names)}".strip(),
+            label="not what the schema allows",
+            edits=_retyped(file, node, str(departure.limit)) if departure.keyword == "type" else (),
+        )
+    seen: set[str] = set()
+    for topic in _topics(file):
+        name = topic.get("name")
+        if name and (text := str(name[1].value)) in seen:
+            yield Finding(at=file.span_of(name[1]), message=f"the topic {text} is there twice", evidence=text)
+        elif name:
+            seen.add(text)
+        for key, (node, _) in entries(topic["config"][1]).items() if "config" in topic else ():
+            if key not in PROPERTIES:
+                near = difflib.get_close_matches(key, PROPERTIES, n=1, cutoff=0.7)
+                yield Finding(
+                    at=file.span_of(node),
+                    message=f"no topic has the property {key}",
+                    evidence=f"{name[1].value if name else ''} {key}",
+                    label="Kafka rejects the topic",
+                    help=f"did you mean {near[0]}?" if near else "remove it",
+                    edits=respelt(file.span_of(node), file.text, key, near[0]) if near else (),
+                )
+
+
+@rule("KC703", "contract-without-topic", Severity.ERROR, needs_model=False)
+def contract_without_topic(project: Project) -> Iterator[Finding]:
+    """Flag a contract whose topic is not in topics.yml.
+
+    Why:
+        Nobody can send what the contract describes: with automatic creation switched off, the topic is never there.
+
+    Fails:
+        services:
+          web: {image: "nginx:1.29.3"}
+        --- infra/05-messaging/kafka/topics.yml
+        topics:
+          - {name: orders, partitions: 3}
+        --- schemas/contracts/order-value/contract.yml
+        topic: order
+
+    Passes:
+        services:
+          web: {image: "nginx:1.29.3"}
+        --- infra/05-messaging/kafka/topics.yml
+        topics:
+          - {name: orders, partitions: 3}
+        --- schemas/contracts/orders-value/contract.yml
+        topic: orders
+
+    Source:
+        schemas/contract.schema.json
+    """
+    for path in sorted((project.directory / CONTRACTS).glob("*/contract.yml"))[:_MOST_FILES]:
+        if file := _read(path):
+            yield from _absent(project, file, entries(file.root).get("topic"), f"the contract {path.parent.name}")
+
+
+@rule("KC704", "connector-without-topic", Severity.ERROR, needs_model=False)
+def connector_without_topic(project: Project) -> Iterator[Finding]:
+    """Flag a connector file whose `topics`, or topic for dead letters, are not in topics.yml.
+
+    Why:
+        The sink waits for a topic that nobody makes, and reports no fault; without its topic for dead letters the first
+        record that cannot be converted ends it.
+
+    Fails:
+        services:
+          web: {image: "nginx:1.29.3"}
+        --- infra/05-messaging/kafka/topics.yml
+        topics:
+          - {name: orders, partitions: 3}
+        --- infra/05-messaging/connect/connectors/archive.yml
+        config: {topics: "orders,returns"}
+
+    Passes:
+        services:
+          web: {image: "nginx:1.29.3"}
+        --- infra/05-messaging/kafka/topics.yml
+        topics:
+          - {name: orders, partitions: 3}
+        --- infra/05-messaging/connect/connectors/archive.yml
+        config: {topics: "orders"}
+
+    Source:
+        KIP-298; org.apache.kafka.connect.runtime.SinkConnectorConfig
+    """
+    for path in sorted((project.directory / CONNECTORS).glob("*.yml"))[:_MOST_FILES]:
+        file = _read(path)
+        config = entries(file.root).get("config") if file else None
+        if file and config:
+            for key in ("topics", "errors.deadletterqueue.topic.name"):
+                yield from _absent(project, file, entries(config[1]).get(key), f"the connector {path.stem}")
+
+
+def _absent(project: Project, file: ComposeFile, named: tuple[Node, Node] | None, who: str) -> Iterator[Finding]:
+    """Yield a finding for each topic of a list that topics.yml does not have; none without that file."""
+    topics = _read(project.directory / TOPICS)
+    if topics is None or topics.root is None or named is None or not isinstance(named[1], ScalarNode):
+        return
+    known = {str(topic["name"][1].value) for topic in _topics(topics) if "name" in topic}
+    for topic in filter(None, (part.strip() for part in named[1].value.split(","))):
+        if topic not in known:
+            near = difflib.get_close_matches(topic, known, n=1)
+            yield Finding(
+                at=file.span_of(named[1]),
+                message=f"{who} names the topic {topic}, which is not in {TOPICS.name}",
+                evidence=topic,
+                label="no such topic",
+                help=f"did you mean {near[0]}?" if near else f"add it to {TOPICS.as_posix()}",
+            )
+
+
+def _read(path: Path) -> ComposeFile | None:
+    return compose_file.load(path)[0] if path.exists() else None
+
+
+def _topics(file: ComposeFile) -> list[dict[str, tuple[Node, Node]]]:
+    listed = entries(file.root).get("topics")
+    return [entries(node) for node in listed[1].value] if listed and isinstance(listed[1], SequenceNode) else []
+
+
+def _at(root: Node, path: tuple[str | int, ...]) -> Node:
+    """Return the node at a path, or the nearest one above it."""
+    node = root
+    for step in path:
+        if isinstance(node, SequenceNode) and isinstance(step, int):
+            node = node.value[step]
+        elif str(step) in (known := entries(node)):
+            node = known[str(step)][1]
+    return node
+
+
+def _retyped(file: ComposeFile, node: Node, wanted: str) -> tuple[Edit, ...]:
+    """Return the edits that take the quotes from a number, or give them to what has to be text."""
+    if not isinstance(node, ScalarNode):
+        return ()
+    at = file.span_of(node)
+    if "integer" in wanted and node.style in ("'", '"') and node.value.isdecimal():
+        return (Edit(at, node.value),)
+    if "string" in wanted and compose_file.is_plain(node):
+        return (Edit(at.before(), '"'), Edit(at.after(), '"'))
+    return ()

@@ -1,0 +1,94 @@
+"""topics.yml, and the contracts and connectors that name its topics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from backbone.events.connectors import files as connectors
+from backbone.events.contracts import repository as contracts
+from backbone.lint.output import fix
+from backbone.lint.rules import topics_as_code
+from backbone.stack import topics
+from tests.lint.conftest import Lint, codes, excerpts
+
+if TYPE_CHECKING:
+    from backbone.lint.run import Outcome
+
+TOPICS = topics_as_code.TOPICS.as_posix()
+RULES = ("KC70",)
+
+
+def files(text: str, **others: str) -> dict[str, str]:
+    return {"docker-compose.yml": "services: {web: {image: 'x:1.2.3'}}\n", TOPICS: text, **others}
+
+
+def test_the_places_are_those_of_the_tasks() -> None:
+    assert topics_as_code.TOPICS == topics.FILE
+    assert topics_as_code.CONTRACTS == contracts.FOLDER
+    assert topics_as_code.CONNECTORS == connectors.FOLDER
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "fixed"),
+    [
+        ("topics: [{name: a, partitions: '3'}]\n", ["'3'"], "topics: [{name: a, partitions: 3}]\n"),
+        (
+            "topics: [{name: a, partitions: 3, config: {retention.ms: 1000}}]\n",
+            ["1000"],
+            'topics: [{name: a, partitions: 3, config: {retention.ms: "1000"}}]\n',
+        ),
+        (
+            "topics: [{name: a, partitions: 3, config: {retenton.ms: '1'}}]\n",
+            ["retenton.ms"],
+            "topics: [{name: a, partitions: 3, config: {retention.ms: '1'}}]\n",
+        ),
+        ("topics: [{name: a, partitions: 3, config: {no.such: '1'}}]\n", ["no.such"], None),
+        ("topics: [{name: a, partitions: 3}, {name: a, partitions: 1}]\n", ["a"], None),
+        ("topics: [{name: a, partitions: 0}]\n", ["0"], None),
+        ("topics: [{name: a, partitions: 3, replica: 3}]\n", ["{name: a, partitions: 3, replica: 3}"], None),
+        ("topics: [{name: 2026-99-99, partitions: 3}]\n", [""], None),
+        ("topics: 3\n", ["3"], None),
+        ("- 3\n", ["- 3"], None),
+        ("topics: [\n", [""], None),
+        ("", [""], None),
+        ("topics: [{name: a, partitions: 3, config: {retention.ms: '1', cleanup.policy: compact}}]\n", [], None),
+    ],
+)
+def test_a_fault_in_the_topics_is_told_where_it_is(text: str, found: list[str], fixed: str | None, lint: Lint) -> None:
+    outcome = lint(files(text), select=RULES)
+    assert (codes(outcome), excerpts(outcome)) == (["KC702"] * len(found), found)
+    assert not outcome.result.crashes
+    assert [change.after for change in fix.plan(outcome.result, outcome.project)] == [fixed] * (fixed is not None)
+
+
+def named(outcome: Outcome) -> list[tuple[str, str]]:
+    return [(judged.rule.code, judged.finding.message.split()[-6].rstrip(",")) for judged in outcome.result.findings]
+
+
+def test_topics_that_nobody_makes_are_told_of_contracts_and_connectors(lint: Lint) -> None:
+    others = {
+        "schemas/contracts/a-value/contract.yml": "topic: a\n",
+        "schemas/contracts/b-value/contract.yml": "topic: b\n",
+        "infra/05-messaging/connect/connectors/sink.yml": (
+            "config:\n  topics: a, c\n  errors.deadletterqueue.topic.name: a.dead\n"
+        ),
+        "infra/05-messaging/connect/connectors/regex.yml": "config: {topics.regex: 'z.*'}\n",
+    }
+    known = files("topics: [{name: a, partitions: 3}]\n", **others)
+    outcome = lint(known, select=RULES)
+    assert sorted(named(outcome)) == [("KC703", "b"), ("KC704", "a.dead"), ("KC704", "c")]
+    del known[TOPICS]
+    (outcome.project.directory / TOPICS).unlink()
+    assert codes(lint(known, select=RULES)) == []
+
+
+@pytest.mark.parametrize("text", ["", "[", "- 1\n", "topic: [a]\n", "config: 3\n", "config: {topics: [a]}\n"])
+def test_files_that_are_something_else_crash_nothing(text: str, lint: Lint) -> None:
+    others = {
+        "schemas/contracts/a-value/contract.yml": text,
+        "infra/05-messaging/connect/connectors/sink.yml": text,
+    }
+    outcome = lint(files("topics: [{name: a, partitions: 3}]\n", **others), select=RULES)
+    assert (codes(outcome), outcome.result.crashes) == ([], ())
