@@ -53,6 +53,8 @@ def up(
     from .contracts import put_in_force
 
     stack = targets.stack(profile, engine)
+    if stack.brokers:
+        topics.read(stack.settings.root / topics.FILE)  # what is wrong with them is told before anything runs
     with console.Waiting(timeout) as waiting:
         snapshot = lifecycle.up(stack, timeout=timeout, progress=console.say, watch=partial(_show, waiting), wait=wait)
     if wait and stack.brokers:

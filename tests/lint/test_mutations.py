@@ -12,6 +12,7 @@ import pytest
 
 from backbone.lint import engine
 from backbone.lint import run as lint_run
+from backbone.lint.rules import topics_as_code
 from tests import ROOT
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ KAFKA = "infra/05-messaging/kafka/docker-compose.yml"
 COMMON = "infra/common/service.yml"
 ROOT_FILE = "docker-compose.yml"
 EXAMPLE = ".env.example"
-PARTS = (ROOT_FILE, "infra", EXAMPLE, "policy.toml")
+CONTRACT = "schemas/contracts/events-topic-value/contract.yml"
+CONNECTOR = "infra/05-messaging/connect/connectors/postgres-archive.yml"
+PARTS = (ROOT_FILE, "infra", "schemas", EXAMPLE, "policy.toml")
 TOPICS_IMAGE = "apache/kafka:4.3.1"
 
 
@@ -217,6 +220,9 @@ MUTATIONS = (
         '        {"connector.class": "io.debezium.connector.mysql.MySqlConnector",\n'
         '         "errors.tolerance": "all"}\'',
     ),
+    Mutation("KC702", r"retention\.ms", "retentoin.ms", file=topics_as_code.TOPICS.as_posix()),
+    Mutation("KC703", r"topic: events-topic\n", "topic: event-topic\n", file=CONTRACT),
+    Mutation("KC704", r"topics: events-topic\n", "topics: event-topic\n", file=CONNECTOR),
 )
 
 

@@ -7,6 +7,7 @@ no single file can tell is told here, before anything is started.
 from __future__ import annotations
 
 import difflib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,46 +29,6 @@ CONTRACTS = Path("schemas", "contracts")
 CONNECTORS = Path("infra", "05-messaging", "connect", "connectors")
 _SCHEMA = resources.schema("topics.schema.json")
 _MOST_FILES = 500
-PROPERTIES = frozenset(
-    [
-        "cleanup.policy",
-        "compression.gzip.level",
-        "compression.lz4.level",
-        "compression.type",
-        "compression.zstd.level",
-        "delete.retention.ms",
-        "errors.deadletterqueue.group.enable",
-        "file.delete.delay.ms",
-        "flush.messages",
-        "flush.ms",
-        "follower.replication.throttled.replicas",
-        "index.interval.bytes",
-        "internal.segment.bytes",
-        "leader.replication.throttled.replicas",
-        "local.retention.bytes",
-        "local.retention.ms",
-        "max.compaction.lag.ms",
-        "max.message.bytes",
-        "message.timestamp.after.max.ms",
-        "message.timestamp.before.max.ms",
-        "message.timestamp.type",
-        "min.cleanable.dirty.ratio",
-        "min.compaction.lag.ms",
-        "min.insync.replicas",
-        "preallocate",
-        "remote.log.copy.disable",
-        "remote.log.delete.on.disable",
-        "remote.storage.enable",
-        "retention.bytes",
-        "retention.ms",
-        "segment.bytes",
-        "segment.index.bytes",
-        "segment.jitter.ms",
-        "segment.ms",
-        "unclean.leader.election.enable",
-    ]
-)
-"""Of a topic, in the pinned version of Kafka."""
 
 
 @rule("KC702", "topics-file", Severity.ERROR, needs_model=False)
@@ -113,6 +74,8 @@ def topics_file(project: Project) -> Iterator[Finding]:
         yield Finding(at=file.span(0, 0), message=f"{file.path.name} cannot be read: {error}", label="here")
         return
     for departure in json_schema.departures(_SCHEMA, body):
+        if departure.keyword == "propertyNames":
+            continue  # told below, at the key itself
         node = _at(file.root, departure.path)
         at = file.span_of(node)
         yield Finding(
@@ -122,24 +85,7 @@ def topics_file(project: Project) -> Iterator[Finding]:
             label="not what the schema allows",
             edits=_retyped(file, node, str(departure.limit)) if departure.keyword == "type" else (),
         )
-    seen: set[str] = set()
-    for topic in _topics(file):
-        name = topic.get("name")
-        if name and (text := str(name[1].value)) in seen:
-            yield Finding(at=file.span_of(name[1]), message=f"the topic {text} is there twice", evidence=text)
-        elif name:
-            seen.add(text)
-        for key, (node, _) in entries(topic["config"][1]).items() if "config" in topic else ():
-            if key not in PROPERTIES:
-                near = difflib.get_close_matches(key, PROPERTIES, n=1, cutoff=0.7)
-                yield Finding(
-                    at=file.span_of(node),
-                    message=f"no topic has the property {key}",
-                    evidence=f"{name[1].value if name else ''} {key}",
-                    label="Kafka rejects the topic",
-                    help=f"did you mean {near[0]}?" if near else "remove it",
-                    edits=respelt(file.span_of(node), file.text, key, near[0]) if near else (),
-                )
+    yield from _misnamed(file)
 
 
 @rule("KC703", "contract-without-topic", Severity.ERROR, needs_model=False)
@@ -212,6 +158,29 @@ def connector_without_topic(project: Project) -> Iterator[Finding]:
                 yield from _absent(project, file, entries(config[1]).get(key), f"the connector {path.stem}")
 
 
+def _misnamed(file: ComposeFile) -> Iterator[Finding]:
+    """Yield a finding for each name that is there twice, and for each property that no topic has."""
+    properties = _properties()
+    seen: set[str] = set()
+    for topic in _topics(file):
+        name = topic.get("name")
+        if name and (text := str(name[1].value)) in seen:
+            yield Finding(at=file.span_of(name[1]), message=f"the topic {text} is there twice", evidence=text)
+        elif name:
+            seen.add(text)
+        for key, (node, _) in entries(topic["config"][1]).items() if "config" in topic else ():
+            if key not in properties:
+                near = difflib.get_close_matches(key, properties, n=1, cutoff=0.7)
+                yield Finding(
+                    at=file.span_of(node),
+                    message=f"no topic has the property {key}",
+                    evidence=f"{name[1].value if name else ''} {key}",
+                    label="Kafka rejects the topic",
+                    help=f"did you mean {near[0]}?" if near else "remove it",
+                    edits=respelt(file.span_of(node), file.text, key, near[0]) if near else (),
+                )
+
+
 def _absent(project: Project, file: ComposeFile, named: tuple[Node, Node] | None, who: str) -> Iterator[Finding]:
     """Yield a finding for each topic of a list that topics.yml does not have; none without that file."""
     topics = _read(project.directory / TOPICS)
@@ -232,6 +201,13 @@ def _absent(project: Project, file: ComposeFile, named: tuple[Node, Node] | None
 
 def _read(path: Path) -> ComposeFile | None:
     return compose_file.load(path)[0] if path.exists() else None
+
+
+def _properties() -> list[str]:
+    """Return the properties that a topic may have, as of the schema."""
+    topic = json.loads(_SCHEMA.read_text(encoding="utf-8"))["properties"]["topics"]["items"]["properties"]
+    names: list[str] = topic["config"]["propertyNames"]["enum"]
+    return names
 
 
 def _topics(file: ComposeFile) -> list[dict[str, tuple[Node, Node]]]:

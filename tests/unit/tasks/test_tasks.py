@@ -9,7 +9,7 @@ import pytest
 from invoke import Program
 
 from backbone.lint import engine
-from backbone.stack import home
+from backbone.stack import home, topics
 from backbone.stack.settings import Settings, shift_ports
 from scripts.tasks.collection import collect
 
@@ -123,6 +123,17 @@ def test_nothing_is_removed_unasked(invoke: Callable[[str], Answer], here: Path)
     assert data.is_dir()
     assert invoke("down").code == 0
     assert data.is_dir()
+
+
+@pytest.mark.parametrize("config", ["{retention.ms: 5}", "{retentoin.ms: '5'}"])
+def test_wrong_topics_are_told_before_anything_is_started(
+    config: str, invoke: Callable[[str], Answer], here: Path
+) -> None:
+    (here / topics.FILE).write_text(f"topics: [{{name: a, partitions: 1, config: {config}}}]\n", encoding="utf-8")
+    answer = invoke("up")
+    assert answer.code == 2
+    assert "topics-file" in answer.err
+    assert not list(here.glob("data/*"))
 
 
 def test_the_doctor_looks_at_what_there_is(invoke: Callable[[str], Answer]) -> None:
