@@ -128,6 +128,11 @@ def known(family: str) -> Mapping[str, tuple[str, str]]:
     return {name: (kind, default) for name, (kind, default) in properties.items()}
 
 
+def of_topics() -> list[str]:
+    """Return the properties that a topic may have."""
+    return list(_data()["topic"])
+
+
 def kafka_version() -> str:
     """Return the Kafka version whose properties are known."""
     return str(_data()["kafka_version"])

@@ -7,13 +7,13 @@ no single file can tell is told here, before anything is started.
 from __future__ import annotations
 
 import difflib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
 from backbone import json_schema, resources
+from backbone.lint.kafka import properties
 from backbone.lint.model import Edit, Finding, Severity, respelt, rule
 from backbone.source import compose_file
 from backbone.source.compose_file import ScalarNode, SequenceNode, entries
@@ -160,7 +160,7 @@ def connector_without_topic(project: Project) -> Iterator[Finding]:
 
 def _misnamed(file: ComposeFile) -> Iterator[Finding]:
     """Yield a finding for each name that is there twice, and for each property that no topic has."""
-    properties = _properties()
+    known = properties.of_topics()
     seen: set[str] = set()
     for topic in _topics(file):
         name = topic.get("name")
@@ -169,8 +169,8 @@ def _misnamed(file: ComposeFile) -> Iterator[Finding]:
         elif name:
             seen.add(text)
         for key, (node, _) in entries(topic["config"][1]).items() if "config" in topic else ():
-            if key not in properties:
-                near = difflib.get_close_matches(key, properties, n=1, cutoff=0.7)
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
                 yield Finding(
                     at=file.span_of(node),
                     message=f"no topic has the property {key}",
@@ -201,13 +201,6 @@ def _absent(project: Project, file: ComposeFile, named: tuple[Node, Node] | None
 
 def _read(path: Path) -> ComposeFile | None:
     return compose_file.load(path)[0] if path.exists() else None
-
-
-def _properties() -> list[str]:
-    """Return the properties that a topic may have, as of the schema."""
-    topic = json.loads(_SCHEMA.read_text(encoding="utf-8"))["properties"]["topics"]["items"]["properties"]
-    names: list[str] = topic["config"]["propertyNames"]["enum"]
-    return names
 
 
 def _topics(file: ComposeFile) -> list[dict[str, tuple[Node, Node]]]:
