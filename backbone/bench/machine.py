@@ -6,7 +6,6 @@ import os
 import platform
 import subprocess
 import time
-import tomllib
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -74,15 +73,15 @@ def describe() -> dict[str, Any]:
 
 def _ourselves(checkout: Path | None) -> dict[str, str]:
     """Return our version and, in a checkout, its commit; "+ changes" if the files are not as committed."""
+    ours = {"backbone": resources.version()}
     if checkout is None:
-        return {"backbone": version("messaging-backbone")}
-    project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        return ours
     try:
         commit = _git(checkout, "rev-parse", "--short", "HEAD")
         changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
-        return {"backbone": project["version"]}  # no git, or an unpacked archive
-    return {"backbone": project["version"], "commit": f"{commit} + changes" if changed else commit}
+        return ours  # no git, or an unpacked archive
+    return {**ours, "commit": f"{commit} + changes" if changed else commit}
 
 
 def _git(folder: Path, *words: str) -> str:

@@ -20,7 +20,8 @@ def test_archive_proves_the_story_with_poison_and_restarts(docker_stack: Stack, 
     settings = docker_stack.settings
     for folder in ("backbone", "scripts", "schemas"):
         shutil.copytree(ROOT / folder, settings.root / folder, dirs_exist_ok=True)
-    shutil.copy(ROOT / "tasks.py", settings.root)
+    for file in ("tasks.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, settings.root)
     environ = {**settings.environ, **engine, "STACK_ENGINE": "docker"}
     said = [
         subprocess.run(
@@ -35,6 +36,7 @@ def test_archive_proves_the_story_with_poison_and_restarts(docker_stack: Stack, 
         for words in (["contracts", "apply"], ["archive", "--events", "500", "--json"])
     ]
     assert said[0].returncode == 0, said[0].stderr
+    assert said[1].stdout, said[1].stderr
     verdict = json.loads(said[1].stdout)
     assert [check for check in verdict["checks"] if not check["ok"]] == [], said[1].stderr
     assert len(verdict["checks"]) == 10
