@@ -137,7 +137,10 @@ def test_finds_orphans_by_the_owner_they_carry_and_takes_them_back(spawn: Spawne
 
 def test_only_a_recorder_whose_service_has_ended_saves_its_cache(spawn: Spawner) -> None:
     def jvm(flag: str) -> psutil.Process:
-        return psutil.Process(spawn(sys.executable, "-c", f"import time; time.sleep({LIFETIME})", flag).pid)
+        found = psutil.Process(spawn(sys.executable, "-c", f"import time; time.sleep({LIFETIME})", flag).pid)
+        # Until the new program has taken the process over, its command line is the old one's.
+        wait_until(lambda: flag in found.cmdline(), what="the program", timeout=30, interval=0.01)
+        return found
 
     cache = spawn.folder / "kafka.aot"
     user, recorder = jvm(f"-XX:AOTCache={cache}"), jvm(f"-XX:AOTCacheOutput={cache}")
