@@ -68,7 +68,7 @@ def consume(bootstrap: Sequence[str], topic: str, selection: Selection) -> Itera
             "unsupported-codec",
             f"{topic} has records compressed in a way that cannot be read here",
             context=str(error),
-            hint="./invoke dev",
+            hint="rm -r .venv && ./invoke --list",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
 

@@ -9,6 +9,8 @@ import re
 from fnmatch import translate
 from typing import TYPE_CHECKING
 
+from backbone.source import reading
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -34,10 +36,8 @@ def _patterns(path: Path) -> Iterator[tuple[Path, str]]:
         if (folder / ".git").exists():
             break
     for folder in reversed(folders):
-        file = folder / ".gitignore"
-        if file.is_file() and file.stat().st_size <= _MAX_BYTES:
-            lines = (line.strip() for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
-            yield from ((folder, line) for line in lines if line and not line.startswith("#"))
+        lines = (line.strip() for line in reading.peek(folder / ".gitignore", _MAX_BYTES).splitlines())
+        yield from ((folder, line) for line in lines if line and not line.startswith("#"))
 
 
 def _fits(path: str, pattern: str) -> bool:

@@ -73,6 +73,14 @@ def read_text(path: Path, limit: int = MAX_BYTES) -> str:
         raise _unreadable(path, f"byte 0x{raw[error.start]:02x} at offset {error.start} is not UTF-8") from error
 
 
+def peek(path: Path, limit: int = MAX_BYTES) -> str:
+    """Return the text of a file that is only looked into: "" where `read_bytes` refuses, other bytes replaced."""
+    try:
+        return read_bytes(path, limit).decode("utf-8", errors="replace")
+    except StackError:
+        return ""
+
+
 def why_unreadable(path: Path, limit: int = MAX_BYTES) -> str:
     """Return why `read_bytes` would refuse a file, "" if it would not; the content is not looked at."""
     try:

@@ -100,3 +100,12 @@ def test_text_is_utf_8_or_the_byte_that_is_not(tmp_path: Path) -> None:
     with pytest.raises(StackError) as caught:
         reading.read_text(path)
     assert caught.value.context == "byte 0xe9 at offset 3 is not UTF-8"
+
+
+def test_what_is_only_looked_into_is_empty_where_it_cannot_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    assert reading.peek(file) == ""
+    assert reading.peek(tmp_path) == ""
+    file.write_bytes(b"a\xffb")
+    assert reading.peek(file) == "a\N{REPLACEMENT CHARACTER}b"
+    assert reading.peek(file, limit=2) == ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from backbone.lint.kafka import clients
 from backbone.lint.model import Finding, Severity, rule
-from backbone.source import compose_file
+from backbone.source import compose_file, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -134,13 +134,12 @@ def _files(project: Project) -> list[Path]:
     found = [path for folder in folders for path in sorted(folder.glob("*.json"))]
     for folder in folders[1:]:
         found += sorted(folder.glob("*/*.json"))
-    small = (path for path in dict.fromkeys(found) if path.is_file() and path.stat().st_size <= _MAX_BYTES)
-    return list(small)[:_MAX_FILES]
+    return [path for path in dict.fromkeys(found) if not reading.why_unreadable(path, _MAX_BYTES)][:_MAX_FILES]
 
 
 def _of_file(path: Path) -> Iterator[Connector]:
     """Yield the connector of a file: {"name", "config"}, or its properties alone."""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = reading.peek(path, _MAX_BYTES)
     if "connector.class" not in text:
         return
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from backbone.lint.model import Finding, Related, Severity, rule
 from backbone.lint.rules.variables import DEFAULT_OPERATORS, FROM_THE_MACHINE
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +73,8 @@ def _words_beside(project: Project, wanted: set[str]) -> set[str]:
     found: set[str] = set()
     files = _files(project.directory) if wanted else iter(())
     for path in itertools.islice(files, _MAX_FILES):
-        if not path.name.startswith(".env") and path.stat().st_size <= _MAX_BYTES:
-            found |= wanted & set(re.findall(r"\w+", path.read_text(encoding="utf-8", errors="replace")))
+        if not path.name.startswith(".env"):
+            found |= wanted & set(re.findall(r"\w+", reading.peek(path, _MAX_BYTES)))
     return found
 
 
