@@ -29,8 +29,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = [
     "lint",
     "types",
-    "unit",
-    "linter",
+    "coverage",
     "validate",
     "wheel",
     "e2e",
@@ -101,21 +100,21 @@ def types(session: nox.Session) -> None:
     run(session, "mypy", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=["dev"])
+@nox.session(venv_backend="none", requires=["dev"], default=False)
 def unit(session: nox.Session) -> None:
     """Run the tests that need no cluster, on two processes."""
     run(session, "pytest", "--numprocesses", "2", "tests/unit", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=["dev"])
+@nox.session(venv_backend="none", requires=["dev"], default=False)
 def linter(session: nox.Session) -> None:
     """Run the linter over hundreds of small projects, each resolved by the real docker-compose, on two processes."""
     run(session, "pytest", "--numprocesses", "2", "tests/lint", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=["dev"], default=False)
+@nox.session(venv_backend="none", requires=["dev"])
 def coverage(session: nox.Session) -> None:
-    """Run the tests of `unit` and `linter`, measure which lines and branches they execute; under the floor it fails."""
+    """Run the tests of `unit` and `linter`, and measure what lines and branches they execute; under the floor it fails."""
     run(session, "pytest", "--cov", "--numprocesses", "2", "tests/unit", "tests/lint", *session.posargs)
 
 

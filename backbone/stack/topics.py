@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +89,32 @@ def read(path: Path) -> tuple[Topic, ...]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise StackError("topics-file", f"{path.name} names {', '.join(twice)} twice", exit_code=ExitCode.USAGE)
     return topics
+
+
+def add(path: Path, name: str) -> bool:
+    """Append a topic of one partition a broker to a file, which keeps its comments; False if it is there already.
+
+    Raises StackError("topics-file") for a file that is not valid, or whose form takes no item at its end.
+    """
+    before = read(path)
+    if any(topic.name == name for topic in before):
+        return False
+    text = reading.read_text(path)
+    margin = re.search(r"^ *(?=- )", text, re.MULTILINE)
+    indent = margin[0] if margin else "  "
+    longer = f"{text.rstrip()}\n{indent}- name: {json.dumps(name)}\n{indent}  partitions: 3\n"
+    with suppress(yaml.YAMLError):
+        body = yaml.safe_load(longer)
+        if [item["name"] for item in body["topics"]] == [*(topic.name for topic in before), name]:
+            path.write_text(longer, encoding="utf-8")
+            return True
+    raise StackError(
+        "topics-file",
+        f"{path.name} takes no item at its end, so {name} was not added",
+        context=str(path),
+        hint=f"add by hand: {{name: {json.dumps(name)}, partitions: 3}}",
+        exit_code=ExitCode.USAGE,
+    )
 
 
 def _faults(body: Any) -> list[str]:

@@ -102,11 +102,15 @@ def contract_of(settings: Settings, topic: str) -> Contract:
 def _new(settings: Settings, topic: str, owner: str) -> None:
     from backbone import console
     from backbone.events.contracts import repository, scaffold
+    from backbone.stack import topics
 
-    for file in scaffold.write(settings.root / repository.FOLDER, topic, owner):
+    files = scaffold.write(settings.root / repository.FOLDER, topic, owner)
+    if topics.add(settings.root / topics.FILE, topic):
+        files.append(settings.root / topics.FILE)
+    for file in files:
         console.data.print(str(file.relative_to(settings.root)), markup=False)
     console.say("next: fill them in, then")
-    for command_line in ("contracts check", f"topics create {topic}", "contracts apply"):
+    for command_line in ("contracts check", "topics apply", "contracts apply"):
         console.say(f"  ./invoke {command_line}")
 
 

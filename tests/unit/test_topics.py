@@ -107,6 +107,30 @@ def test_the_repository_wants_events_topic() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "topics:\n  - name: a  # kept\n    partitions: 1\n",
+        "topics:\n- name: a\n  partitions: 1\n  config:\n    retention.ms: '5'\n# the end",
+    ],
+)
+def test_a_topic_is_added_once_and_the_rest_of_the_file_stays(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text)
+    assert topics.add(path, "null")
+    assert [(topic.name, topic.partitions) for topic in topics.read(path)] == [("a", 1), ("null", 3)]
+    assert path.read_text(encoding="utf-8").startswith(text)
+    assert not topics.add(path, "null")
+
+
+def test_a_file_that_takes_no_more_items_is_left_as_it_is(tmp_path: Path) -> None:
+    text = "topics: [{name: a, partitions: 1}]\n"
+    path = written(tmp_path, text)
+    with refused("topics-file", ExitCode.USAGE) as raised:
+        topics.add(path, "b")
+    assert "add by hand" in (raised.value.hint or "")
+    assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("topics: [{name: a}]\n", "$.topics[0]"),
