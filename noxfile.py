@@ -114,7 +114,7 @@ def linter(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["dev"])
 def coverage(session: nox.Session) -> None:
-    """Run the tests of `unit` and `linter`, and measure what lines and branches they execute; under the floor it fails."""
+    """Run the tests of `unit` and `linter`, measure the lines and branches they execute; under the floor it fails."""
     run(session, "pytest", "--cov", "--numprocesses", "2", "tests/unit", "tests/lint", *session.posargs)
 
 
