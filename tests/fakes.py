@@ -45,9 +45,19 @@ class FakeEngine:
     refuses: StackError | None = None
     name: str = "fake"
     looks: dict[str, int] = field(default_factory=dict)
+    as_ran: bool | None = None
     done: list[str] = field(default_factory=list)
     data: set[str] = field(default_factory=set)
     paused: set[str] = field(default_factory=set)
+    old: dict[str, list[str]] = field(default_factory=dict)
+    """What runs with another configuration than the files say."""
+
+    @property
+    def as_running(self) -> Model:
+        return self.model
+
+    def outdated(self) -> dict[str, list[str]]:
+        return self.old
 
     def can_run(self, service: str) -> bool:
         return service in self.model.services
@@ -55,11 +65,13 @@ class FakeEngine:
     def waves(self, services: Sequence[str]) -> list[list[str]]:
         return [list(services)]
 
-    def preflight(self, services: Sequence[str]) -> None:
+    def preflight(self, services: Sequence[str], progress: Progress) -> None:
+        del progress
         if self.refuses and set(services) - set(self.looks):
             raise self.refuses
 
-    def start(self, services: Sequence[str], progress: Progress) -> None:
+    def start(self, services: Sequence[str], progress: Progress, *, as_ran: bool = False) -> None:
+        self.as_ran = as_ran
         for name in services:
             if name not in self.looks:
                 progress(f"starting {name}")

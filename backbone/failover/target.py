@@ -63,7 +63,7 @@ class Target:
 
     def start(self, nodes: Sequence[int]) -> None:
         """Start brokers (a no-op for those that run)."""
-        self.engine_stack.engine.start([self.service(node) for node in nodes], _quiet)
+        self.engine_stack.engine.start([self.service(node) for node in nodes], _quiet, as_ran=True)
 
     def stop(self, nodes: Sequence[int]) -> None:
         """Stop brokers by a controlled shutdown, all at once."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack import compose
+from backbone.stack.engine import as_running
 from backbone.stack.engine.base import brokers
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ _EVERY_INTERFACE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 def model(settings: Settings) -> Model:
-    """Return the services that events pass through, whether or not they run."""
-    return compose.load(settings, ["messaging", "data"])
+    """Return the services that events pass through, whether or not they run; those that do, as they were started."""
+    return as_running(settings, compose.load(settings, ["messaging", "data"]))
 
 
 def port(model: Model, service: str) -> Port:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from backbone.stack.engine.base import Progress, ServiceState, Stack
+    from backbone.stack.health import ClusterHealth
     from backbone.stack.settings import Settings
 
 _POLL_S = 0.1
+_FENCED = "the cluster does not count it as alive"
+_STRANDED = "no broker lives"
 _DEAD = ("exited",)
 _ALIVE = ("starting", "running", "paused")
 
@@ -47,19 +51,38 @@ class Watcher(Protocol):
 
 
 @contextmanager
-def exclusive(settings: Settings, progress: Progress) -> Iterator[None]:
-    """Hold the checkout's lock: tasks that start or stop something wait for each other."""
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+def exclusive(settings: Settings, progress: Progress, *, stopping: bool = False) -> Iterator[None]:
+    """Hold the checkout's lock: tasks that start or stop something wait for each other.
+
+    stopping: do the work without, if the disk takes no lock: a full or read-only one must not keep services running.
+    Raises StackError("folder-not-writable").
+    """
     lock = FileLock(settings.state_dir / "lock")
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        progress("another task is starting or stopping this stack; waiting for it")
-        lock.acquire()
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            progress("another task is starting or stopping this stack; waiting for it")
+            lock.acquire()
+    except OSError as error:
+        if not stopping:
+            raise _no_lock(settings, error) from error
+        progress(f"{settings.state_dir} cannot be locked ({error.strerror}); stopping without")
     try:
         yield
     finally:
         lock.release()
+
+
+def _no_lock(settings: Settings, error: OSError) -> StackError:
+    return StackError(
+        "folder-not-writable",
+        f"cannot write to {settings.state_dir}",
+        context=str(error),
+        hint=f"ls -ld {shlex.quote(str(settings.state_dir))}; df -h {shlex.quote(str(settings.root))}",
+        exit_code=ExitCode.ENVIRONMENT,
+    )
 
 
 def up(
@@ -75,13 +98,23 @@ def up(
         raise StackError("nothing-to-start", "no service is in the chosen profiles", exit_code=ExitCode.NOTHING)
     with exclusive(stack.settings, progress):
         before = {state.name for state in stack.engine.states(names) if state.phase in _ALIVE}
-        stack.engine.preflight(names)
+        stack.engine.preflight(names, progress)
+        _tell_outdated(stack, progress)
         try:
             return _start(stack, timeout=timeout, progress=progress, watch=watch, wait=wait, clock=clock)
         except KeyboardInterrupt:
             progress("interrupted; stopping what was started")
             stack.engine.stop([name for name in names if name not in before], progress)
             raise
+
+
+def _tell_outdated(stack: Stack, progress: Progress) -> None:
+    for name, keys in stack.engine.outdated().items():
+        if name in stack.model.services and stack.engine.name != "docker":  # Compose makes the container anew
+            progress(
+                f"{name} runs with an older configuration ({', '.join(keys)}) and stays as it is; "
+                f"./invoke restart {name} --renew gives it the one of the files"
+            )
 
 
 def _start(stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, wait: bool, clock: Clock) -> Snapshot:
@@ -107,24 +140,42 @@ def beside(stack: Stack) -> list[str]:
 
 def down(stack: Stack, progress: Progress) -> None:
     """Stop everything of the stack; the data stays."""
-    with exclusive(stack.settings, progress):
+    with exclusive(stack.settings, progress, stopping=True):
         stack.engine.stop(list(stack.model.services), progress)
 
 
 def restart(
-    stack: Stack, service: str, *, timeout: float, progress: Progress, watch: Watcher, clock: Clock = CLOCK
+    stack: Stack,
+    service: str,
+    *,
+    timeout: float,
+    progress: Progress,
+    watch: Watcher,
+    renew: bool = False,
+    clock: Clock = CLOCK,
 ) -> Snapshot:
-    """Stop one service in order, start it again and wait until the stack is whole."""
+    """Stop one service in order, start it again and wait until the stack is whole.
+
+    It comes back with the configuration it ran with; renew: with that of the files, if the stack was opened for that.
+    Ctrl-C between stop and start leaves it started.
+    """
     stack.model[service]
     with exclusive(stack.settings, progress):
-        stack.engine.stop([service], progress)
-        stack.engine.start([service], progress)
+        if renew:
+            stack.engine.preflight([service], progress)  # before anything is stopped
+        try:
+            stack.engine.stop([service], progress)
+            stack.engine.start([service], progress, as_ran=not renew)
+        except KeyboardInterrupt:
+            progress(f"interrupted; {service} is started again")
+            stack.engine.start([service], progress, as_ran=not renew)
+            raise
         return wait_ready(stack, timeout=timeout, watch=watch, clock=clock)
 
 
 def nuke(stack: Stack, progress: Progress) -> None:
     """Stop everything and remove all data of the stack."""
-    with exclusive(stack.settings, progress):
+    with exclusive(stack.settings, progress, stopping=True):
         stack.engine.stop(list(stack.model.services), progress)
         stack.engine.remove_data(progress)
 
@@ -164,19 +215,80 @@ def wait_ready(
 
 
 def look(stack: Stack, waited: float) -> Snapshot:
-    """Take one look: the engine's view of each service, and, once the brokers answer, their own view."""
-    states = tuple(stack.engine.states(list(stack.model.services)))
+    """Take one look: the engine's view of each service, and, once all brokers answer, their own view."""
+    states = stack.engine.states(list(stack.model.services))
     if not stack.brokers:
-        return Snapshot(states, "", waited)
+        return Snapshot(tuple(states), "", waited)
     answering = [state for state in states if state.name in stack.brokers and state.health == "healthy"]
     if len(answering) < len(stack.brokers):
-        return Snapshot(states, f"{len(answering)} of {len(stack.brokers)} brokers answer", waited)
+        words = f"{len(answering)} of {len(stack.brokers)} brokers answer"
+        return Snapshot(_judged(stack, states, None), words, waited)
     found = health.probe(stack.bootstrap)
-    return Snapshot(states, found.missing(len(stack.brokers)) if found else "no broker answers", waited)
+    words = found.missing(len(stack.brokers)) if found else "no broker answers"
+    return Snapshot(_judged(stack, states, found), words, waited)
+
+
+def survey(stack: Stack) -> tuple[tuple[ServiceState, ...], ClusterHealth | None]:
+    """Return the services of a stack, each judged by what the cluster says too, and the cluster's own view.
+
+    The cluster is None while no broker answers.
+    """
+    names = list(stack.model.services)
+    everything = names == list(stack.engine.model.services)
+    older = stack.engine.outdated()
+    states = [
+        replace(state, outdated=tuple(older.get(state.name, ())))
+        for state in stack.engine.states(None if everything else names)
+    ]
+    found = None
+    if any(state.name in stack.brokers and state.health == "healthy" for state in states):
+        found = health.probe(stack.bootstrap)
+    return _judged(stack, states, found), found
+
+
+def _judged(stack: Stack, states: Sequence[ServiceState], cluster: ClusterHealth | None) -> tuple[ServiceState, ...]:
+    """Correct what an engine takes for healthy.
+
+    The port of a broker can be open though the cluster has fenced it, and a registry goes on answering from memory when
+    no broker is left.
+    """
+    answering = {state.name for state in states if state.name in stack.brokers and state.health == "healthy"}
+    fenced = {name for name in answering if cluster and _node(stack, name) not in cluster.brokers}
+    stranded = set() if answering - fenced else _on_brokers(stack)
+    return tuple(
+        replace(state, phase="starting", health="starting", detail=_FENCED)
+        if state.name in fenced
+        else replace(state, health="unhealthy", detail=_STRANDED)
+        if state.name in stranded and state.health == "healthy"
+        else state
+        for state in states
+    )
+
+
+def _node(stack: Stack, broker: str) -> int:
+    return int(stack.model[broker].environment["KAFKA_NODE_ID"])
+
+
+def _on_brokers(stack: Stack) -> set[str]:
+    """Return the services that can do nothing without a broker, by what they depend on in the Compose files."""
+    found = set(stack.brokers)
+    while more := {
+        name for name, one in stack.model.services.items() if name not in found and found & one.depends_on.keys()
+    }:
+        found |= more
+    return found - stack.brokers.keys()
 
 
 def _fail_fast(stack: Stack, states: Sequence[ServiceState]) -> None:
     for state in states:
+        if state.data_gone:
+            raise StackError(
+                "data-gone",
+                f"{state.name} runs, but {state.detail}",
+                hint=f"put the folder back; or, to go on without it, ./invoke restart {state.name}   "
+                "# a broker copies its partitions from the others",
+                exit_code=ExitCode.ENVIRONMENT,
+            )
         if state.phase in _DEAD:
             raise StackError(
                 "service-died",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from invoke import Context
 
     from backbone.stack.engine import ServiceState, Stack
+    from backbone.stack.health import ClusterHealth
     from backbone.stack.lifecycle import Snapshot
 
 ENGINE_HELP = "docker, embedded or auto (default: STACK_ENGINE, else auto)"
@@ -67,7 +68,7 @@ def up(
     if wait and "kafka-connect" in stack.model.services:
         tell_failed(stack)
     if json:
-        console.print_json(_status_value(stack, snapshot.states))
+        console.print_json(_status_value(stack, *lifecycle.survey(stack)))
     else:
         _farewell(stack, snapshot, wait=wait)
 
@@ -104,18 +105,28 @@ def nuke(c: Context, engine: str | None = None, yes: bool = False) -> None:
     console.say("all data of the stack is removed")
 
 
-@command(help={"service": "a service of the Compose files", "engine": ENGINE_HELP, "timeout": "seconds to wait"})
-def restart(c: Context, service: str, engine: str | None = None, timeout: int = TIMEOUT_S) -> None:
+@command(
+    help={
+        "service": "a service of the Compose files",
+        "renew": "with the configuration of the files as they are now (default: the one it ran with)",
+        "engine": ENGINE_HELP,
+        "timeout": "seconds to wait",
+    }
+)
+def restart(c: Context, service: str, renew: bool = False, engine: str | None = None, timeout: int = TIMEOUT_S) -> None:
     """Stop one service in order, start it and wait until the stack is whole again."""
     from backbone import console
     from backbone.stack import lifecycle
 
     from . import targets
 
-    stack = targets.running(engine)
+    stack = targets.running(engine, [service] if renew else ())
+    if service not in stack.model.services:
+        stack.engine.model[service]
+        raise StackError("not-running", f"{service} does not run", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT)
     with console.Waiting(timeout) as waiting:
         snapshot = lifecycle.restart(
-            stack, service, timeout=timeout, progress=console.say, watch=partial(_show, waiting)
+            stack, service, timeout=timeout, progress=console.say, watch=partial(_show, waiting), renew=renew
         )
     console.say(f"{service} is back after {snapshot.waited:.1f} s")
 
@@ -126,12 +137,13 @@ def status(c: Context, engine: str | None = None, json: bool = False) -> ExitCod
     from rich.markup import escape
 
     from backbone import console
+    from backbone.stack import lifecycle
 
     from . import targets
 
     stack = targets.everything(engine)
-    states = stack.engine.states()
-    value = _status_value(stack, states)
+    states, found = lifecycle.survey(stack)
+    value = _status_value(stack, states, found)
     cluster = value["cluster"]
     lags = _lags(stack) if isinstance(cluster, dict) and not cluster["offline"] else None
     if json:
@@ -258,18 +270,17 @@ def _row(state: ServiceState) -> tuple[object, ...]:
     uptime = "" if state.uptime is None else f"{state.uptime:.0f} s"
     memory = "" if state.memory is None else f"{state.memory / 2**20:.0f} MiB"
     ports = ",".join(map(str, state.ports))
-    return (state.name, state.phase, state.health, state.identity, ports, uptime, memory, state.detail)
+    older = f"older configuration ({', '.join(state.outdated)})" if state.outdated else ""
+    detail = "; ".join(filter(None, (state.detail, older)))
+    return (state.name, state.phase, state.health, state.identity, ports, uptime, memory, detail)
 
 
-def _status_value(stack: Stack, states: list[ServiceState] | tuple[ServiceState, ...]) -> dict[str, object]:
+def _status_value(stack: Stack, states: tuple[ServiceState, ...], found: ClusterHealth | None) -> dict[str, object]:
     """Return what `status --json` prints: services, cluster (None while no broker answers), and whether all is well."""
     from dataclasses import asdict
 
-    from backbone.stack import health
-
     started = [state for state in states if state.phase not in {"unavailable", "stopped"}]
     brokers = [state.name for state in started if state.name in stack.brokers]
-    found = health.probe(stack.bootstrap) if any(state.health == "healthy" for state in started) and brokers else None
     cluster = found and {
         "cluster_id": found.cluster_id,
         "controller": found.controller,

@@ -12,32 +12,41 @@ from backbone.stack.engine import choose, open_stack
 from backbone.stack.settings import Settings, ensure_env_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from backbone.stack.engine import Stack
 
 DEFAULT_PROFILES = ("messaging",)
 
 
-def stack(profiles: Sequence[str] | None = None, engine: str | None = None, *, quiet: bool = False) -> Stack:
-    """Open the stack of this checkout: the profiles asked for, else COMPOSE_PROFILES, else `messaging`."""
+def stack(
+    profiles: Sequence[str] | None = None,
+    engine: str | None = None,
+    *,
+    quiet: bool = False,
+    renewed: Collection[str] = (),
+) -> Stack:
+    """Open the stack of this checkout: the profiles asked for, else COMPOSE_PROFILES, else `messaging`.
+
+    renewed: services that stand in it as the files say, though they run with something else.
+    """
     settings = Settings()
     if ensure_env_file(settings) and not quiet:
         console.say("made .env from .env.example, with a CLUSTER_ID of its own")
     chosen, why = choose(settings, engine)
     if not quiet:
         console.say(f"[dim]engine: {chosen} ({why})[/]")
-    return open_stack(settings, _profiles(settings, profiles), chosen, console.download)
+    return open_stack(settings, _profiles(settings, profiles), chosen, console.download, renewed)
 
 
-def everything(engine: str | None = None, *, quiet: bool = True) -> Stack:
+def everything(engine: str | None = None, *, quiet: bool = True, renewed: Collection[str] = ()) -> Stack:
     """Open the stack with all its profiles, for tasks that look at whatever runs."""
-    return stack(["*"], engine, quiet=quiet)
+    return stack(["*"], engine, quiet=quiet, renewed=renewed)
 
 
-def running(engine: str | None = None) -> Stack:
+def running(engine: str | None = None, renewed: Collection[str] = ()) -> Stack:
     """Open the stack of those services that have been started."""
-    whole = everything(engine)
+    whole = everything(engine, renewed=renewed)
     started = {state.name for state in whole.engine.states() if state.phase not in {"stopped", "unavailable"}}
     return replace(whole, model=whole.model.only(started))
 

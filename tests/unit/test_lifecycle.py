@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack import lifecycle
+from backbone.stack import health, lifecycle
 from backbone.stack.engine.base import ServiceState
+from backbone.stack.health import ClusterHealth
 from backbone.stack.lifecycle import Snapshot
 from backbone.stack.settings import Settings
 from tests.fakes import PLAIN, FakeClock, FakeEngine, model, stack
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from backbone.stack.engine.base import Progress
 
 TWO = model(a=PLAIN, b=PLAIN)
 MIXED = model(a=PLAIN, docker={"image": "x"})
@@ -161,6 +165,124 @@ def test_restart_touches_one_service_and_waits_for_all(tmp_path: Path, seen: See
     assert snapshot.waited > 0
 
 
+def test_restart_brings_back_what_ran_and_renewing_what_the_files_say(tmp_path: Path, seen: Seen) -> None:
+    engine = FakeEngine(TWO, looks={"a": 9, "b": 9})
+
+    def restart(*, renew: bool) -> None:
+        lifecycle.restart(
+            stack(tmp_path, engine),
+            "b",
+            timeout=9,
+            progress=seen.said.append,
+            watch=seen.watch,
+            renew=renew,
+            clock=FakeClock(),
+        )
+
+    restart(renew=False)
+    assert engine.as_ran is True
+    restart(renew=True)
+    assert engine.as_ran is False
+
+
+def test_a_renewal_that_would_fail_stops_nothing(tmp_path: Path, seen: Seen) -> None:
+    engine = FakeEngine(TWO, looks={"a": 9}, refuses=StackError("port-in-use", "9092"))
+    with pytest.raises(StackError, match="port-in-use"):
+        lifecycle.restart(
+            stack(tmp_path, engine), "b", timeout=9, progress=seen.said.append, watch=seen.watch, renew=True
+        )
+    assert engine.done == []
+
+
+def test_a_restart_that_is_interrupted_leaves_the_service_started(tmp_path: Path, seen: Seen) -> None:
+    class Interrupted(FakeEngine):
+        def stop(self, services: Sequence[str], progress: Progress) -> None:
+            super().stop(services, progress)
+            if services == ["b"]:
+                raise KeyboardInterrupt
+
+    engine = Interrupted(TWO, looks={"a": 9, "b": 9})
+    with pytest.raises(KeyboardInterrupt):
+        lifecycle.restart(stack(tmp_path, engine), "b", timeout=9, progress=seen.said.append, watch=seen.watch)
+    assert engine.done == ["stop b", "start b"]
+    assert "interrupted; b is started again" in seen.said
+
+
+def test_what_runs_with_an_older_configuration_is_named_with_the_remedy(tmp_path: Path, seen: Seen) -> None:
+    engine = FakeEngine(TWO, looks={"a": 9, "b": 9}, old={"b": ["KAFKA_LISTENERS", "ports"]})
+    up(tmp_path, engine, seen)
+    (told,) = [words for words in seen.said if "configuration" in words]
+    assert "KAFKA_LISTENERS, ports" in told
+    assert "./invoke restart b --renew" in told
+    states, _ = lifecycle.survey(stack(tmp_path, engine))
+    assert [state.outdated for state in states] == [(), ("KAFKA_LISTENERS", "ports")]
+
+
+def test_a_service_whose_data_is_gone_is_not_waited_for(tmp_path: Path, seen: Seen) -> None:
+    class Moved(FakeEngine):
+        def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
+            found = super().states(services)
+            return [
+                replace(state, health="unhealthy", detail="its data is gone: /d", data_gone=True) for state in found
+            ]
+
+    with pytest.raises(StackError, match="data-gone") as caught:
+        up(tmp_path, Moved(TWO, looks={"a": 9, "b": 9}), seen)
+    assert "/d" in caught.value.message
+    assert "./invoke restart a" in str(caught.value.hint)
+
+
+CLUSTER = model(
+    **{
+        f"kafka-{node}": PLAIN
+        | {
+            "environment": {
+                "KAFKA_PROCESS_ROLES": "broker",
+                "KAFKA_NODE_ID": str(node),
+                "KAFKA_ADVERTISED_LISTENERS": f"EXTERNAL://127.0.0.1:{node}",
+            }
+        }
+        for node in (1, 2)
+    },
+    registry=PLAIN | {"depends_on": {"kafka-1": {"condition": "service_healthy"}}},
+    connect=PLAIN | {"depends_on": {"registry": {"condition": "service_healthy"}}},
+    database=PLAIN,
+)
+
+
+def surveyed(
+    root: Path, monkeypatch: pytest.MonkeyPatch, engine: FakeEngine, alive: tuple[int, ...] | None
+) -> dict[str, ServiceState]:
+    """Return what a survey says of each service while the cluster counts these brokers as alive (None: no answer)."""
+    said = None if alive is None else ClusterHealth("x", 1, alive, ())
+    monkeypatch.setattr(health, "probe", lambda _: said)
+    return {state.name: state for state in lifecycle.survey(stack(root, engine))[0]}
+
+
+def test_a_broker_that_the_cluster_has_fenced_is_not_healthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeEngine(CLUSTER, looks=dict.fromkeys(CLUSTER.services, 9))
+    found = surveyed(tmp_path, monkeypatch, engine, alive=(2,))
+    assert {name for name, state in found.items() if state.health != "healthy"} == {"kafka-1"}
+    assert "does not count it as alive" in found["kafka-1"].detail
+
+
+def test_nothing_that_needs_a_broker_is_healthy_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeEngine(CLUSTER, looks=dict.fromkeys(("registry", "connect", "database"), 9))
+    found = surveyed(tmp_path, monkeypatch, engine, alive=None)
+    assert {name: state.health for name, state in found.items() if state.phase == "running"} == {
+        "registry": "unhealthy",
+        "connect": "unhealthy",
+        "database": "healthy",
+    }
+    assert found["registry"].detail == "no broker lives"
+
+
+def test_a_cluster_that_is_slow_to_answer_makes_nobody_ill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeEngine(CLUSTER, looks=dict.fromkeys(CLUSTER.services, 9))
+    found = surveyed(tmp_path, monkeypatch, engine, alive=None)
+    assert {state.health for state in found.values()} == {"healthy"}
+
+
 def test_restart_of_an_unknown_service_stops_nothing(tmp_path: Path, seen: Seen) -> None:
     engine = FakeEngine(TWO, looks={"a": 9})
     with pytest.raises(StackError, match="unknown-service"):
@@ -192,6 +314,18 @@ def test_a_second_task_says_that_it_waits_and_then_goes_on(tmp_path: Path) -> No
         "first",
         "second",
     ]
+
+
+def test_a_lock_that_the_disk_does_not_take_keeps_nobody_from_stopping(tmp_path: Path, seen: Seen) -> None:
+    (tmp_path / ".stack").write_text("in the way", encoding="utf-8")
+    engine = FakeEngine(TWO, looks={"a": 9}, data={"a"})
+    lifecycle.down(stack(tmp_path, engine), seen.said.append)
+    assert engine.looks == {}
+    assert "cannot be locked" in seen.said[0]
+    with pytest.raises(StackError, match="folder-not-writable") as caught:
+        up(tmp_path, engine, seen)
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert engine.done == ["stop a"]
 
 
 def test_the_lock_is_given_back_after_a_failure(tmp_path: Path) -> None:

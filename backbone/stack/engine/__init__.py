@@ -11,7 +11,7 @@ from backbone.stack import compose
 from backbone.stack.engine.base import Engine, ServiceState, Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from backbone.stack.compose import Model
     from backbone.stack.engine.embedded.artifacts import Downloads
@@ -23,9 +23,12 @@ ENGINES = ("auto", "docker", "embedded")
 _ENGINE_ANSWERS_S = 5
 
 
-def open_stack(settings: Settings, profiles: Sequence[str], engine: str, downloads: Downloads) -> Stack:
+def open_stack(
+    settings: Settings, profiles: Sequence[str], engine: str, downloads: Downloads, renewed: Collection[str] = ()
+) -> Stack:
     """Resolve the model of some profiles and bind it to an engine that `choose` returned.
 
+    What runs stands in the model as it was started, but for the services in `renewed`: as the files say now.
     Raises StackError("unknown-profile") for a profile that no service has.
     """
     everything = compose.load(settings, ["*"])
@@ -36,7 +39,13 @@ def open_stack(settings: Settings, profiles: Sequence[str], engine: str, downloa
             context="profiles: " + ", ".join(everything.profiles),
             exit_code=ExitCode.USAGE,
         )
-    return Stack(settings, everything.select(profiles), _engine(settings, everything, engine, downloads))
+    bound = _engine(settings, everything, engine, downloads, renewed)
+    return Stack(settings, bound.as_running.select(profiles), bound)
+
+
+def as_running(settings: Settings, model: Model) -> Model:
+    """Return a model in which each service that runs without Docker stands as it was started."""
+    return _engine(settings, model, "embedded", lambda _files, _total: None).as_running
 
 
 def choose(settings: Settings, asked: str | None) -> tuple[str, str]:
@@ -74,11 +83,11 @@ def _docker_answers() -> str | None:
     return None
 
 
-def _engine(settings: Settings, model: Model, name: str, downloads: Downloads) -> Engine:
+def _engine(settings: Settings, model: Model, name: str, downloads: Downloads, renewed: Collection[str] = ()) -> Engine:
     if name == "embedded":
         from backbone.stack.engine.embedded.engine import EmbeddedEngine  # noqa: PLC0415 - the other engine is never loaded
 
-        return EmbeddedEngine(settings, model, downloads)
+        return EmbeddedEngine(settings, model, downloads, renewed=frozenset(renewed))
     from backbone.stack.engine.docker.engine import DockerEngine  # noqa: PLC0415 - nor are its libraries
 
     return DockerEngine(settings, model)

@@ -25,7 +25,11 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """One service as its engine sees it. uptime in seconds, memory in bytes; None where it does not apply."""
+    """One service as its engine sees it. uptime in seconds, memory in bytes; None where it does not apply.
+
+    data_gone: it runs, and the folder of its data was moved or removed meanwhile. outdated: what the Compose files say
+    otherwise than it runs with: names of variables, or keys.
+    """
 
     name: str
     phase: Phase
@@ -37,14 +41,22 @@ class ServiceState:
     health: str = ""
     exit_code: int | None = None
     detail: str = ""
+    data_gone: bool = False
+    outdated: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
     """Runs the services of one model. Every verb names services as the Compose files do and may raise StackError."""
 
     name: str
+    model: Model
+    """All services, as the Compose files say."""
 
-    def preflight(self, services: Sequence[str]) -> None:
+    @property
+    def as_running(self) -> Model:
+        """The model of all services, with each that runs as it was started."""
+
+    def preflight(self, services: Sequence[str], progress: Progress) -> None:
         """Raise at what would make a start fail (ports, disk, another cluster's data), and fetch what is missing."""
 
     def can_run(self, service: str) -> bool:
@@ -53,8 +65,11 @@ class Engine(Protocol):
     def waves(self, services: Sequence[str]) -> list[list[str]]:
         """Return the services in the order to start them: each wave when the one before is ready."""
 
-    def start(self, services: Sequence[str], progress: Progress) -> None:
-        """Start those that don't run; return when they are started, ready or not."""
+    def start(self, services: Sequence[str], progress: Progress, *, as_ran: bool = False) -> None:
+        """Start those that don't run; return when they are started, ready or not.
+
+        as_ran: with the configuration they ran with when this engine was opened, whatever the files say by now.
+        """
 
     def stop(self, services: Sequence[str], progress: Progress) -> None:
         """Stop in order (a controlled shutdown within stop_grace_period each), keep the data."""
@@ -64,6 +79,9 @@ class Engine(Protocol):
 
     def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
         """Return the state of these services, or of every one, in the model's order."""
+
+    def outdated(self) -> dict[str, list[str]]:
+        """Return what runs with another configuration than the files say: service → what differs, without values."""
 
     def logs(self, service: str, tail: int, *, follow: bool = False) -> Iterator[str]:
         """Yield the last lines of a service's log, then the new ones as they come if asked to follow."""

@@ -17,7 +17,12 @@ CLUSTER = "TWVzc2FnaW5nQmFja2JvbQ=="
 
 
 def local(
-    root: Path, *, cluster: str = CLUSTER, node: str = "1", logging: dict[str, str] | None = None
+    root: Path,
+    *,
+    cluster: str = CLUSTER,
+    node: str = "1",
+    logging: dict[str, str] | None = None,
+    environment: dict[str, str] | None = None,
 ) -> LocalService:
     body = {
         "hostname": "kafka-1",
@@ -27,6 +32,7 @@ def local(
             "KAFKA_LOG_DIRS": "/var/lib/kafka/data, /var/lib/kafka/more",
             "KAFKA_LISTENERS": "EXTERNAL://0.0.0.0:9092,INTERNAL://kafka-1:19092",
             "KAFKA_INTER_BROKER_LISTENER_NAME": "INTERNAL",
+            **(environment or {}),
         },
         "volumes": [{"type": "bind", "source": str(root / "kafka"), "target": "/var/lib/kafka"}],
         "logging": {"driver": "json-file", "options": logging or {}},
@@ -90,7 +96,12 @@ def test_data_of_another_cluster_or_node_is_refused_with_the_remedy(
 
 
 def test_the_endpoint_is_the_inter_broker_listener(tmp_path: Path) -> None:
-    assert kafka.endpoint(local(tmp_path)) == "tcp://127.0.0.11:19092"
+    assert kafka.endpoint(local(tmp_path)) == "kafka://127.0.0.11:19092"
+
+
+def test_what_speaks_tls_is_asked_for_its_port_alone(tmp_path: Path) -> None:
+    protocols = {"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT, internal:SASL_SSL,EXTERNAL:PLAINTEXT"}
+    assert kafka.endpoint(local(tmp_path, environment=protocols)) == "tcp://127.0.0.11:19092"
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,38 @@ def test_http_is_answered_by_success_alone(path: str, expected: bool) -> None:
         assert answers(f"http://{address}{path}") is expected
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (bytes([0, 0, 0, 6, 0, 0, 0, 7, 0, 0]), True),
+        (bytes([0, 0, 0, 6, 0, 0, 0, 8, 0, 0]), False),
+        (b"HTTP/1.1 400 Bad Request\r\n", False),
+        (b"", False),
+        (bytes([0, 0]), False),
+    ],
+    ids=["a broker", "an answer to somebody else", "no Kafka", "hangs up", "hangs up in the middle"],
+)
+def test_kafka_is_answered_by_what_speaks_it(answer: bytes, expected: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def once() -> None:
+            with server.accept()[0] as client:
+                client.recv(64)
+                client.sendall(answer)
+
+        thread = threading.Thread(target=once)
+        thread.start()
+        assert answers(f"kafka://127.0.0.1:{server.getsockname()[1]}") is expected
+        thread.join()
+
+
+def test_an_open_port_of_a_broker_that_hangs_is_no_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert answers(f"tcp://{address}")
+        assert not answers(f"kafka://{address}")
+
+
 @pytest.mark.parametrize("answer", [b"", b"220 mail ready\r\n"], ids=["hangs up", "no HTTP"])
 def test_a_server_that_speaks_something_else_does_not_answer(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from backbone.stack.engine.embedded import process
-from backbone.stack.engine.embedded.process import Identity
+from backbone.stack.engine.embedded.process import Identity, LogMark, Record
 from backbone.stack.engine.embedded.stopping import saves_cache
 from backbone.wait import wait_until
 
@@ -37,6 +38,7 @@ class Spawner:
             cwd=self.folder,
             output=self.output,
             record=self.record(name),
+            log=self.log,
             owner=owner or f"{self.folder}::{name}",
         )
         self.started.append(identity)
@@ -45,6 +47,10 @@ class Spawner:
     @property
     def output(self) -> Path:
         return self.folder / "output.log"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "service.log"
 
     def record(self, name: str) -> Path:
         return self.folder / name / "process.json"
@@ -72,7 +78,7 @@ def end(identity: Identity) -> None:
 
 def test_starts_a_process_and_writes_down_who_it_is(spawn: Spawner) -> None:
     identity = spawn()
-    assert process.read(spawn.record("kafka-1")) == identity
+    assert process.read(spawn.record("kafka-1")) == Record(identity, log=LogMark(0, 0))
     found = process.find(identity)
     assert found is not None
     # The kernel shows no arguments for a moment after exec.
@@ -112,17 +118,57 @@ def test_a_zombie_does_not_run(spawn: Spawner) -> None:
 
 def test_a_pid_that_is_anothers_now_is_not_found(spawn: Spawner) -> None:
     identity = spawn()
-    assert process.find(Identity(identity.pid, identity.started - 10)) is None
+    assert process.find(Identity(identity.pid, f"{identity.started}1")) is None
     assert process.find(identity) is not None
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", "7", '{"pid": 1}', '{"pid": 1, "started": 1, "x": 1}'])
+def test_a_step_of_the_wall_clock_makes_nobody_another(spawn: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
+    identity = spawn()
+    before = process.uptime(psutil.Process(identity.pid))
+    now = time.time
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: now() + 3600)  # noqa: SLF001 - what a step does to it
+    monkeypatch.setattr(time, "time", lambda: now() + 7200)
+    assert process.find(identity) is not None
+    assert process.uptime(psutil.Process(identity.pid)) - before < 60
+
+
+def test_knows_what_was_started_before_this_boot(spawn: Spawner) -> None:
+    identity = spawn()
+    assert process.of_this_boot(identity)
+    assert not process.of_this_boot(Identity(identity.pid, "boot 0f1e tick 7"))
+
+
+def test_what_was_told_to_stop_keeps_the_mark_of_its_log(spawn: Spawner) -> None:
+    spawn.log.write_text("of an earlier start\n", encoding="utf-8")
+    identity = spawn()
+    process.mark_stopping(spawn.record("kafka-1"), identity)
+    known = process.read(spawn.record("kafka-1"))
+    assert known == Record(identity, stopping=True, log=LogMark(spawn.log.stat().st_ino, 20))
+
+
+SOUND = '{"identity": {"pid": 1, "started": "x"}, "stopping": false, "log": null}'
+
+
+def test_the_record_that_the_others_are_made_from_is_sound(tmp_path: Path) -> None:
+    record = tmp_path / "process.json"
+    record.write_text(SOUND, encoding="utf-8")
+    assert process.read(record) == Record(Identity(1, "x"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(None, "", "{", "[]", "7", "null", '"x"', '{"pid": 1}', "[" * 100_000, "\0"),
+        *(SOUND.replace(": 1,", f": {pid},") for pid in ("-1", "0", "true", '"1"', "1.0", "1e400", str(1 << 80), "[]")),
+        *(SOUND.replace('"x"', started) for started in ("1", "null", "{}")),
+        *(SOUND.replace('false, "log": null', f'false, "log": {log}') for log in ("7", "[]", "true", '{"inode": 1}')),
+    ],
+)
 def test_a_record_that_cannot_be_read_counts_as_none(tmp_path: Path, text: str | None) -> None:
     record = tmp_path / "process.json"
     if text is not None:
         record.write_text(text, encoding="utf-8")
     assert process.read(record) is None
-    assert process.find(process.read(record)) is None
 
 
 def test_finds_orphans_by_the_owner_they_carry_and_takes_them_back(spawn: Spawner) -> None:
@@ -131,8 +177,8 @@ def test_finds_orphans_by_the_owner_they_carry_and_takes_them_back(spawn: Spawne
     spawn.record("kafka-1").unlink()
     orphans = dict(process.orphans(f"{spawn.folder}::"))
     assert orphans == {f"{spawn.folder}::kafka-1": lost}
-    process.adopt(spawn.record("kafka-1"), orphans[f"{spawn.folder}::kafka-1"])
-    assert process.read(spawn.record("kafka-1")) == lost
+    process.adopt(spawn.record("kafka-1"), Record(lost))
+    assert process.read(spawn.record("kafka-1")) == Record(lost)
 
 
 def test_only_a_recorder_whose_service_has_ended_saves_its_cache(spawn: Spawner) -> None:
@@ -196,15 +242,15 @@ def test_a_process_outlives_the_one_that_started_it(spawn: Spawner) -> None:
         "import sys; from pathlib import Path; from backbone.stack.engine.embedded import process\n"
         "folder = Path(sys.argv[1])\n"
         f"process.spawn(['sleep', '{LIFETIME}'], env={{'PATH': '/usr/bin:/bin'}}, cwd=folder,"
-        " output=folder / 'o', record=folder / 'process.json', owner='x::y')\n"
+        " output=folder / 'o', record=folder / 'process.json', log=folder / 'l', owner='x::y')\n"
     )
     argv = [sys.executable, "-W", "error", "-c", code, str(spawn.folder)]
     done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
-    identity = process.read(spawn.folder / "process.json")
-    assert identity is not None
-    spawn.started.append(identity)
-    assert process.find(identity) is not None
+    known = process.read(spawn.folder / "process.json")
+    assert known is not None
+    spawn.started.append(known.identity)
+    assert process.find(known.identity) is not None
 
 
 def test_knows_what_a_process_listens_on_and_who_has_a_port() -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.stack.engine.embedded import tail
+from backbone.stack.engine.embedded.process import LogMark
 from tests.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -113,6 +114,18 @@ def test_without_errors_the_last_words_are_told(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_text("\n".join(f"line {number}" for number in range(40)), encoding="utf-8")
     assert tail.guilty([tmp_path / "none", log]).splitlines() == [f"line {number}" for number in range(28, 40)]
+
+
+def test_evidence_begins_at_the_start_that_is_asked_about(tmp_path: Path) -> None:
+    log = tmp_path / "service.log"
+    log.write_text("ERROR of twenty minutes ago\n", encoding="utf-8")
+    begin = {log: LogMark.of(log)}
+    assert tail.guilty([log], begin) == ""
+    append(log, "fine\nERROR of now\nmore\n")()
+    assert tail.guilty([log], begin) == "ERROR of now\nmore"
+    log.rename(tmp_path / "service.log.1")
+    log.write_text("ERROR after the log was rolled\n", encoding="utf-8")
+    assert tail.guilty([log], begin) == "ERROR after the log was rolled"
 
 
 def test_nothing_written_is_nothing_told(tmp_path: Path) -> None:

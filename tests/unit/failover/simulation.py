@@ -60,7 +60,8 @@ class SlowEngine(FakeEngine):
 
     ready: dict[str, float] = field(default_factory=dict)
 
-    def start(self, services: Sequence[str], tell: Callable[[str], None]) -> None:
+    def start(self, services: Sequence[str], tell: Callable[[str], None], *, as_ran: bool = False) -> None:
+        assert as_ran
         for service in services:
             if self.phases[service] != "running":
                 super().start([service], tell)

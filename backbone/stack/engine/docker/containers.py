@@ -12,6 +12,8 @@ from backbone.stack.engine.base import Phase, ServiceState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from backbone.stack.compose import Service
+
 _PHASES: Mapping[str, Phase] = {
     "created": "stopped",
     "running": "running",
@@ -85,16 +87,31 @@ class ContainerView:
         once = self.attributes["HostConfig"]["RestartPolicy"]["Name"] in ("", "no")
         return once and self.state["Status"] == "exited" and self.state["ExitCode"] == 0
 
+    @property
+    def started(self) -> int | None:
+        """When it was last started, in whole seconds since the epoch; None if never."""
+        began = _moment(str(self.state["StartedAt"]))
+        return int(began.timestamp()) if began else None
+
+    def differences(self, declared: Service) -> list[str]:
+        """Return the variables, and "ports", that the Compose files say otherwise; no values, which may be secret."""
+        has = dict(item.partition("=")[::2] for item in self.attributes["Config"].get("Env") or ())
+        found = sorted(name for name, value in declared.environment.items() if has.get(name) != value)
+        bound = (self.attributes["HostConfig"].get("PortBindings") or {}).values()
+        ports = {int(item["HostPort"]) for items in bound for item in items or () if item.get("HostPort")}
+        return [*found, *(["ports"] if ports != {port.published for port in declared.ports} else [])]
+
     def as_state(self, now: datetime) -> ServiceState:
         """Return the state that every engine shows."""
         running = self.phase in ("running", "starting", "paused")
+        began = _moment(str(self.state["StartedAt"]))
         return ServiceState(
             name=self.service,
             phase=self.phase,
             identity=f"container {str(self.attributes['Id'])[:12]}",
             pid=int(self.state["Pid"]) or None,
             ports=self._ports(),
-            uptime=_seconds_since(str(self.state["StartedAt"]), now) if running else None,
+            uptime=max(0.0, (now - began).total_seconds()) if running and began else None,
             memory=self.memory,
             health="healthy" if self.completed else self.health,
             exit_code=None if running or self.phase == "stopped" else int(self.state["ExitCode"]),
@@ -153,9 +170,8 @@ def used_memory(stats: Mapping[str, Any]) -> int | None:
     return max(0, int(memory["usage"]) - int(cache))
 
 
-def _seconds_since(text: str, now: datetime) -> float | None:
-    """Return the age of an API timestamp (RFC 3339 with nanoseconds), None for the zero time."""
+def _moment(text: str) -> datetime | None:
+    """Return an API timestamp (RFC 3339 with nanoseconds), None for the zero time."""
     if text.startswith(_NEVER):
         return None
-    started = datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
-    return max(0.0, (now - started).total_seconds())
+    return datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)

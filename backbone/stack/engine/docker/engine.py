@@ -37,6 +37,7 @@ _TOOLS = "x-network-tools"
 _LOG_LINES = 400
 _KAFKA = "kafka"
 _LATELY = timedelta(minutes=10)
+_EVER = 1  # seconds since the epoch: the API takes no 0
 _GONE = frozenset({"exited", "dead", "created"})
 
 
@@ -58,8 +59,14 @@ class DockerEngine:
         """Docker Compose on the same engine."""
         return ComposeCli(self.settings, connection.address(self.settings))
 
-    def preflight(self, services: Sequence[str]) -> None:
+    @property
+    def as_running(self) -> Model:
+        """The model as the files say it: Compose itself makes a container anew where it differs."""
+        return self.model
+
+    def preflight(self, services: Sequence[str], progress: Progress) -> None:
         """Check engine, ports, memory and identity of the data for the services that don't run yet."""
+        del progress  # none of this takes time
         running = [name for name, container in self.containers().items() if container.status not in _GONE]
         starting = [self.model[name] for name in services if name not in running]
         known = [self.model[name] for name in running if name in self.model.services]
@@ -73,14 +80,16 @@ class DockerEngine:
         """Return all in one: Compose itself waits for what others depend on."""
         return [list(services)]
 
-    def start(self, services: Sequence[str], progress: Progress) -> None:
+    def start(self, services: Sequence[str], progress: Progress, *, as_ran: bool = False) -> None:
         """Run `compose up`: it builds or pulls, makes what is missing, and waits for what others depend on.
+
+        as_ran: containers stay the ones they are; else Compose makes those anew whose configuration has changed.
 
         Ends at the first service that fails, with its exit code, OOM flag, last health output and log lines.
         """
         before = {name: container.id for name, container in self.containers().items()}
         self.compose.run(
-            ["up", "--detach", "--quiet-pull", *services],
+            ["up", "--detach", "--quiet-pull", *(["--no-recreate"] if as_ran else []), *services],
             progress=progress,
             watch=lambda: self._guilty(before),
         )
@@ -186,6 +195,15 @@ class DockerEngine:
             if services is None or name in services
         ]
 
+    def outdated(self) -> dict[str, list[str]]:
+        """Return what runs with other variables or ports than the files say: service → what differs."""
+        found = {
+            name: view.differences(self.model[name])
+            for name, view in self.views().items()
+            if name in self.model.services and view.phase in ("running", "starting", "paused")
+        }
+        return {name: keys for name, keys in found.items() if keys}
+
     def logs(self, service: str, tail: int, *, follow: bool = False) -> Iterator[str]:
         """Yield the last lines of a container's log, then the new ones as they come if asked to follow."""
         container = self._container(service)
@@ -209,8 +227,10 @@ class DockerEngine:
     def failure(self, service: str) -> str:
         """Say why a service failed: exit code, OOM flag, last health output, telling log lines."""
         container = self._container(service)
-        log = list(self.logs(service, _LOG_LINES))
-        return ContainerView(service, container.attrs).verdict(log, self._last_exit(container))
+        # What it said before this start is no evidence of this end.
+        view = ContainerView(service, container.attrs)
+        said = container.logs(tail=_LOG_LINES, since=view.started or _EVER)
+        return view.verdict(said.decode(errors="replace").splitlines(), self._last_exit(container))
 
     def unreachable(self, model: Model) -> list[str]:
         """Return the addresses that brokers advertise and nobody can connect to from where their clients are."""

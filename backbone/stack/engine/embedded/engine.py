@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
+from backbone import durable_file
 from backbone.errors import ExitCode, StackError
+from backbone.stack.compose import Model
 from backbone.stack.engine import reach
 from backbone.stack.engine.base import Progress, ServiceState
-from backbone.stack.engine.embedded import aot, artifacts, preflight, process, tail
-from backbone.stack.engine.embedded.local_service import LocalService, host_addresses
+from backbone.stack.engine.embedded import aot, artifacts, launched, preflight, process, tail
+from backbone.stack.engine.embedded.local_service import RECORD, LocalService, host_addresses
 from backbone.stack.engine.embedded.probe import answers
 from backbone.stack.engine.embedded.runtimes import RUNTIMES
 from backbone.stack.engine.embedded.stopping import Leaving, await_ends, dependents_first, records, saves_cache
 from backbone.wait import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from backbone.stack.compose import Model
+    from backbone.stack.compose import Service
     from backbone.stack.engine.embedded.aot import Cache
     from backbone.stack.engine.embedded.artifacts import Downloads
     from backbone.stack.engine.embedded.local_service import Launch, Runtime
@@ -34,32 +37,53 @@ if TYPE_CHECKING:
 
 LOCK_FILE = Path("infra", "artifacts.lock.json")
 _KILL_WAIT_S = 5.0
+_START_TAKES_S = 120.0  # one that does not answer after so long is no longer starting
 
 
 @dataclass
 class EmbeddedEngine:
     """Processes on this machine, one a service, each known by pid and start time (Engine of base.py).
 
-    use_cache: start JVMs with their start-up caches, and record those that are missing.
+    model: what the Compose files say. renewed: services that come back as the files say now; any other that runs comes
+    back as it ran. use_cache: start JVMs with their start-up caches, and record those that are missing.
     """
 
     settings: Settings
     model: Model
     downloads: Downloads
     name: str = "embedded"
+    renewed: frozenset[str] = frozenset()
     use_cache: bool = True
+    runtimes: Mapping[str, Runtime] = field(default_factory=lambda: RUNTIMES)
+
+    @cached_property
+    def as_running(self) -> Model:
+        """The model, with each service that runs as it was started."""
+        services = dict(self.model.services)
+        for name in self._processes(self._local_names):
+            if name not in self.renewed and (ran := launched.read(self._home / name, name)):
+                services[name] = ran
+        return Model(self.model.name, services, self.model.raw)
 
     @cached_property
     def places(self) -> dict[str, LocalService]:
         """Where each service that can run here lives."""
         hosts = host_addresses(self.model)
         return {
-            service.name: LocalService(
-                service, self._home / service.name, hosts, self.settings.cache_dir, self._jars, self.settings.root
+            name: LocalService(
+                self.as_running[name],
+                self._home / name,
+                hosts,
+                self.settings.cache_dir,
+                self._jars,
+                self.settings.root,
             )
-            for service in self.model.services.values()
-            if service.embedded.get("runtime") in RUNTIMES
+            for name in self._local_names
         }
+
+    @cached_property
+    def _local_names(self) -> list[str]:
+        return [one.name for one in self.model.services.values() if one.embedded.get("runtime") in self.runtimes]
 
     @property
     def _home(self) -> Path:
@@ -69,16 +93,32 @@ class EmbeddedEngine:
     def _lock(self) -> artifacts.Lock:
         return artifacts.read_lock(self.settings.root / LOCK_FILE)
 
-    def preflight(self, services: Sequence[str]) -> None:
-        """Check ports, disk, memory and data of the services that don't run yet, and fetch what they need."""
+    def preflight(self, services: Sequence[str], progress: Progress) -> None:
+        """Check ports, disk, memory and data of what is to start, and fetch what it needs.
+
+        What an earlier task was stopping when it was killed is stopped to its end first.
+        """
         self._adopt_orphans()
-        starting = [self._local(name) for name in services if name in self.places and self._process(name) is None]
+        self._finish_stops(services, progress)
+        running = self._processes(self.places)
+        starting = [
+            self.places[name]
+            for name in services
+            if name in self.places and (name not in running or name in self.renewed)
+        ]
         for local in starting:
             self._runtime(local).check(local)
-        preflight.check(starting)
+            for words in moved_data(local, launched.read(local.home, local.service.name)):
+                progress(words)
+        held = {
+            address for name, found in running.items() if name in self.renewed for address in process.listeners(found)
+        }
+        preflight.check(starting, held=held)
+        artifacts.ensure(self._needed(starting), self.settings.cache_dir, self.downloads)
+
+    def _needed(self, starting: Iterable[LocalService]) -> dict[artifacts.Artifact, None]:
         sets = dict.fromkeys(name for local in starting for name in (*self._runtime(local).sets, *local.artifact_sets))
-        needed = dict.fromkeys(item for name in sets for item in self._lock[name])
-        artifacts.ensure(needed, self.settings.cache_dir, self.downloads)
+        return dict.fromkeys(item for name in sets for item in self._lock[name])
 
     def can_run(self, service: str) -> bool:
         """Tell whether the service's block names a runtime."""
@@ -88,13 +128,19 @@ class EmbeddedEngine:
         """Return the services by `depends_on`; two cores start three brokers sooner than five JVMs."""
         return dependents_first({name: self.model[name].depends_on for name in services if name in self.places})[::-1]
 
-    def start(self, services: Sequence[str], progress: Progress) -> None:
-        """Start what doesn't run: configure all at once, then launch."""
-        starting = [
-            local for local in map(self.places.get, services) if local and self._process(local.service.name) is None
-        ]
+    def start(self, services: Sequence[str], progress: Progress, *, as_ran: bool = False) -> None:
+        """Start what doesn't run: configure all at once, then launch. What is paused goes on."""
+        del as_ran  # what ran when this engine was opened has that definition here
+        self._finish_stops(services, progress)
+        running = self._processes(name for name in services if name in self.places)
+        for name, found in running.items():
+            if _is_paused(found):
+                progress(f"{name} was paused and goes on")
+                process.send(found, signal.SIGCONT)
+        starting = [local for name, local in self.places.items() if name in services and name not in running]
         if not starting:
             return
+        artifacts.ensure(self._needed(starting), self.settings.cache_dir, self.downloads)
         self._write_hosts()
         progress("configuring " + ", ".join(local.service.name for local in starting))
         with ThreadPoolExecutor() as pool:
@@ -105,28 +151,37 @@ class EmbeddedEngine:
 
     def stop(self, services: Sequence[str], progress: Progress) -> None:
         """Stop dependents first, each within its stop_grace_period; after that it is killed, and that is said."""
-        self._adopt_orphans()
-        ours = [name for name in services if name in self.places]
-        running = {name: found for name in ours if (found := self._process(name))}
+        running = self._processes(name for name in services if name in self.places)
         for found in running.values():
             process.send(found, signal.SIGCONT)  # one that is paused could not hear
         for wave in dependents_first({name: self.model[name].depends_on for name in running}):
+            for name in wave:
+                with suppress(OSError, psutil.NoSuchProcess):  # a disk that takes nothing keeps nobody from stopping
+                    process.mark_stopping(self.places[name].record_file, process.identify(running[name]))
             # In one go: Kafka nodes that stop together grant each other's controlled shutdown while they have a quorum.
             for name in wave:
-                process.send(running[name], self.model[name].stop_signal)
+                process.send(running[name], self.places[name].service.stop_signal)
             await_ends([self._leaving(name, running[name], running) for name in wave], progress)
-        for name in ours:
-            self._local(name).record_file.unlink(missing_ok=True)
+            self._forget(wave)
+        self._forget(name for name in services if name in self.places)
+
+    def _forget(self, services: Iterable[str]) -> None:
+        """Remove the records of services that have ended; where the disk does not let go of one, it says "stopping"."""
+        for name in services:
+            with suppress(OSError):
+                self.places[name].record_file.unlink(missing_ok=True)
 
     def signal(self, service: str, number: signal.Signals) -> None:
         """Send a signal to the service's process; StackError("not-running") if there is none."""
         found = self._process(service)
         if found is None:
-            raise StackError("not-running", f"{service} does not run", exit_code=ExitCode.ENVIRONMENT)
+            raise StackError(
+                "not-running", f"{service} does not run", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT
+            )
         process.send(found, number)
         if number == signal.SIGKILL:
             wait_until(
-                lambda: self._process(service) is None,
+                lambda: process.has_ended(found),
                 what=f"the end of {service}",
                 timeout=_KILL_WAIT_S,
                 interval=0.01,
@@ -134,14 +189,28 @@ class EmbeddedEngine:
 
     def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
         """Return the state of these services, or of every one that is no part of another here (`covered_by`)."""
-        asked = (name for name in self.model.services if services is None or name in services)
-        return [self._state(name) for name in asked if "covered_by" not in self.model[name].embedded]
+        asked = [
+            name
+            for name, service in self.model.services.items()
+            if (services is None or name in services) and "covered_by" not in service.embedded
+        ]
+        running = self._processes(name for name in asked if name in self.places)
+        return [self._state(name, running.get(name)) for name in asked]
+
+    def outdated(self) -> dict[str, list[str]]:
+        """Return what runs with another configuration than the files say now, and what differs."""
+        found = {
+            name: launched.differences(ran, self.model[name])
+            for name in self._processes(self.places)
+            if (ran := launched.read(self._home / name, name))
+        }
+        return {name: keys for name, keys in found.items() if keys}
 
     def logs(self, service: str, tail_lines: int, *, follow: bool = False) -> Iterator[str]:
         """Yield the end of the service's log (or of its output, while it has none)."""
         local = self._local(service)
         files = [local.log_file] if local.log_file.exists() else [local.output_file]
-        return tail.lines(files[0], tail_lines, follow=follow, alive=lambda: self._process(service) is not None)
+        return tail.lines(files[0], tail_lines, follow=follow, alive=lambda: self._recorded(service) is not None)
 
     def data_dirs(self) -> list[Path]:
         """Return the data folders of every service that can run here."""
@@ -152,12 +221,14 @@ class EmbeddedEngine:
         for folder in [*self.data_dirs(), self._home]:
             if folder.exists():
                 progress(f"removing {folder}")
-                shutil.rmtree(folder)
+                _remove(folder)
 
     def failure(self, service: str) -> str:
         """Return the log lines that most likely say why a service died: its errors, else its last words."""
         local = self._local(service)
-        return tail.guilty([local.output_file, local.log_file])
+        known = process.read(local.record_file)
+        begin = {local.log_file: known.log} if known and known.log else {}
+        return tail.guilty([local.output_file, local.log_file], begin)
 
     def unreachable(self, model: Model) -> list[str]:
         """Return the addresses that brokers advertise and nobody can connect to; the network is this machine."""
@@ -170,6 +241,7 @@ class EmbeddedEngine:
         return self._runtime(local).launch(local)
 
     def _launch(self, local: LocalService, launch: Launch) -> None:
+        launched.write(local.home, local.service)
         flags = self._cache_flags(local, launch.cache) if launch.cache else []
         process.spawn(
             [launch.argv[0], *flags, *launch.argv[1:]],
@@ -177,6 +249,7 @@ class EmbeddedEngine:
             cwd=local.home,
             output=local.output_file,
             record=local.record_file,
+            log=local.log_file,
             owner=self._owner(local.service.name),
         )
 
@@ -194,29 +267,36 @@ class EmbeddedEngine:
         alone = None if records(found) else runtime.alone
         return Leaving(name, found, self._local(name).service.stop_grace_period, peers, alone)
 
-    def _state(self, name: str) -> ServiceState:
+    def _state(self, name: str, found: psutil.Process | None) -> ServiceState:
         if name not in self.places:
             return ServiceState(name, "unavailable", detail="docker only")
         local = self.places[name]
-        found = self._process(name)
+        known = process.read(local.record_file)
         if found is None:
-            died = local.record_file.exists()
-            return ServiceState(name, "exited" if died else "stopped", detail="died" if died else "")
+            if known is None or known.stopping:
+                return ServiceState(name, "stopped")
+            here = process.of_this_boot(known.identity)
+            return ServiceState(name, "exited", detail="died" if here else "ended when this machine was restarted")
         try:
             with found.oneshot():
-                status, created, memory = found.status(), found.create_time(), found.memory_info().rss
+                paused, memory = _is_paused(found), found.memory_info().rss
+            age = process.uptime(found)
         except psutil.NoSuchProcess:  # it ended between two looks; a zombie is one that has
             return ServiceState(name, "exited", detail="died")
         up = answers(self._runtime(local).endpoint(local))
+        gone = [folder for folder in local.data_dirs() if not folder.exists()]
+        hangs = not up and age > _START_TAKES_S
         return ServiceState(
             name=name,
-            phase="paused" if status == psutil.STATUS_STOPPED else "running" if up else "starting",
+            phase="paused" if paused else "running" if up or hangs else "starting",
             identity=f"pid {found.pid}",
             pid=found.pid,
             ports=tuple(port.published for port in local.service.ports),
-            uptime=time.time() - created,
+            uptime=age,
             memory=memory,
-            health="healthy" if up else "unhealthy" if status == psutil.STATUS_STOPPED else "starting",
+            health="unhealthy" if paused or hangs or gone else "healthy" if up else "starting",
+            detail=_detail(gone, stopping=bool(known and known.stopping), hangs=hangs and not paused),
+            data_gone=bool(gone),
         )
 
     def _local(self, service: str) -> LocalService:
@@ -231,28 +311,56 @@ class EmbeddedEngine:
         return self.places[service]
 
     def _runtime(self, local: LocalService) -> Runtime:
-        return RUNTIMES[str(local.service.embedded["runtime"])]
+        return self.runtimes[str(local.service.embedded["runtime"])]
 
     def _process(self, service: str) -> psutil.Process | None:
-        return process.find(process.read(self._local(service).record_file))
+        self._local(service)
+        return self._processes([service]).get(service)
+
+    def _processes(self, services: Iterable[str]) -> dict[str, psutil.Process]:
+        """Return service → its process, of those that run: by its record, else by the name it carries itself."""
+        asked = list(services)
+        found = {name: recorded for name in asked if (recorded := self._recorded(name))}
+        if missing := {*asked} - found.keys():
+            found |= self._orphans(missing)
+        return {name: found[name] for name in asked if name in found}
+
+    def _recorded(self, service: str) -> psutil.Process | None:
+        known = process.read(self._home / service / RECORD)
+        return process.find(known.identity) if known else None
+
+    def _orphans(self, services: Collection[str]) -> dict[str, psutil.Process]:
+        """Return those of these services whose process lives, though no record says so."""
+        found = {}
+        for owner, identity in process.orphans(self._owner("")):
+            name = owner.rpartition("::")[2]
+            if name in services and (orphan := process.find(identity)) and not saves_cache(orphan):
+                found[name] = orphan
+        return found
+
+    def _finish_stops(self, services: Iterable[str], progress: Progress) -> None:
+        """Wait for what was told to stop when its task was interrupted: it would end in the middle of this start."""
+        if leaving := [name for name in services if name in self.places and self._is_leaving(name)]:
+            progress(f"{', '.join(leaving)} was told to stop by a task that did not come to its end; waiting for that")
+            self.stop(leaving, progress)
+
+    def _is_leaving(self, service: str) -> bool:
+        known = process.read(self._home / service / RECORD)
+        return bool(known and known.stopping and process.find(known.identity))
 
     def _running(self) -> list[psutil.Process]:
-        return [found for name in self.places if (found := self._process(name))]
+        return list(self._processes(self.places).values())
 
     def _owner(self, service: str) -> str:
         return f"{self.settings.root}::{service}"
 
     def _adopt_orphans(self) -> None:
         """Take back processes whose task died before it could write down who they are."""
-        unknown = {name for name in self.places if self._process(name) is None}
-        if not unknown:
-            return
-        for owner, identity in process.orphans(self._owner("")):
-            name = owner.rpartition("::")[2]
-            found = process.find(identity)
-            if name in unknown and found and not saves_cache(found):
+        for name, found in self._processes(self.places).items():
+            if self._recorded(name) is None:
                 self.places[name].home.mkdir(parents=True, exist_ok=True)
-                process.adopt(self.places[name].record_file, identity)
+                with suppress(psutil.NoSuchProcess):
+                    process.adopt(self.places[name].record_file, process.Record(process.identify(found)))
 
     def _jars(self, name: str) -> list[Path]:
         return [self.settings.cache_dir / "repository" / item.path for item in self._lock[name]]
@@ -262,11 +370,58 @@ class EmbeddedEngine:
         lines = [
             f"{address} {name}" for name, address in {"localhost": "127.0.0.1", **host_addresses(self.model)}.items()
         ]
-        (self._home / "hosts").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        # JVMs that run read it at each look-up: it must never be there in part.
+        durable_file.replace(self._home / "hosts", "\n".join(lines) + "\n")
+
+
+def _is_paused(found: psutil.Process) -> bool:
+    return bool(found.status() == psutil.STATUS_STOPPED)
+
+
+def _detail(gone: Sequence[Path], *, stopping: bool, hangs: bool) -> str:
+    if gone:
+        return f"its data folder is gone (moved or removed while it ran): {', '.join(map(str, gone))}"
+    return "was told to stop" if stopping else "does not answer" if hangs else ""
+
+
+def moved_data(local: LocalService, before: Service | None) -> Iterator[str]:
+    """Say where the data of a service's last start is, if this start would not find it."""
+    if before is None:
+        return
+    old = replace(local, service=before).data_dirs()
+    for now in local.data_dirs():
+        if _has_files(now) or not old:
+            continue
+        name = local.service.name
+        if now not in old and (left := [folder for folder in old if _has_files(folder)]):
+            yield f"{name} starts with empty data in {now}; its data is in {', '.join(map(str, left))}"
+        elif now in old:
+            yield f"{name} starts with empty data: {now} was moved or emptied since its last start"
+
+
+def _has_files(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise StackError(
+            "not-removed",
+            f"{folder} could not be removed",
+            context=f"{error.filename}: {error.strerror}",
+            hint=f"ls -ld {shlex.quote(str(error.filename or folder))}   # whose is it, is its disk read-only? then:\n"
+            "./invoke nuke",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
 
 
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+    except OSError:
         return ""

@@ -23,6 +23,9 @@ _ARTIFACT = "artifact:"  # a file of the lock: the one of this set
 LOG_PATH = "logs/service.log"
 """Where a service writes its log, from its own folder, in which it runs: so no odd name above can be misread."""
 
+RECORD = "process.json"
+"""Where the identity of a service's process stands, from its own folder."""
+
 _NODE_ADDRESS = 10  # node n listens on 127.0.0.(10+n), so that all nodes can share one internal port
 
 
@@ -62,7 +65,7 @@ class LocalService:
     @property
     def record_file(self) -> Path:
         """The identity of the process that runs the service."""
-        return self.home / "process.json"
+        return self.home / RECORD
 
     @property
     def hosts_file(self) -> Path:

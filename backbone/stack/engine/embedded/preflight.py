@@ -14,7 +14,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.stack.engine.embedded import process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from backbone.stack.engine.embedded.local_service import LocalService
@@ -36,11 +36,15 @@ class DiskUsage(Protocol):
 def check(
     starting: Sequence[LocalService],
     *,
+    held: Collection[tuple[str, int]] = (),
     disk_usage: Callable[[Path], DiskUsage] = shutil.disk_usage,
     available_memory: Callable[[], int] = lambda: psutil.virtual_memory().available,
 ) -> None:
-    """Raise at the first thing that would make these services fail to start. Both measures are in bytes."""
-    _check_ports(starting)
+    """Raise at the first thing that would make these services fail to start. Both measures are in bytes.
+
+    held: addresses that these services have now and will have given back when they start again.
+    """
+    _check_ports(starting, held)
     for local in starting:
         for folder in local.data_dirs():
             make_folder(folder)
@@ -67,10 +71,13 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def _check_ports(starting: Sequence[LocalService]) -> None:
+def _check_ports(starting: Sequence[LocalService], held: Collection[tuple[str, int]]) -> None:
     _check_twice(starting)
     taken = [
-        (local, host, port) for local in starting for host, port in wanted_addresses(local) if not _bindable(host, port)
+        (local, host, port)
+        for local in starting
+        for host, port in wanted_addresses(local)
+        if (host, port) not in held and not _bindable(host, port)
     ]
     if not taken:
         return

@@ -1,13 +1,22 @@
-"""Does an endpoint answer: `tcp://HOST:PORT` accepts a connection, `http://…` says 2xx."""
+"""Does an endpoint answer: `tcp://HOST:PORT` accepts a connection, `http://…` says 2xx, `kafka://…` speaks Kafka.
+
+An open port is little: the kernel accepts connections for a process that hangs.
+"""
 
 from __future__ import annotations
 
 import http.client
 import socket
+import struct
 from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
 _TIMEOUT_S = 1.0
+# ApiVersions (key 18, version 0) needs no authentication and no cluster: its size, key, version, correlation id, no
+# client id. The answer begins with its size and the correlation id (https://kafka.apache.org/protocol).
+_CORRELATION = 7
+_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, _CORRELATION, -1)
+_ANSWER = struct.Struct(">ii")
 
 
 def answers(endpoint: str) -> bool:
@@ -15,10 +24,22 @@ def answers(endpoint: str) -> bool:
     url = urlsplit(endpoint)
     host, port = url.hostname or "", url.port or 80
     with suppress(OSError, http.client.HTTPException):
-        if url.scheme == "tcp":
-            with socket.create_connection((host, port), timeout=_TIMEOUT_S):
-                return True
+        if url.scheme in ("tcp", "kafka"):
+            with socket.create_connection((host, port), timeout=_TIMEOUT_S) as connected:
+                return url.scheme == "tcp" or _speaks_kafka(connected)
         with closing(http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)) as connection:
             connection.request("GET", url.path or "/")
             return connection.getresponse().status // 100 == 2  # noqa: PLR2004 - HTTP's success class
     return False
+
+
+def _speaks_kafka(connected: socket.socket) -> bool:
+    connected.sendall(_API_VERSIONS)
+    head = b""
+    while len(head) < _ANSWER.size:
+        part = connected.recv(_ANSWER.size - len(head))
+        if not part:
+            return False
+        head += part
+    size, correlation = _ANSWER.unpack(head)
+    return bool(size > 0 and correlation == _CORRELATION)

@@ -1,4 +1,4 @@
-"""Ownership of long-running processes: by pid and start time, never by name.
+"""Ownership of long-running processes: by pid and start, never by name.
 
 Each service has a file with the identity of its process, written as soon as it runs. A task that is killed between
 the two leaves a process that still carries OWNER in its environment, and `orphans` finds it by that.
@@ -6,42 +6,79 @@ the two leaves a process that still carries OWNER in its environment, and `orpha
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
+import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
-from backbone.errors import StackError
+from backbone import durable_file
+from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 OWNER = "MESSAGING_BACKBONE_SERVICE"
-_SAME_START_S = 0.05  # create_time is exact but for rounding in the file
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_STAT = "/proc/{}/stat"
+_START_FIELD = 22 - 3  # proc(5): starttime is field 22; the two before the state end with the name in parentheses
+_MAX_RECORD = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which process it is; started in seconds since the epoch, as the kernel says it."""
+    """Which process it is. started: when, by a clock that nobody sets (see `_started`)."""
 
     pid: int
-    started: float
+    started: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is written down of a service's process.
+
+    stopping: it was told to end, so its end is no accident. log: what its log held before this start, None unknown.
+    """
+
+    identity: Identity
+    stopping: bool = False
+    log: LogMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogMark:
+    """The end of a log at some moment: which file it was (its inode) and its size in bytes."""
+
+    inode: int
+    size: int
+
+    @classmethod
+    def of(cls, log: Path) -> LogMark:
+        """Return the end of a log as it is now; of one that is not there, the beginning."""
+        try:
+            found = log.stat()
+        except OSError:
+            return cls(0, 0)
+        return cls(found.st_ino, found.st_size)
 
 
 def spawn(
-    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Path, record: Path, owner: str
+    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Path, record: Path, log: Path, owner: str
 ) -> Identity:
-    """Start a process that outlives this one and write down who it is.
+    """Start a process that outlives this one and write down who it is, and where its log ended before.
 
     Its output goes to a file begun again, nothing is inherited, and a Ctrl-C here does not reach it.
     """
     record.parent.mkdir(parents=True, exist_ok=True)
+    mark = LogMark.of(log)
     with output.open("wb") as out:
         child = subprocess.Popen(
             list(argv),
@@ -52,25 +89,39 @@ def spawn(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    identity = Identity(child.pid, psutil.Process(child.pid).create_time())
+    identity = Identity(child.pid, _started(psutil.Process(child.pid)))
     child.returncode = 0  # nobody waits for it here (see `reap`), so Popen need not warn that it still runs
-    adopt(record, identity)
+    adopt(record, Record(identity, log=mark))
     return identity
 
 
-def adopt(record: Path, identity: Identity) -> None:
+def adopt(record: Path, found: Record) -> None:
     """Write down who runs a service, in one step."""
-    partial = record.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(identity)), encoding="utf-8")
-    partial.replace(record)
+    durable_file.replace(record, json.dumps(asdict(found)), mode=0o600)
 
 
-def read(record: Path) -> Identity | None:
-    """Return the identity in a file, None without one; a file that cannot be read counts as none."""
+def mark_stopping(path: Path, identity: Identity) -> None:
+    """Write down that a service's process is told to end: if this task is killed, that end is still no accident."""
+    known = read(path)
+    adopt(path, replace(known if known and known.identity == identity else Record(identity), stopping=True))
+
+
+def read(path: Path) -> Record | None:
+    """Return the record in a file, None without one; a file that says no such thing counts as none."""
     try:
-        return Identity(**json.loads(record.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        raw = json.loads(reading.read_text(path, _MAX_RECORD))
+        log = None if raw["log"] is None else LogMark(raw["log"]["inode"], raw["log"]["size"])
+        found = Record(Identity(raw["identity"]["pid"], raw["identity"]["started"]), bool(raw["stopping"]), log)
+    except (StackError, ValueError, TypeError, KeyError, RecursionError):
         return None
+    numbers = (found.identity.pid, *((found.log.inode, found.log.size) if found.log else (0, 0)))
+    plausible = all(type(number) is int and 0 <= number < 1 << 63 for number in numbers) and found.identity.pid > 0
+    return found if plausible and isinstance(found.identity.started, str) else None
+
+
+def identify(process: psutil.Process) -> Identity:
+    """Return the identity of a process; psutil.NoSuchProcess if it has ended."""
+    return Identity(process.pid, _started(process))
 
 
 def find(identity: Identity | None) -> psutil.Process | None:
@@ -79,10 +130,55 @@ def find(identity: Identity | None) -> psutil.Process | None:
         return None
     try:
         process = psutil.Process(identity.pid)
-        same = abs(process.create_time() - identity.started) < _SAME_START_S
-        return process if same and not has_ended(process) else None
-    except psutil.NoSuchProcess:
+        return process if _started(process) == identity.started and not has_ended(process) else None
+    except (psutil.Error, OverflowError):
         return None
+
+
+def of_this_boot(identity: Identity) -> bool:
+    """Tell whether a process was started since this machine was; True where that cannot be known."""
+    boot = _boot()
+    return not boot or identity.started.startswith(f"boot {boot} ")
+
+
+def uptime(process: psutil.Process) -> float:
+    """Return for how many seconds a process has run, whatever became of the wall clock meanwhile."""
+    ticks = _ticks(process.pid)
+    if ticks is None:
+        return max(0.0, time.time() - process.create_time())
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
+
+
+def _started(process: psutil.Process) -> str:
+    """Return when a process started: the boot and the ticks since, or the time that the kernel wrote down.
+
+    On Linux a time of the day is made of the ticks each time somebody asks, so a step of the wall clock changes it.
+    macOS keeps the time of the start itself.
+    """
+    ticks = _ticks(process.pid)
+    if ticks is None:
+        return f"at {process.create_time():.6f}"
+    return f"boot {_boot()} tick {ticks}"
+
+
+def _ticks(pid: int) -> int | None:
+    """Return the clock ticks from boot to the start of a process, None where there is no /proc."""
+    if not _boot():
+        return None
+    try:
+        with open(_STAT.format(pid), "rb") as file:  # noqa: PTH123 - read in a loop over all processes
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError as error:
+        raise psutil.NoSuchProcess(pid) from error
+    return int(fields[_START_FIELD])
+
+
+@functools.cache
+def _boot() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def has_ended(process: psutil.Process) -> bool:
@@ -115,7 +211,7 @@ def orphans(owner_prefix: str) -> Iterator[tuple[str, Identity]]:
                 continue
             owner = process.environ().get(OWNER, "")
             if owner.startswith(owner_prefix) and process.status() != psutil.STATUS_ZOMBIE:
-                yield owner, Identity(process.pid, process.create_time())
+                yield owner, identify(process)
 
 
 def send(process: psutil.Process, number: signal.Signals) -> None:
@@ -126,7 +222,10 @@ def send(process: psutil.Process, number: signal.Signals) -> None:
         return
     except psutil.AccessDenied as error:
         raise StackError(
-            "not-our-process", f"process {process.pid} belongs to another user", context=str(error)
+            "not-our-process",
+            f"process {process.pid} belongs to another user",
+            context=str(error),
+            exit_code=ExitCode.ENVIRONMENT,
         ) from error
 
 
@@ -137,10 +236,10 @@ def reap(pid: int) -> None:
 
 
 def listeners(process: psutil.Process) -> list[tuple[str, int]]:
-    """Return the (address, port) pairs a process listens on."""
+    """Return the (address, port) pairs a process listens on; a JVM's IPv6 socket for an IPv4 address counts as that."""
     with suppress(psutil.Error):
         return sorted(
-            (connection.laddr.ip, connection.laddr.port)
+            (connection.laddr.ip.removeprefix("::ffff:"), connection.laddr.port)
             for connection in process.net_connections(kind="tcp")
             if connection.status == psutil.CONN_LISTEN
         )

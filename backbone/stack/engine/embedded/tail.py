@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from backbone.stack.engine.embedded.process import LogMark
 
 _POLL_S = 0.2
 # A JVM names the flag it does not know first, and calls that an error in the line after.
@@ -44,14 +47,26 @@ def lines(path: Path, count: int, *, follow: bool, alive: Callable[[], bool], cl
         file.close()
 
 
-def guilty(paths: Sequence[Path]) -> str:
-    """Return the first errors of some logs with what follows them, or the last words where there are none."""
-    for path in paths:
-        if not path.exists():
-            continue
-        text = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        bad = [number for number, line in enumerate(text) if _BAD.search(line)]
-        if bad:
-            return "\n".join(text[bad[0] : bad[0] + _TELLING_LINES])
-    said = [line for path in paths if path.exists() for line in path.read_text("utf-8", "replace").splitlines()]
-    return "\n".join(said[-_TELLING_LINES:])
+def guilty(paths: Sequence[Path], begin: Mapping[Path, LogMark] = MappingProxyType({})) -> str:
+    """Return the first errors of some logs with what follows them, or the last words where there are none.
+
+    begin: where a log ended before the start that is asked about; what stands before that is of an earlier one.
+    """
+    said = [_since(path, begin.get(path)) for path in paths]
+    for text in said:
+        bad = next((number for number, line in enumerate(text) if _BAD.search(line)), None)
+        if bad is not None:
+            return "\n".join(text[bad : bad + _TELLING_LINES])
+    return "\n".join([line for text in said for line in text][-_TELLING_LINES:])
+
+
+def _since(path: Path, mark: LogMark | None) -> list[str]:
+    """Return the lines of a log after a mark; all of them where it is another file now (it was rolled)."""
+    try:
+        with path.open("rb") as file:
+            now = os.fstat(file.fileno())
+            if mark and mark.inode == now.st_ino and mark.size <= now.st_size:
+                file.seek(mark.size)
+            return file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _SETUP_TIMEOUT_S = 180
 _SETUP_FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m")
 _ASCII = 128
+_WITHOUT_TLS = ("PLAINTEXT", "SASL_PLAINTEXT")
 _ALREADY_FORMATTED = "is already formatted"
 
 
@@ -62,7 +63,13 @@ def endpoint(local: LocalService) -> str:
     parsed = listeners(environment["KAFKA_LISTENERS"])
     name = environment.get("KAFKA_INTER_BROKER_LISTENER_NAME", "")
     found = parsed.get(name.upper()) or next(iter(parsed.values()))
-    return f"tcp://{local.hosts.get(found.host, found.host)}:{found.port}"
+    protocols = dict(
+        item.strip().upper().split(":", 1)
+        for item in environment.get("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "").split(",")
+        if ":" in item
+    )
+    plain = protocols.get(found.name, "PLAINTEXT") in _WITHOUT_TLS
+    return f"{'kafka' if plain else 'tcp'}://{local.hosts.get(found.host, found.host)}:{found.port}"
 
 
 def check(local: LocalService) -> None:
