@@ -46,7 +46,7 @@ class Cluster:
         return result.Origin(
             started=began.isoformat(timespec="seconds"),
             engine=stack.engine.name if stack else "remote",
-            profile=stack.settings.variables().get("KAFKA_FAILOVER_PROFILE", "default") if stack else "",
+            profile=_profile(stack) if stack else "",
             settings=dict(self.timings),
             machine={**kafka, **machine.describe()},
         )
@@ -67,6 +67,11 @@ class Cluster:
             if mount.target == service.environment.get("KAFKA_LOG_DIRS")
         ]
         return abilities(self.stack.engine, folders)
+
+
+def _profile(stack: Stack) -> str:
+    """Return the name of the timings that the brokers run with, of all of them where they were mixed."""
+    return " and ".join(sorted({str(stack.model[name].raw.get("x-failover-profile", "")) for name in stack.brokers}))
 
 
 def _writable(folder: str) -> None:
