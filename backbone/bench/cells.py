@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from backbone.bench.drivers.base import KAFKA_PYTHON
 from backbone.bench.session import Cell
 from backbone.bench.worker import Load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backbone.bench.kafka_target import Spread
+    from backbone.bench.drivers.base import Driver
+    from backbone.bench.drivers.kafka_python import Spread
     from backbone.bench.schedule import Arrivals
 
 SWEEP_SIZES = (100, 1024, 10_240, 102_400)
@@ -43,6 +45,7 @@ class Options:
     arrivals: Arrivals = "constant"
     spread: Spread = "client"
     group: bool = False
+    drivers: Sequence[Driver] = (KAFKA_PYTHON,)
 
 
 def gate(options: Options) -> Plan:
@@ -51,20 +54,26 @@ def gate(options: Options) -> Plan:
 
 
 def quick(options: Options) -> Plan:
-    """Return a plan that ends within 90 s and still has 10 000 records a repeat, as a p99 needs."""
-    short = replace(options, seconds=12.0, repeats=min(options.repeats, 3))
-    return Plan("quick", _cells(short)[:1], short.repeats, (15.0, 30.0))
+    """Return a plan that ends within 90 s a client and still has 10 000 records a repeat, as a p99 needs."""
+    first = replace(options, rates=options.rates[:1], sizes=options.sizes[:1], seconds=12.0)
+    return Plan("quick", _cells(first), min(options.repeats, 3), (15.0, 30.0))
 
 
-def sweep_column(options: Options, size: int) -> list[Cell]:
-    """Return the cells of one record size, rates ascending."""
-    return [_cell(options, float(rate), size) for rate in SWEEP_RATES]
+def sweep_row(options: Options, size: int, rate: float) -> list[Cell]:
+    """Return the cells of one record size at one rate, a client each."""
+    return _cells(replace(options, rates=(rate,), sizes=(size,)))
 
 
 def _cells(options: Options) -> list[Cell]:
-    return [_cell(options, rate, size) for rate in options.rates for size in options.sizes]
-
-
-def _cell(options: Options, rate: float, size: int) -> Cell:
-    load = Load(rate, size, options.seconds, options.arrivals)
-    return Cell(load, partitions=options.partitions, spread=options.spread, group=options.group)
+    return [
+        Cell(
+            Load(rate, size, options.seconds, options.arrivals),
+            partitions=options.partitions,
+            spread=options.spread,
+            group=options.group,
+            driver=driver,
+        )
+        for rate in options.rates
+        for size in options.sizes
+        for driver in options.drivers
+    ]

@@ -119,6 +119,8 @@ def cell(described: Cell, measurements: Sequence[Measurement]) -> dict[str, Any]
         "replicas": described.replicas,
         "spread": described.spread,
         "group": described.group,
+        "client": described.driver.name,
+        "client_version": described.driver.version,
         "producer": dict(described.producer),
         "consumer": dict(described.consumer),
         "valid": all(measurement.valid for measurement in measurements),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from backbone.bench import baseline, cells, document, peer, report, results, session, throughput
+from backbone.bench import baseline, cells, document, peer, report, results, session, side_by_side, throughput
+from backbone.bench.report import Column
 from backbone.bench.statistics import knee
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from backbone.bench.samples import Samples
     from backbone.bench.session import Cell, Measurement
     from backbone.bench.statistics import RatePoint
+    from backbone.bench.throughput import Burst
     from backbone.bench.topics import Cluster
 
 _SWEEP_S, _SWEEP_WARM_UP = 10.0, (20.0, 60.0)
@@ -57,26 +60,27 @@ def run_plan(bench: Bench, plan_: Plan) -> Done:
     """Measure a plan's cells and save the report: the modes `gate` and `quick`."""
     begun = _begin(bench, plan_)
     measured = session.repeated(bench.once, plan_.cells, plan_.repeats, seed=bench.seed, say=bench.say)
-    return _save(bench, begun, report.grouped(measured))
+    groups = report.grouped(measured)
+    return _save(bench, begun, groups, tables=side_by_side.tables(groups))
 
 
 def sweep(bench: Bench, options: Options) -> Done:
-    """Raise the rate for each record size until its knee, and say what the cluster can carry."""
+    """Raise the rate for each record size and client until its knee, and say what the cluster can carry."""
     short = replace(options, seconds=min(options.seconds, _SWEEP_S), repeats=1)
     begun = _begin(bench, replace(cells.quick(short), mode="sweep", warm_up=_SWEEP_WARM_UP))
     groups: list[list[Measurement]] = []
-    columns: list[tuple[int, list[RatePoint]]] = []
+    columns: dict[Column, list[RatePoint]] = {}
     for size in options.sizes:
-        points: list[RatePoint] = []
-        for cell in cells.sweep_column(short, size):
-            measurement = bench.once(cell, 1, bench.seed)
-            bench.say(session.sentence(measurement))
-            groups.append([measurement])
-            points.append(report.rate_point(cell, document.cell(cell, [measurement])))
-            if knee(points):
-                break
-        columns.append((size, points))
-    return _save(bench, begun, groups, tables=[report.sweep_table(columns)])
+        for rate in cells.SWEEP_RATES:
+            for cell in cells.sweep_row(short, size, rate):
+                points = columns.setdefault(Column(size, cell.driver.name), [])
+                if knee(points):
+                    continue
+                measurement = bench.once(cell, 1, bench.seed)
+                bench.say(session.sentence(measurement))
+                groups.append([measurement])
+                points.append(report.rate_point(cell, document.cell(cell, [measurement])))
+    return _save(bench, begun, groups, tables=[report.sweep_table(columns), *side_by_side.tables(groups, columns)])
 
 
 def against_java(bench: Bench, options: Options, java: Java, *, records: int = _LOOP_RECORDS) -> Done:
@@ -89,15 +93,20 @@ def against_java(bench: Bench, options: Options, java: Java, *, records: int = _
     return _save(bench, begun, report.grouped(measured), reference=found, tables=peer.tables(found))
 
 
-def bursts(bench: Bench, options: Options) -> Done:
-    """Measure how much goes through when latency does not matter."""
+def bursts(bench: Bench, options: Options, java: Java | None = None, *, megabytes: int = _BURST_MB) -> Done:
+    """Measure how much goes through when latency does not matter; with `java`, Kafka's own tools in turns with ours."""
     begun = _begin(bench, replace(cells.quick(options), mode="throughput"))
+    volume = throughput.Volume(megabytes, options.sizes[0], options.partitions)
+    takers: list[Callable[[], Burst]] = [
+        partial(throughput.burst, bench.cluster, volume, driver) for driver in options.drivers
+    ]
+    if java is not None:
+        takers.append(partial(throughput.of_kafkas_tools, bench.cluster, volume, java))
     done = []
-    for _ in range(_BURSTS):
-        done.append(
-            throughput.burst(bench.cluster, megabytes=_BURST_MB, size=options.sizes[0], partitions=options.partitions)
-        )
-        bench.say(f"throughput: {done[-1].produced:g} MB/s acknowledged, {done[-1].consumed:g} MB/s received")
+    for turn in range(_BURSTS):
+        for take in takers[:: -1 if turn % 2 else 1]:
+            done.append(take())
+            bench.say(f"{done[-1].client}: {done[-1].produced:g} MB/s acknowledged, {done[-1].consumed:g} MB/s read")
     return _save(bench, begun, [], tables=throughput.tables(done))
 
 

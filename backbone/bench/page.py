@@ -193,12 +193,16 @@ def _seconds(repeats: Sequence[Mapping[str, Any]], limit: float) -> Chart:
 
 
 def _by_rate(cells: Sequence[Mapping[str, Any]], limit: float) -> Chart:
-    """Return the picture of a sweep: p95 over the rate, a line for each size of record."""
-    sizes: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    """Return the picture of a sweep: p95 over the rate, a line for each size of record and client."""
+    found: dict[tuple[int, str], list[tuple[float, float]]] = defaultdict(list)
     for cell in cells:
         p95 = cell["spans"]["end_to_end"].get("p95")
-        sizes[cell["load"]["size"]].append((cell["load"]["rate"], _number(p95)))
-    lines = [Line(f"{size:,} B", sorted(points)) for size, points in sorted(sizes.items())]
+        found[cell["load"]["size"], cell.get("client", "")].append((cell["load"]["rate"], _number(p95)))
+    several = len({client for _, client in found}) > 1
+    lines = [
+        Line(f"{size:,} B, {client}" if several else f"{size:,} B", sorted(points))
+        for (size, client), points in sorted(found.items())
+    ]
     x = log_axis("records a second", [rate for line in lines for rate, _ in line.points])
     text = "p95 end to end at each rate; where a line turns upwards, the cluster carries no more of these records."
     y = log_axis("ms", [*_heights(lines), limit])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.bench import closed_loop, reference
 from backbone.bench.document import milliseconds
-from backbone.bench.kafka_target import KafkaTarget
+from backbone.bench.drivers import settings
+from backbone.bench.drivers.kafka_python import KafkaTarget
 from backbone.bench.page import words
 from backbone.bench.run import execute
 from backbone.bench.statistics import quantile
@@ -105,7 +106,7 @@ def _rate(setting: Setting, rate: float) -> Rate:
             count=int(rate * _SECONDS),
             size=setting.size,
             rate=rate,
-            linger_ms=PRODUCER["linger_ms"],
+            settings=settings.java(PRODUCER, consumer=False),
         )
     ours = before + _produce(setting, rate)
     p95 = quantile(sorted(ours), 0.95) / 1e6

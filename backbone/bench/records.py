@@ -35,13 +35,13 @@ class Encoder:
         if size < OVERHEAD:
             raise ValueError(f"a record of {size} bytes cannot hold its {OVERHEAD} byte header")
         self._run = run
-        self._filler = random.Random(seed).randbytes(size - OVERHEAD)  # noqa: S311 - filler, no secret
-        self._filler_crc = zlib.crc32(self._filler)
+        self.filler = random.Random(seed).randbytes(size - OVERHEAD)  # noqa: S311 - filler, no secret
+        self._filler_crc = zlib.crc32(self.filler)
 
     def __call__(self, sequence: int, intended: int, actual: int) -> bytes:
         """Return the record; times in ns."""
         head = _HEAD.pack(_MAGIC, self._run, sequence, intended, actual)
-        return head + _CRC.pack(zlib.crc32(head, self._filler_crc)) + self._filler
+        return head + _CRC.pack(zlib.crc32(head, self._filler_crc)) + self.filler
 
 
 def decode(record: bytes) -> Stamp | None:

@@ -6,6 +6,7 @@ same cluster, taken in turns, is what Python and our settings cost; the machine 
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING
 from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _TIMEOUT_S = 600
 _PERCENTILES = re.compile(r"Percentiles: 50th = (\d+), 99th = (\d+), 99\.9th = (\d+)")
 _AVERAGE = re.compile(r"Avg latency: ([\d.]+) ms")
+_FETCHED = "fetch.MB.sec"
 _PRODUCED = re.compile(
     r"([\d.]+) records/sec \(([\d.]+) MB/sec\), ([\d.]+) ms avg latency, ([\d.]+) ms max latency, "
     r"(\d+) ms 50th, (\d+) ms 95th, (\d+) ms 99th, (\d+) ms 99\.9th"
@@ -33,19 +35,17 @@ class Java:
     launcher: Path
     jars: Sequence[Path]
 
+    def command(self, main: str, *arguments: str) -> list[str]:
+        """Return the command line that starts a class."""
+        return [
+            str(self.launcher),
+            *("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-Dlog4j2.level=ERROR"),
+            *("-cp", ":".join(map(str, self.jars)), main, *arguments),
+        ]
+
     def run(self, tool: str, *arguments: str) -> str:
         """Return what a tool printed; StackError("java-tool") if it fails."""
-        argv = [
-            str(self.launcher),
-            "-Xms128m",
-            "-Xmx256m",
-            "-XX:+UseSerialGC",
-            "-Dlog4j2.level=ERROR",
-            "-cp",
-            ":".join(map(str, self.jars)),
-            f"org.apache.kafka.tools.{tool}",
-            *arguments,
-        ]
+        argv = self.command(f"org.apache.kafka.tools.{tool}", *arguments)
         try:
             done = subprocess.run(argv, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -93,16 +93,42 @@ def parse_end_to_end(text: str) -> EndToEnd:
 
 
 def produce(
-    java: Java, bootstrap: Sequence[str], topic: str, *, count: int, size: int, rate: float, linger_ms: float
+    java: Java,
+    bootstrap: Sequence[str],
+    topic: str,
+    *,
+    count: int,
+    size: int,
+    rate: float,
+    settings: Mapping[str, str],
 ) -> Produced:
-    """Run ProducerPerformance at a mean rate (records/s; -1: as fast as it can) with our linger, acks=all."""
+    """Run ProducerPerformance at a mean rate (records/s; -1: as fast as it can) with the client settings given."""
     text = java.run(
         "ProducerPerformance",
         *("--bootstrap-server", ",".join(bootstrap), "--topic", topic),
         *("--num-records", str(count), "--record-size", str(size), "--throughput", f"{rate:g}"),
-        *("--command-property", "acks=all", f"linger.ms={linger_ms:g}"),
+        *("--command-property", *(f"{name}={value}" for name, value in settings.items())),
     )
     return parse_produced(text)
+
+
+def consume(java: Java, bootstrap: Sequence[str], topic: str, count: int, settings: Mapping[str, str]) -> float:
+    """Run ConsumerPerformance and return MB/s (2^20 bytes) of its fetching, the joining of its group left out."""
+    text = java.run(
+        "ConsumerPerformance",
+        *("--bootstrap-server", ",".join(bootstrap), "--topic", topic, "--num-records", str(count)),
+        *(part for name, value in settings.items() for part in ("--command-property", f"{name}={value}")),
+    )
+    return parse_consumed(text)
+
+
+def parse_consumed(text: str) -> float:
+    """Return fetch.MB.sec of the tool's table; StackError("java-tool") if it is not there."""
+    lines = [[word.strip() for word in line.split(",")] for line in text.splitlines()]
+    for names, values in itertools.pairwise(lines):
+        if _FETCHED in names and len(names) == len(values):
+            return float(values[names.index(_FETCHED)])
+    raise _failed("ConsumerPerformance", text[-1000:])
 
 
 def parse_produced(text: str) -> Produced:

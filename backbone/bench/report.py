@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backbone.bench import document, machine
 from backbone.bench.statistics import RatePoint, highest_rate, knee
@@ -22,6 +22,16 @@ MET_01_LOAD = 1000 * MET_01_SIZE
 
 SWEEP_LIMITS_MS = (document.MET_01_MS, 20.0)
 """The sweep says up to which rate p95 stays under each of these."""
+
+HIGHEST = tuple(f"highest rate, p95 < {limit:g} ms" for limit in SWEEP_LIMITS_MS)
+"""What the columns of these rates are called."""
+
+
+class Column(NamedTuple):
+    """One line of a sweep: the record's bytes and the client."""
+
+    size: int
+    client: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +105,20 @@ def rate_point(cell: Cell, described: dict[str, Any]) -> RatePoint:
     )
 
 
-def sweep_table(columns: Sequence[tuple[int, Sequence[RatePoint]]]) -> dict[str, Any]:
-    """Return, for each record size, the knee and the highest rates under the limits."""
+def sweep_table(columns: Mapping[Column, Sequence[RatePoint]]) -> dict[str, Any]:
+    """Return, for each record size and client, the knee and the highest rates under the limits."""
     rows = []
-    for size, points in columns:
-        found, rates = knee(points), [highest_rate(points, limit) for limit in SWEEP_LIMITS_MS]
-        best = [f"{rate:g}/s = {rate * size / 1e6:.3g} MB/s" if rate else "none" for rate in rates]
-        rows.append([f"{size} B", *best, f"{found.rate:g}/s" if found else f"beyond {points[-1].rate:g}/s"])
-    limits = [f"highest rate, p95 < {limit:g} ms" for limit in SWEEP_LIMITS_MS]
-    return {"title": "Sweep", "columns": ["record", *limits, "knee"], "rows": rows}
+    for (size, client), points in columns.items():
+        found = knee(points)
+        end = f"{found.rate:g}/s" if found else f"beyond {points[-1].rate:g}/s"
+        rows.append([f"{size} B", client, *highest_rates(points, size), end])
+    return {"title": "Sweep", "columns": ["record", "client", *HIGHEST, "knee"], "rows": rows}
+
+
+def highest_rates(points: Sequence[RatePoint], size: int) -> list[str]:
+    """Return the highest rate under each limit of a sweep, in words."""
+    rates = [highest_rate(points, limit) for limit in SWEEP_LIMITS_MS]
+    return [f"{rate:g}/s = {rate * size / 1e6:.3g} MB/s" if rate else "none" for rate in rates]
 
 
 def now() -> dt.datetime:

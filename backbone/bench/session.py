@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from backbone.bench import machine, validity
-from backbone.bench.kafka_target import KafkaTarget
+from backbone.bench.drivers.base import KAFKA_PYTHON
 from backbone.bench.run import execute
 from backbone.bench.statistics import no_longer_falling, quantile, steady
 from backbone.bench.worker import GRACE_S, Job
@@ -16,7 +16,8 @@ from backbone.bench.worker import GRACE_S, Job
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from backbone.bench.kafka_target import Spread
+    from backbone.bench.drivers.base import Driver
+    from backbone.bench.drivers.kafka_python import Spread
     from backbone.bench.machine import Busy
     from backbone.bench.run import Run
     from backbone.bench.samples import Samples
@@ -45,12 +46,14 @@ class Cell:
     group: bool = False
     producer: Mapping[str, Any] = field(default_factory=dict)
     consumer: Mapping[str, Any] = field(default_factory=dict)
+    driver: Driver = KAFKA_PYTHON
 
     @property
     def label(self) -> str:
         """Rate, size and what differs from the shipped settings."""
         changes = {**self.producer, **self.consumer}
         words = [f"{self.load.rate:g}/s x {self.load.size} B", f"{self.partitions} partitions"]
+        words += [self.driver.name] if self.driver is not KAFKA_PYTHON else []
         words += ["keyed"] if self.spread == "turns" else []
         words += ["consumer group"] if self.group else []
         words += [self.load.arrivals] if self.load.arrivals != "constant" else []
@@ -86,7 +89,7 @@ def measure(cluster: Cluster, cell: Cell, repeat: int, seed: int, *, settle: flo
     """Run one repeat on a fresh topic; `settle` seconds come on top of the load's own."""
     whole = replace(cell.load, seconds=cell.load.seconds + settle, seed=seed)
     with cluster.topic(cell.partitions, cell.replicas) as topic:
-        target = KafkaTarget(
+        target = cell.driver.target(
             cluster.bootstrap,
             topic,
             cell.partitions,
@@ -96,7 +99,7 @@ def measure(cluster: Cluster, cell: Cell, repeat: int, seed: int, *, settle: flo
             group=topic if cell.group else "",
         )
         before, at = cluster.topology(topic), machine.mark()
-        run = execute(Job(target, whole, run=secrets.randbits(63), grace=GRACE_S))
+        run = execute(Job(target, whole, run=secrets.randbits(63), grace=GRACE_S), start=cell.driver.start)
         busy, after = machine.since(at), cluster.topology(topic)
     measured = run.samples.after(settle)
     judged = validity.gates(run, measured, before, after, replicas=cell.replicas)

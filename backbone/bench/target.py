@@ -1,6 +1,6 @@
 """What a benchmark drives: something that takes records and something that gives them back.
 
-Kafka is one (kafka_target), the TCP echo stub of the self-tests another (echo); the processes that send,
+Kafka is one (drivers), the TCP echo stub of the self-tests another (echo); the processes that send,
 receive and time know only these protocols, so the self-tests exercise the very code that measures Kafka.
 """
 

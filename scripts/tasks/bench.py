@@ -9,11 +9,13 @@ from backbone.errors import ExitCode, StackError
 from .command import command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from invoke import Context
 
     from backbone.bench.cells import Options
+    from backbone.bench.drivers.base import Driver
     from backbone.bench.modes import Bench, Done
     from backbone.bench.reference import Java
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
         "other": "the second folder of --compare",
         "quick": "a valid measurement within 90 s",
         "sweep": "find the highest rate for each record size",
-        "reference": "beside Kafka's own Java tools",
+        "reference": "beside Kafka's own Java tools; with --throughput its throughput tools",
+        "client": "kafka-python, confluent-kafka, java; several with commas are set side by side",
         "throughput": "MB/s when latency does not matter",
         "self-test": "measure planted faults, without Kafka",
         "engine": "auto, docker or embedded",
@@ -50,6 +53,7 @@ def bench(
     sweep: bool = False,
     reference: bool = False,
     throughput: bool = False,
+    client: str = "kafka-python",
     self_test: bool = False,
     engine: str = "",
     bootstrap: str = "",
@@ -73,17 +77,20 @@ def bench(
         return compare_folders(compare, other or "", json=json)
     if self_test:
         return _self_test(json=json)
+    from dataclasses import replace
+
     from backbone.bench import cells, modes
 
     sizes = size or ",".join(map(str, cells.SWEEP_SIZES if sweep else cells.Options().sizes))
     options = _options(rate, sizes, seconds, repeats, partitions, poisson=poisson, keyed=keyed, group=group)
+    options = replace(options, drivers=drivers_named(client))
     opened = _open(engine, bootstrap, seed)
     if sweep:
         done = modes.sweep(opened, options)
+    elif throughput:
+        done = modes.bursts(opened, options, _java() if reference else None)
     elif reference:
         done = modes.against_java(opened, options, _java())
-    elif throughput:
-        done = modes.bursts(opened, options)
     else:
         done = modes.run_plan(opened, cells.quick(options) if quick else cells.gate(options))
     return _render(done, json=json)
@@ -138,17 +145,43 @@ def _open(engine: str, bootstrap: str, seed: int) -> Bench:
     return Bench(Cluster(brokers), name, settings.results_dir, schema, seed, console.say)
 
 
+def drivers_named(names: str) -> Sequence[Driver]:
+    """Return the clients of --client, in the order given."""
+    from backbone.bench.drivers import choice
+
+    return choice.named([name.strip() for name in names.split(",")], _java_driver)
+
+
+def _java_driver() -> Driver:
+    from backbone.bench.drivers import java
+
+    (compiler,) = _jars("java-compiler")
+    return java.driver(_java(), compiler, _cache())
+
+
 def _java() -> Java:
     """Return Kafka's own tools, downloaded if they are not there yet."""
-    from backbone import console
     from backbone.bench.reference import Java
-    from backbone.stack.engine.embedded import artifacts, jre
+    from backbone.stack.engine.embedded import jre
+
+    return Java(jre.java(), _jars("tools"))
+
+
+def _jars(name: str) -> Sequence[Path]:
+    """Return the jars of a set of the lock, downloaded if they are not there yet."""
+    from backbone import console
+    from backbone.stack.engine.embedded import artifacts
     from backbone.stack.engine.embedded.engine import LOCK_FILE
     from backbone.stack.settings import Settings
 
-    settings = Settings()
-    lock = artifacts.read_lock(settings.root / LOCK_FILE)
-    return Java(jre.java(), artifacts.ensure(lock["tools"], settings.cache_dir, console.download))
+    lock = artifacts.read_lock(Settings().root / LOCK_FILE)
+    return artifacts.ensure(lock[name], _cache(), console.download)
+
+
+def _cache() -> Path:
+    from backbone.stack.settings import Settings
+
+    return Settings().cache_dir
 
 
 def _render(done: Done, *, json: bool) -> ExitCode:

@@ -12,8 +12,13 @@ import psutil
 import pytest
 
 from backbone import clients
+from backbone.bench.drivers.base import NAMES
+from backbone.bench.session import Cell, measure
+from backbone.bench.topics import Cluster
+from backbone.bench.worker import Load
 from backbone.source import env_file
 from backbone.wait import wait_until
+from scripts.tasks.bench import drivers_named
 from tests.e2e.checkout import BROKERS
 
 if TYPE_CHECKING:
@@ -42,6 +47,16 @@ def test_status_tells_services_and_cluster(running: Checkout) -> None:
         assert by_name[name]["health"] == "healthy"
         assert by_name[name]["memory"] > 100 << 20
         assert by_name[name]["uptime"] > 0
+
+
+def test_each_client_of_the_benchmark_delivers_what_it_sent_by_one_clock(running: Checkout) -> None:
+    brokers = tuple(str(running.json("endpoints")["KAFKA_BOOTSTRAP_SERVERS"]).split(","))
+    for driver in drivers_named(",".join(NAMES)):
+        cell = Cell(Load(200, 1024, 1.5), driver=driver, group=driver.name == "java")
+        made = measure(Cluster(brokers), cell, 1, seed=1, settle=0.0)
+        gates = {gate.name: gate.found for gate in made.gates if not gate.passed}
+        assert not gates.keys() & {"clock", "complete", "topology"}, (driver.name, gates)
+        assert len(made.measured) == 300
 
 
 def test_nothing_listens_beyond_loopback(running: Checkout) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
-from backbone.bench import echo, throughput
+from backbone.bench import echo
 from backbone.bench.clock import OFFSET_LIMIT_NS, SkewedClock
 from backbone.bench.run import execute
 from backbone.bench.validity import failed, repeat_gates
 from backbone.bench.worker import Job, Load
-from backbone.errors import StackError
-from tests.unit.bench.builders import samples, without
 
 
 def test_every_record_arrives_once_and_planted_delays_are_found() -> None:
@@ -30,19 +26,3 @@ def test_a_skewed_clock_is_noticed_by_the_processes_themselves() -> None:
         run = execute(job)
     assert run.clocks["consumer"].worst > OFFSET_LIMIT_NS
     assert "clock" in [gate.name for gate in failed(repeat_gates(run, run.samples))]
-
-
-def test_a_burst_is_timed_from_its_first_send_to_its_last_record() -> None:
-    with echo.serving() as stub:
-        load = Load(rate=2000, size=1000, seconds=1.0, arrivals="burst")
-        run = execute(Job(echo.EchoTarget(stub.port), load, run=2, grace=5.0))
-    burst = throughput.rates(run.samples, 1000)
-    assert burst.records == 2000
-    assert burst.consumed > 0
-    assert burst.produced > 0
-    assert run.samples.span("delay") == sorted(run.samples.span("delay"))
-
-
-def test_a_burst_that_lost_a_record_has_no_rate() -> None:
-    with pytest.raises(StackError, match="records-missing"):
-        throughput.rates(without(samples(10), "received", 3), 1000)

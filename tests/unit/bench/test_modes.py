@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.bench import cells, modes
+from backbone.bench.drivers.base import KAFKA_PYTHON, Driver
 from backbone.bench.topics import Cluster
 from tests.unit.bench.builders import constantly, measurement, samples
 from tests.unit.bench.test_report import SCHEMA
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from backbone.bench.samples import Samples
     from backbone.bench.session import Cell, Measurement
 
+JAVA = Driver("java", "4.3.1")
 CAPACITY = 1000.0
 """Records/s up to which the simulated cluster answers in 5 ms; beyond, a record takes 400 ms."""
 
@@ -55,6 +57,29 @@ def test_a_plan_measures_each_cell_as_often_as_it_says_and_keeps_the_report(benc
     (cell,) = done.report["cells"]
     assert len(cell["repeats"]) == 2
     assert json.loads((done.folder / "report.json").read_text(encoding="utf-8")) == done.report
+
+
+def test_clients_stand_side_by_side_at_one_load(bench: Simulated) -> None:
+    done = modes.run_plan(bench, cells.quick(cells.Options(repeats=2, drivers=(JAVA, KAFKA_PYTHON))))
+    assert [cell["client"] for cell in done.report["cells"]].count("java") == 1
+    (table,) = done.report["tables"]
+    assert table["title"] == "Clients, at 1000/s x 1024 B"
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    assert [row["client"].split()[0] for row in rows] == ["kafka-python", "java"]
+    assert [row["p95 ms"] for row in rows] == ["5", "5"]
+    assert rows[1]["p95 beside kafka-python"].startswith("no difference")
+    assert rows[0]["CPU of producer, us/record"] == "500"
+
+
+def test_one_client_stands_beside_nobody(bench: Simulated) -> None:
+    assert modes.run_plan(bench, cells.quick(cells.Options(repeats=1))).report["tables"] == []
+
+
+def test_a_sweep_of_clients_has_the_rates_of_each_beside_its_latency(bench: Simulated) -> None:
+    done = modes.sweep(bench, cells.Options(sizes=(1024,), drivers=(KAFKA_PYTHON, JAVA)))
+    _, clients = done.report["tables"]
+    assert clients["title"] == "Clients, at 1000/s x 1024 B"
+    assert [row[-3:-1] for row in clients["rows"]] == [["1000/s = 1.02 MB/s"] * 2] * 2
 
 
 def test_a_sweep_ends_each_size_at_its_knee(bench: Simulated) -> None:

@@ -40,8 +40,9 @@ def test_quick_ends_in_time_and_still_has_a_p99() -> None:
 
 
 def test_a_sweep_raises_the_rate() -> None:
-    rates = [cell.load.rate for cell in cells.sweep_column(cells.Options(), 100)]
-    assert rates == sorted(set(rates))
+    assert list(cells.SWEEP_RATES) == sorted(set(cells.SWEEP_RATES))
+    (cell,) = cells.sweep_row(cells.Options(), 100, 300)
+    assert (cell.load.rate, cell.load.size) == (300, 100)
 
 
 @pytest.mark.parametrize(

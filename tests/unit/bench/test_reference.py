@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.bench.peer import Peer, Rate, Round, document, tables
-from backbone.bench.reference import EndToEnd, Java, Produced, parse_end_to_end, parse_produced
+from backbone.bench.reference import EndToEnd, Java, Produced, parse_consumed, parse_end_to_end, parse_produced
 from backbone.errors import StackError
 
 if TYPE_CHECKING:
@@ -26,16 +26,25 @@ PRODUCED = (
     "2 ms 50th, 3 ms 95th, 12 ms 99th, 58 ms 99.9th.\n"
 )
 
+CONSUMED = """start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms, \
+fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec
+2026-11-26 21:37:01:101, 2026-11-26 21:37:05:300, 38.1470, 9.0848, 39062, 9302.6911, 3289, 910, 41.9, 42925.2747
+"""
+
 
 def test_end_to_end_figures() -> None:
     assert parse_end_to_end(END_TO_END) == EndToEnd(mean=2.0968, p50=2, p99=5, p999=12)
+
+
+def test_the_rate_of_reading_leaves_the_joining_out() -> None:
+    assert parse_consumed(CONSUMED) == 41.9
 
 
 def test_producer_figures_come_from_the_summary() -> None:
     assert parse_produced(PRODUCED) == Produced(998.8, 0.98, 2.31, 301.0, 2, 3, 12, 58)
 
 
-@pytest.mark.parametrize("parse", [parse_end_to_end, parse_produced])
+@pytest.mark.parametrize("parse", [parse_end_to_end, parse_produced, parse_consumed])
 def test_output_without_figures_is_an_error(parse: object) -> None:
     with pytest.raises(StackError, match="java-tool"):
         parse("Exception in thread main")  # type: ignore[operator]

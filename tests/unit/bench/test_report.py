@@ -206,6 +206,6 @@ def test_a_sweep_names_the_highest_rates_and_the_knee() -> None:
         RatePoint(300, 300, p95_high=30.0, p99=40.0),
         RatePoint(1000, 800, p95_high=300.0, p99=400.0),
     ]
-    assert report.sweep_table([(1000, points)])["rows"] == [
-        ["1000 B", "300/s = 0.3 MB/s", "100/s = 0.1 MB/s", "1000/s"]
+    assert report.sweep_table({report.Column(1000, "java"): points})["rows"] == [
+        ["1000 B", "java", "300/s = 0.3 MB/s", "100/s = 0.1 MB/s", "1000/s"]
     ]

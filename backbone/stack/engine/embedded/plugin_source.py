@@ -1,4 +1,4 @@
-"""A Connect plugin that comes as Java source: compiled once into the user's cache, by the locked compiler."""
+"""A Java class that comes as source: compiled once into the user's cache, by the locked compiler."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ OPTIONS = ("-source", "17", "-target", "17", "-nowarn", "-proc:none")
 SERVICE = "META-INF/services/org.apache.kafka.connect.sink.SinkConnector"
 
 
-def jar(source: Path, class_name: str, *, compiler: Path, classpath: Sequence[Path], cache: Path) -> Path:
-    """Return the jar of one source file and its service entry (KIP-898), made by whoever comes first.
+def jar(source: Path, plugin: str = "", *, compiler: Path, classpath: Sequence[Path], cache: Path) -> Path:
+    """Return the jar of one source file, made by whoever comes first.
+
+    plugin: the class of it that is a Connect sink; it gets the service entry that Connect looks for (KIP-898).
 
     Raises StackError("plugin-source") with the compiler's words.
     """
@@ -40,7 +42,7 @@ def jar(source: Path, class_name: str, *, compiler: Path, classpath: Sequence[Pa
         if not final.exists():
             classes = Path(folder, "classes")
             _compile(source, compiler, classpath, classes)
-            _pack(classes, class_name, Path(folder, "plugin.jar")).rename(final)
+            _pack(classes, plugin, Path(folder, "plugin.jar")).rename(final)
     return final
 
 
@@ -67,9 +69,10 @@ def _compile(source: Path, compiler: Path, classpath: Iterable[Path], classes: P
         )
 
 
-def _pack(classes: Path, class_name: str, target: Path) -> Path:
+def _pack(classes: Path, plugin: str, target: Path) -> Path:
     with zipfile.ZipFile(target, "w") as archive:
-        archive.writestr(SERVICE, class_name + "\n")
+        if plugin:
+            archive.writestr(SERVICE, plugin + "\n")
         for path in sorted(classes.rglob("*.class")):
             archive.write(path, path.relative_to(classes).as_posix())
     return target

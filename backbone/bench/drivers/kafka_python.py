@@ -1,4 +1,4 @@
-"""Kafka as the target of a benchmark: one topic, explicit partitions in turn, no consumer group."""
+"""kafka-python, and Kafka as the target of a benchmark: one topic, read with or without a consumer group."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from backbone import clients
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from backbone.bench.target import Acknowledged, Failed
+    from backbone.bench.target import Acknowledged, Failed, Sink, Source
 
 Spread = Literal["client", "turns"]
 
-_COMMIT_EVERY_S = 1.0
-_JOIN_TIMEOUT_S = 30
+COMMIT_EVERY_S = 1.0
+JOIN_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ class KafkaTarget:
     start: Literal["beginning", "end"] = "beginning"
     group: str = ""
 
-    def sink(self, acknowledged: Acknowledged, failed: Failed) -> KafkaSink:
+    def sink(self, acknowledged: Acknowledged, failed: Failed) -> Sink:
         """Return a producer that knows the topic's leaders."""
         return KafkaSink(self, acknowledged, failed)
 
-    def source(self) -> KafkaSource:
+    def source(self) -> Source:
         """Return a consumer placed at the start or the end of every partition."""
         return KafkaSource(self)
 
@@ -108,15 +108,15 @@ class KafkaSource:
 
     def _join(self, topic: str) -> None:
         clients.join(self._consumer, topic)
-        deadline = time.monotonic() + _JOIN_TIMEOUT_S
+        deadline = time.monotonic() + JOIN_TIMEOUT_S
         while not self._consumer.assignment():
             self._consumer.poll(timeout_ms=100)
             if time.monotonic() > deadline:
-                raise TimeoutError(f"the consumer group got no partitions in {_JOIN_TIMEOUT_S} s")
+                raise TimeoutError(f"the consumer group got no partitions in {JOIN_TIMEOUT_S} s")
 
     def poll(self, timeout: float) -> Iterable[bytes]:
         """Return the values of the records that have come."""
-        if self._group and time.monotonic() - self._committed > _COMMIT_EVERY_S:
+        if self._group and time.monotonic() - self._committed > COMMIT_EVERY_S:
             self._consumer.commit_async()
             self._committed = time.monotonic()
         batches = self._consumer.poll(timeout_ms=timeout * 1000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tomllib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +13,11 @@ from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
 from backbone import clients
-from backbone.bench.kafka_target import KafkaTarget
+from backbone.bench.drivers import choice, settings
+from backbone.bench.drivers.base import KAFKA_PYTHON, Driver
+from backbone.bench.drivers.kafka_python import KafkaTarget
+from backbone.errors import ExitCode, StackError
+from tests import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,3 +142,35 @@ def test_changes_to_the_client_settings_reach_the_client(client: FakeClient) -> 
     target.sink(print, print)
     target.source()
     assert (client.settings["linger_ms"], client.settings["fetch_max_wait_ms"]) == (7, 9)
+
+
+def test_every_client_is_asked_for_the_same_in_its_own_words() -> None:
+    producer, consumer = settings.java(clients.PRODUCER, consumer=False), settings.java(clients.CONSUMER, consumer=True)
+    assert producer["delivery.timeout.ms"] == "120000"
+    assert "allow.auto.create.topics" not in producer
+    assert (consumer["enable.auto.commit"], consumer["allow.auto.create.topics"]) == ("false", "false")
+    rdkafka = settings.librdkafka({**clients.CONSUMER, "bootstrap_timeout_ms": 1}, consumer=True)
+    assert (rdkafka["fetch.wait.max.ms"], rdkafka["socket.timeout.ms"]) == ("500", "5000")
+    assert "bootstrap.timeout.ms" not in rdkafka
+
+
+def test_clients_are_chosen_by_name_in_the_order_given() -> None:
+    java = Driver("java", "4")
+    assert [each.name for each in choice.named(["java", "kafka-python"], lambda: java)] == ["java", "kafka-python"]
+
+
+@pytest.mark.parametrize(("names", "words"), [(["rdkafka"], "'rdkafka'"), (["java", "java"], "twice")])
+def test_a_client_that_is_not_there_or_twice_is_a_usage_error(names: list[str], words: str) -> None:
+    with pytest.raises(StackError, match=words) as error:
+        choice.named(names, lambda: KAFKA_PYTHON)
+    assert error.value.exit_code == ExitCode.USAGE
+
+
+def test_a_client_that_is_not_installed_is_told_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)  # what `import` meets where it is not installed
+    with pytest.raises(StackError, match="client-missing") as error:
+        choice.named(["confluent-kafka"], lambda: KAFKA_PYTHON)
+    pinned = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["confluent"]
+    assert error.value.hint == f"{sys.executable} -m pip install {pinned[0]}"
