@@ -98,38 +98,38 @@ def changes(folder: Path) -> list[Change]:
     Raises StackError("no-place") if something in the folder stands in the way, such as a folder called `.env.example`.
     """
     source = resources.files()
-    found = [_change(folder, path, (source / path).read_bytes(), (source / path).stat().st_mode) for path in _paths()]
+    found = [change(folder, path, (source / path).read_bytes(), (source / path).stat().st_mode) for path in _paths()]
     before = _read(folder / _GITIGNORE)
     known = {line.strip().strip("/").partition("/")[0] for line in _text(before).splitlines()}
     if missing := [f"/{name}" for name in _PRIVATE if name.strip("/") not in known]:
         ending = b"\n" if before and not before.endswith(b"\n") else b""
         added = "".join(f"{line}\n" for line in missing).encode()
-        found.append(_change(folder, _GITIGNORE, (before or b"") + ending + added, 0o644))
+        found.append(change(folder, _GITIGNORE, (before or b"") + ending + added, 0o644))
     return sorted((each for each in found if each.before != each.after), key=lambda each: each.path)
 
 
-def write(folder: Path, wanted: Sequence[Change], *, overwrite: bool = False) -> None:
-    """Write changes into a folder, which is made if it is missing.
+def write(folder: Path, wanted: Sequence[Change], *, overwrite: bool = False, task: str = "") -> None:
+    """Write changes into a folder, which is made if it is missing. task: what the user typed, for the hint.
 
     Raises StackError("would-overwrite") before anything is written if a file is there with another text, unless
     `overwrite`; "no-place" if the disk refuses one.
     """
-    place = shlex.quote(str(folder))
+    again = task or f"init {shlex.quote(str(folder))}"
     if kept := [each.path.as_posix() for each in wanted if each.replaces and not overwrite]:
         raise StackError(
             "would-overwrite",
-            f"{len(kept)} files in {folder} differ from those of this version; nothing was written",
+            f"{len(kept)} files in {folder} have another text; nothing was written",
             context="\n".join(kept),
-            hint=f"./invoke init {place} --diff        # shows how\n./invoke init {place} --overwrite   # takes ours",
+            hint=f"./invoke {again} --diff        # shows how\n./invoke {again} --overwrite   # takes the new ones",
             exit_code=ExitCode.USAGE,
         )
-    for change in wanted:
-        path = folder / change.path
+    for each in wanted:
+        path = folder / each.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(path.name + ".partial")
-            partial.write_bytes(change.after)
-            partial.chmod(0o755 if change.mode & 0o100 else 0o644)
+            partial.write_bytes(each.after)
+            partial.chmod(0o755 if each.mode & 0o100 else 0o644)
             partial.replace(path)
         except OSError as error:
             raise _no_place(path, error) from error
@@ -147,7 +147,8 @@ def _text(body: bytes | None) -> str:
     return (body or b"").decode("utf-8", "replace")
 
 
-def _change(folder: Path, path: Path, after: bytes, mode: int) -> Change:
+def change(folder: Path, path: Path, after: bytes, mode: int = 0o644) -> Change:
+    """Return the change that gives a file below a folder another content; it may be none."""
     return Change(path, _read(folder / path), after, mode)
 
 

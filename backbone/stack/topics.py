@@ -73,14 +73,14 @@ def read(path: Path) -> tuple[Topic, ...]:
         raise StackError("topics-file", error.message, error.context, exit_code=ExitCode.USAGE) from error
     try:
         body = yaml.safe_load(text)
-        faults = _faults(body)
+        found = faults(body)
     except (RecursionError, yaml.YAMLError) as error:
-        faults = [str(error)]
-    if faults:
+        found = [str(error)]
+    if found:
         raise StackError(
             "topics-file",
             f"{path.name} is not valid",
-            context="\n".join(faults),
+            context="\n".join(found),
             hint=f"see {_SCHEMA}",
             exit_code=ExitCode.USAGE,
         )
@@ -117,7 +117,7 @@ def add(path: Path, name: str) -> bool:
     )
 
 
-def _faults(body: Any) -> list[str]:
+def faults(body: Any) -> list[str]:
     """Return what is wrong with a file: its form, or else its names and settings by Kafka's rules."""
     departures = json_schema.departures(_SCHEMA, body)
     form = [each for each in departures if not (each.path[-1:] == ("name",) and isinstance(each.value, str))]
@@ -131,8 +131,8 @@ def _faults(body: Any) -> list[str]:
             found.append(f"{place}.name: {reason}")
         elif other := topic_rules.collision(item["name"], names):
             found.append(f"{place}.name: {_alike(item['name'], other)}")
-        faults = (topic_rules.setting_fault(key, value) for key, value in item.get("config", {}).items())
-        found += [f"{place}.config: {reason}" for reason in faults if reason]
+        reasons = (topic_rules.setting_fault(key, value) for key, value in item.get("config", {}).items())
+        found += [f"{place}.config: {reason}" for reason in reasons if reason]
     return found
 
 

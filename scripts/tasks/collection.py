@@ -24,6 +24,7 @@ from . import (
     results,
     smoke,
     stack,
+    strimzi,
     topics,
 )
 
@@ -48,6 +49,7 @@ THEMES = (
     bench,
     failover,
     results,
+    strimzi,
     artifacts,
 )
 

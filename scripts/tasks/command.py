@@ -124,7 +124,7 @@ def command(
         if not (actions or belongs or unless):
             return CheckedTask(run, **options)
         owners: dict[str, tuple[str, Container[Any]]] = {name: (flag, _AnyValue()) for name, flag in belongs.items()}
-        owners |= {name: (flag, (False,)) for name, flag in unless.items()}
+        owners |= {name: (flag, (False, "")) for name, flag in unless.items()}
         for name in (name for taken in actions.values() for name in taken):
             owners[name] = ("action", frozenset(verb for verb, taken in actions.items() if name in taken))
         task = OwnedTask(run, **{"positional": [*(["action"] if actions else []), *owners], **options})

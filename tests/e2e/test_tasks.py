@@ -156,6 +156,21 @@ def test_topics_follow_their_file(running: Checkout) -> None:
     running.run("topics", "plan")
 
 
+def test_an_export_equals_what_runs_until_something_differs(running: Checkout, tmp_path: Path) -> None:
+    folder = str(tmp_path / "kubernetes")
+    running.run("export", "strimzi", "--out", folder)
+    assert running.json("export", "--check", folder) == {"differences": [], "faults": []}
+    running.run("topics", "create", "strange", "--partitions", "2")
+    pool = tmp_path / "kubernetes" / "cluster" / "node-pools.yaml"
+    pool.write_text(pool.read_text(encoding="utf-8").replace("replicas: 3", "replicas: 5"), encoding="utf-8")
+    found = running.json("export", "--check", folder, code=1)
+    running.run("topics", "delete", "strange", "--yes")
+    differences = {(each["path"], each["found"], each["expected"]) for each in found["differences"]}
+    assert ("spec.replicas", "5", "3") in differences
+    assert ("KafkaTopic", "(nothing)", "KafkaTopic strange") in differences
+    assert len(differences) == 3  # and the kustomization of the topics
+
+
 def test_logs_show_the_end(running: Checkout) -> None:
     lines = running.run("logs", "kafka-2", "--tail", "5").stdout.splitlines()
     assert len(lines) == 5

@@ -1,0 +1,1 @@
+"""The same backbone on Kubernetes: resources of the Strimzi operator written, judged, compared and read back."""
