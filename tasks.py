@@ -1,6 +1,24 @@
-"""The tasks: `invoke --list`. Each lives in scripts/tasks, a module a theme."""
+"""The tasks: `./invoke --list`. Each lives in scripts/tasks, a module a theme.
 
-from scripts.tasks import verify
-from scripts.tasks.collection import collect
+./invoke runs this file, isolated from the user's Python; Invoke's own program loads it, and hands over.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))
+
+try:
+    from scripts.tasks import program, verify
+    from scripts.tasks.collection import collect
+except (ImportError, SyntaxError) as error:
+    from scripts import environment
+
+    if not environment.is_damaged(ROOT, error):
+        raise
+    environment.make_again(ROOT, error)
 
 ns = collect(verify)
+if __name__ == "__main__" or program.is_invoke(sys.argv[0]):
+    program.run(ns)

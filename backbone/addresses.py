@@ -97,7 +97,7 @@ def bootstrap(text: str) -> tuple[str, ...]:
             raise StackError(
                 "bad-address",
                 f"{word!r} is not HOST:PORT",
-                hint="--bootstrap 127.0.0.1:9092",
+                hint="give it as --bootstrap 127.0.0.1:9092",
                 exit_code=ExitCode.USAGE,
             )
     return words

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from backbone.errors import as_typed
+from backbone.errors import as_typed, is_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -66,10 +66,13 @@ def print_error(error: StackError) -> None:
         for line in error.context.splitlines():
             words.print(f"  [dim]|[/] {escape(line)}")
     if error.hint:
-        head, *rest = as_typed(error.hint).splitlines()
-        words.print(f"  [bold]= help:[/] {escape(head)}")
-        for line in rest:
-            words.print(f"          {escape(line)}")
+        print_hint(error.hint, "  [bold]= help:[/] ", "  [bold]= note:[/] ")
+
+
+def print_hint(hint: str, command: str, note: str) -> None:
+    """Print each line of a hint, after one label for commands and another one for words."""
+    for line in hint.splitlines():
+        words.print((command if is_command(line) else note) + escape(as_typed(line)))
 
 
 def confirm(question: str) -> bool:

@@ -15,7 +15,13 @@ from enum import IntEnum
 PROGRAM = "BACKBONE_PROGRAM"
 """Environment variable: what the user typed to start this (`./invoke`, `../invoke`, `backbone`, …)."""
 
-_TASK = re.compile(r"(?<![\w./-])(?:\./)?invoke (?=[a-z-])")
+LINTER = "kafka-compose-lint"
+"""The program that has the linter's tasks only, and needs no word for `lint`."""
+
+_PROGRAMS = frozenset(
+    ("./invoke", "cat", "cd", "cp", "curl", "df", "docker", "git", "ls", "mv", "nox", "rm", "sudo", "ulimit", "unset")
+)
+_TASK = re.compile(r"(?<![\w./-])\./invoke (?=[a-z-])")
 _REFERENCE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -36,7 +42,8 @@ class StackError(Exception):
     """A failure we understand.
 
     reference: kebab-case name, stable over releases. message: one sentence, with the value that was found.
-    context: the evidence (a probe's output, a file position, log lines). hint: a command or an edit to paste.
+    context: the evidence (a probe's output, a file position, log lines). hint: what to do next, a line each: commands
+    that can be pasted as they stand, and words (see is_command).
     """
 
     reference: str
@@ -64,10 +71,23 @@ class StackError(Exception):
         }
 
 
+def is_command(line: str) -> bool:
+    """Say whether a line of a hint is a command; any other is words, and names no task.
+
+    A command stands alone in its line, with no comment behind it: zsh takes `#` for an argument when it is pasted.
+    """
+    first = line.partition(" ")[0]
+    return first in _PROGRAMS or first.startswith(("/", "'/"))
+
+
 def as_typed(text: str) -> str:
     """Return words in which `./invoke TASK` stands as the user can paste it: with the program that was started.
 
     Messages are written for a checkout's root. Elsewhere the program has another path, or another name.
     """
     program = os.environ.get(PROGRAM)
-    return _TASK.sub(lambda _: f"{shlex.quote(program)} ", text) if program else text
+    if not program:
+        return text
+    if program == LINTER:
+        text = text.replace("./invoke lint ", "./invoke ")
+    return _TASK.sub(lambda _: f"{shlex.quote(program)} ", text)

@@ -1,4 +1,4 @@
-"""What `invoke bench` does in each mode, from a reachable cluster to a saved report."""
+"""What `./invoke bench` does in each mode, from a reachable cluster to a saved report."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def load(folder: Path) -> Saved:
             "no-results",
             f"{folder} holds no benchmark report",
             context=str(error),
-            hint="invoke bench  (then compare folders of results/)",
+            hint="./invoke bench\nthen compare the folders that it makes below results/",
             exit_code=ExitCode.USAGE,
         ) from error
     if report.get("version") != document.VERSION:

@@ -133,7 +133,7 @@ def failure(name: Role, words: str) -> StackError:
         "bench-process",
         f"the {name} process of the benchmark failed",
         context=words,
-        hint="./invoke status   # is the cluster up?",
+        hint="./invoke status",
         exit_code=ExitCode.ENVIRONMENT,
     )
 

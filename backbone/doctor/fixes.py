@@ -40,7 +40,7 @@ def add_missing_keys(evidence: Evidence, settings: Settings) -> str:
     spans = {key: one.span for key, one in example.assignments.items() if key not in evidence.env}
     text = settings.env_file.read_text(encoding="utf-8").rstrip("\n")
     lines = [example.text[span.start : span.end] for span in spans.values()]
-    _replace(settings.env_file, "\n".join([text, "", "# added by `invoke doctor --fix`", *lines]) + "\n")
+    _replace(settings.env_file, "\n".join([text, "", "# added by `./invoke doctor --fix`", *lines]) + "\n")
     return f"added {', '.join(spans)} to {settings.env_file.name}"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import heapq
+import shlex
+import sys
 from collections import deque
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -68,7 +70,7 @@ def consume(bootstrap: Sequence[str], topic: str, selection: Selection) -> Itera
             "unsupported-codec",
             f"{topic} has records compressed in a way that cannot be read here",
             context=str(error),
-            hint="rm -r .venv && ./invoke --list",
+            hint=f"{shlex.quote(sys.executable)} -m pip install --force-reinstall lz4 python-snappy zstandard",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
 
@@ -121,7 +123,7 @@ def group_offsets(consumer: Untyped, partitions: Sequence[Untyped], group: str) 
         raise StackError(
             "no-group-place",
             f"group {group} has no place in {partitions[0].topic}",
-            hint="./invoke consume TOPIC --from earliest",
+            hint=f"./invoke consume {partitions[0].topic} --from earliest",
             exit_code=ExitCode.USAGE,
         )
     first = consumer.beginning_offsets(partitions)
@@ -147,7 +149,7 @@ def start_offsets(consumer: Untyped, partitions: Sequence[Untyped], start: str) 
         raise StackError(
             "unknown-start",
             f"cannot start from {jsontext.shown(start)}",
-            hint="--from earliest, latest, an offset such as 42, or a moment such as 2026-01-31T12:00:00Z",
+            hint="--from takes earliest, latest, an offset such as 42, or a moment such as 2026-01-31T12:00:00Z",
             exit_code=ExitCode.USAGE,
         ) from error
     found = consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))

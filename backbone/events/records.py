@@ -72,7 +72,7 @@ class Codec:
             raise StackError(
                 "contract-not-registered",
                 f"the registry does not have v{latest.number} of {contract.subject}",
-                hint="invoke contracts apply",
+                hint="./invoke contracts apply",
                 exit_code=ExitCode.ENVIRONMENT,
             )
         converter = JsonConverter(latest.schema) if latest.is_json else Converter(latest.schema)
@@ -254,6 +254,6 @@ def no_topic(topic: str, known: Iterable[str] = ()) -> StackError:
     return StackError(
         "no-topic",
         f"there is no topic {jsontext.shown(topic)}" + (f"; did you mean {near[0]}?" if near else ""),
-        hint="invoke topics list",
+        hint="./invoke topics list",
         exit_code=ExitCode.USAGE,
     )

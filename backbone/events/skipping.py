@@ -55,7 +55,7 @@ def find(name: str, worker: Worker, given: str = "") -> Stuck:
             "bad-place" if given else "no-place",
             f"{given!r} is no TOPIC-PARTITION@OFFSET" if given else f"{name} does not say at which record it failed",
             context=cause.words or None,
-            hint=f"./invoke connectors skip --name {name} --at TOPIC-PARTITION@OFFSET",
+            hint="./invoke connectors status\nthen name the record: --at events-topic-0@42 is offset 42 of partition 0",
             exit_code=ExitCode.USAGE,
         )
     return Stuck(place, cause.words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backbone.errors import StackError
+from backbone.errors import StackError, is_command
 
 TERMINATED = "SIGTERM"
 """What a KeyboardInterrupt carries that comes from the signal of that name and not from the keyboard."""
@@ -16,7 +16,7 @@ def reason(error: BaseException) -> str:
     if isinstance(error, StackError):
         evidence = (error.context or "").strip().splitlines()[-1:]
         said = f" ({evidence[0][:200]})" if evidence else ""
-        remedy = " and ".join((error.hint or "./invoke status").splitlines())
+        remedy = " and ".join(filter(is_command, (error.hint or "").splitlines())) or "./invoke status"
         return f"{error.reference}: {error.message}{said}; look with {remedy}, then run it again"
     if isinstance(error, OSError) and error.filename:
         what = f"{error.filename} could not be written or read ({error.strerror})"

@@ -201,6 +201,6 @@ def _bad(path: Path, what: str) -> StackError:
         "bad-plan",
         f"{path} is no plan",
         context=what,
-        hint='{"steps": [{"kind": "kill", "role": "leader", "quiet": 2, "hold": 2}]}',
+        hint='such as {"steps": [{"kind": "kill", "role": "leader", "quiet": 2, "hold": 2}]}',
         exit_code=ExitCode.USAGE,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def _read(path: Path) -> Sequence[dict[str, Any]]:
     except (StackError, ValueError, RecursionError) as error:
         wrong = error.message if isinstance(error, StackError) else str(error)
     if wrong:
-        hint = f"invoke lint --write-baseline {path}" if not path.exists() else None
+        hint = f"./invoke lint --write-baseline {shlex.quote(str(path))}" if not path.exists() else None
         raise StackError("no-baseline", f"{path} is no baseline", wrong, hint=hint, exit_code=ExitCode.USAGE)
     entries: list[dict[str, Any]] = body["findings"]
     return entries

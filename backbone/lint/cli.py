@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from backbone import report_file
-from backbone.errors import PROGRAM, ExitCode, StackError
+from backbone.errors import LINTER, PROGRAM, ExitCode, StackError
 
 if TYPE_CHECKING:
     import argparse
@@ -251,7 +251,7 @@ def _exit_code(outcome: Outcome, threshold: int) -> ExitCode:
 
 def main(argv: Sequence[str] | None = None) -> ExitCode:
     """Run `kafka-compose-lint [explain|rules] …`: the linter alone, without the tasks around it."""
-    os.environ.setdefault(PROGRAM, "kafka-compose-lint")
+    os.environ.setdefault(PROGRAM, LINTER)
     words = list(sys.argv[1:] if argv is None else argv)
     function: Callable[..., ExitCode | None] = lint
     if words[:1] in (["explain"], ["rules"]):

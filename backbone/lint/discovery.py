@@ -70,7 +70,7 @@ def nearest(start: Path, environ: Mapping[str, str]) -> Path:
         "nothing-to-lint",
         f"neither {start} nor a folder above it has a Compose file",
         context="looked for " + ", ".join(NAMES),
-        hint="./invoke lint --project FOLDER",
+        hint="name the folder that has one: --project FOLDER",
         exit_code=ExitCode.NOTHING,
     )
 

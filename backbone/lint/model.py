@@ -25,7 +25,7 @@ A rule is a generator over a Project:
             https://…
         \"\"\"
 
-The docstring is the documentation (`invoke explain`, docs/rules.md) and a test runs every example. An example
+The docstring is the documentation (`./invoke explain`, docs/rules.md) and a test runs every example. An example
 is a `docker-compose.yml`; a line `--- NAME` begins another file of the same example.
 """
 

@@ -114,7 +114,7 @@ def codes(words: Iterable[str], rules: Mapping[str, Rule]) -> list[str]:
             raise StackError(
                 "unknown-rule",
                 f"there is no rule {word!r}",
-                hint=f"did you mean {close[0]}?" if close else "invoke explain",
+                hint=f"did you mean {close[0]}?" if close else "./invoke rules",
                 exit_code=ExitCode.USAGE,
             )
         found.append(code)

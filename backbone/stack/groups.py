@@ -258,9 +258,7 @@ def _chosen(
     of_topic = {each for each in existing if each[0] == topic} if topic else set(held)
     if not of_topic:
         where = f"there is no topic {topic}" if topic else f"group {name} has no place in any topic"
-        raise StackError(
-            "no-group-place", where, hint=f"./invoke groups reset {quote(name)} --topic TOPIC", exit_code=ExitCode.USAGE
-        )
+        raise StackError("no-group-place", where, hint="./invoke topics list", exit_code=ExitCode.USAGE)
     if unknown := sorted(set(partitions) - {number for _, number in of_topic}):
         raise StackError("no-partition", f"there is no partition {unknown[0]} to move", exit_code=ExitCode.USAGE)
     return sorted(each for each in of_topic if not partitions or each[1] in partitions)
@@ -283,7 +281,7 @@ def _targets(
         raise StackError(
             "unknown-start",
             f"cannot move a group to {to[:60]!r}",
-            hint="--to earliest, latest, an offset such as 42, or a moment such as 2026-01-31T12:00:00Z",
+            hint="--to takes earliest, latest, an offset such as 42, or a moment such as 2026-01-31T12:00:00Z",
             exit_code=ExitCode.USAGE,
         ) from error
     found = client.list_partition_offsets({each: OffsetTimestamp(moment) for each in asked})

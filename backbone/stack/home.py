@@ -88,7 +88,7 @@ def is_home(folder: Path) -> bool:
 
 def _missing(message: str) -> StackError:
     return StackError(
-        "no-home", message, hint="./invoke init .   # writes the stack's plain files here", exit_code=ExitCode.NOTHING
+        "no-home", message, hint="write the stack's plain files here\n./invoke init .", exit_code=ExitCode.NOTHING
     )
 
 
@@ -120,7 +120,7 @@ def write(folder: Path, wanted: Sequence[Change], *, overwrite: bool = False, ta
             "would-overwrite",
             f"{len(kept)} files in {folder} have another text; nothing was written",
             context="\n".join(kept),
-            hint=f"./invoke {again} --diff        # shows how\n./invoke {again} --overwrite   # takes the new ones",
+            hint=f"see how, or take the new ones\n./invoke {again} --diff\n./invoke {again} --overwrite",
             exit_code=ExitCode.USAGE,
         )
     for each in wanted:

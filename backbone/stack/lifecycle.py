@@ -208,7 +208,7 @@ def wait_ready(
                 context="\n".join(
                     f"{state.name}: {state.phase} {state.health} {state.detail}" for state in snapshot.states
                 ),
-                hint="./invoke status; ./invoke logs SERVICE   # or wait longer: ./invoke up --timeout 300",
+                hint="./invoke status\n./invoke doctor\nor wait longer\n./invoke up --timeout 300",
                 exit_code=ExitCode.TIMEOUT,
             )
         clock.sleep(_POLL_S)

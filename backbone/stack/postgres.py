@@ -53,8 +53,8 @@ class Server:
                 "no-password-file",
                 f"cannot read {self.password_file}",
                 context=error.context,
-                hint="invoke up --profile data makes it; made by plain docker compose, it belongs to whom the\n"
-                "checkout belongs to",
+                hint="./invoke up --profile messaging --profile data\n"
+                "makes it; made by plain docker compose, it belongs to whom the checkout belongs to",
                 exit_code=ExitCode.ENVIRONMENT,
             ) from error
 
@@ -62,7 +62,7 @@ class Server:
         """Return libpq's password file in a folder, made or brought up to date; StackError("no-password-file")."""
         fields = (self.host, str(self.port), self.name, self.user, self.password())
         line = ":".join(field.replace("\\", "\\\\").replace(":", "\\:") for field in fields) + "\n"
-        file = folder / "pgpass"
+        file = self.passfile_in(folder)
         if not file.exists() or file.read_text(encoding="utf-8") != line:
             folder.mkdir(parents=True, exist_ok=True)
             partial = file.with_suffix(".partial")
@@ -71,6 +71,11 @@ class Server:
             partial.write_text(line, encoding="utf-8")
             partial.replace(file)
         return file
+
+    @staticmethod
+    def passfile_in(folder: Path) -> Path:
+        """Return where a folder has the password file, made or not."""
+        return folder / "pgpass"
 
     def url(self, *, password: str = "", passfile: Path | None = None) -> str:
         """Return a URL that libpq and its kin take, with a password, or with the file that it is in."""

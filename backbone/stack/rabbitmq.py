@@ -67,7 +67,7 @@ def read_account(file: Path) -> Account:
             "no-rabbitmq-account",
             f"cannot read {file}",
             context=error.context,
-            hint="docker compose --profile rabbitmq up -d --wait   # makes it",
+            hint="docker compose --profile rabbitmq up -d --wait",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
     values = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}

@@ -64,10 +64,14 @@ class Settings:
 
         return platformdirs.user_cache_path("messaging-backbone", appauthor=False)
 
+    @property
+    def values_file(self) -> Path:
+        """`.env`, or, while nothing has made it, the file that it will be made of."""
+        return self.env_file if self.env_file.exists() else self.env_example
+
     def variables(self) -> dict[str, str]:
         """Return what Compose would interpolate: `.env` (or `.env.example` without one), the environment over it."""
-        source = self.env_file if self.env_file.exists() else self.env_example
-        return {**env_file.read(source, self.environ), **self.environ}
+        return {**env_file.read(self.values_file, self.environ), **self.environ}
 
 
 def new_cluster_id() -> str:

@@ -203,7 +203,7 @@ def apply(client: KafkaAdminClient, changes: Sequence[Change]) -> None:
             "topic-refused",
             "the cluster's topics cannot be made what the file says",
             context="\n".join(map(str, refused)),
-            hint=f"change {FILE} back, or delete the topic: ./invoke topics delete {refused[0].topic.name}",
+            hint=f"change {FILE} back, or delete the topic\n./invoke topics delete {refused[0].topic.name}",
         )
     for change in changes:
         if change.kind == "create":

@@ -123,7 +123,7 @@ def kafka_version(jars: Sequence[Path]) -> str:
     raise StackError(
         "no-kafka-jars",
         f"none of {len(jars)} jars is kafka-clients",
-        hint=f"nox -s kafka-properties takes them from the set `{ARTIFACT_SET}` of {LOCK_FILE}",
+        hint=f"`nox -s kafka-properties` takes them from the set `{ARTIFACT_SET}` of {LOCK_FILE}",
         exit_code=ExitCode.USAGE,
     )
 

@@ -102,7 +102,7 @@ def measure(folder: Path, runs: int, progress: Callable[[str], None]) -> Report:
     dclint = install_dclint(folder / "npm")
     files = [path.relative_to(ROOT).as_posix() for path in _stack_files()]
     progress(f"this stack, {runs} runs each, taking turns")
-    stack = compare({"invoke lint": lint(ROOT), "dclint": [*dclint, *files]}, runs)
+    stack = compare({"./invoke lint": lint(ROOT), "dclint": [*dclint, *files]}, runs)
     sizes = {}
     for size in SIZES:
         progress(f"{size} services")

@@ -43,8 +43,8 @@ def archive(
 ) -> ExitCode:
     """Send events by contract, find each of them in PostgreSQL, and break what may break in between.
 
-    Wants a running stack with the contracts applied: invoke up --profile messaging --profile data, then
-    invoke contracts apply. Verdict and figures are kept below results/.
+    Wants a running stack with the contracts applied: ./invoke up --profile messaging --profile data, then
+    ./invoke contracts apply. Verdict and figures are kept below results/.
     """
     from pathlib import Path
 

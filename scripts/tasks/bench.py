@@ -1,4 +1,4 @@
-"""Latency and throughput: `invoke bench`."""
+"""Latency and throughput: `./invoke bench`."""
 
 from __future__ import annotations
 

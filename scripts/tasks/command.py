@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import sys
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +84,8 @@ class OwnedTask(CheckedTask):
 
     owners: Mapping[str, tuple[str, Container[Any]]]
     """Positional argument → the argument it belongs to, and the values of that which take it."""
+    actions: Sequence[str] = ()
+    """The words that its first argument may be; () for a task without actions."""
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return Invoke's arguments, those that belong to another one made so."""
@@ -128,7 +132,7 @@ def command(
         for name in (name for taken in actions.values() for name in taken):
             owners[name] = ("action", frozenset(verb for verb, taken in actions.items() if name in taken))
         task = OwnedTask(run, **{"positional": [*(["action"] if actions else []), *owners], **options})
-        task.owners = owners
+        task.owners, task.actions = owners, tuple(actions)
         return task
 
     return decorate
@@ -145,7 +149,7 @@ def _guarded(
                 f"{body.__name__} has no action {kwargs.get('action')!r}",
                 context="actions: "
                 + ", ".join(" ".join((name, *map(str.upper, taken))) for name, taken in actions.items()),
-                hint=f"invoke --help {body.__name__}",
+                hint=f"./invoke --help {body.__name__}",
                 exit_code=ExitCode.USAGE,
             )
         return body(*args, **kwargs)
@@ -175,9 +179,17 @@ def _missing(error: ModuleNotFoundError) -> StackError:
     """Return what to say when a package of the extra `stack` is not installed; raise again what is our own mistake."""
     if not error.name or error.name.partition(".")[0] in {"backbone", "scripts"}:
         raise error
+    if (made_of := Path(sys.prefix, "requirements.txt")).exists():
+        made_of.unlink()  # ./invoke makes an environment without it again: scripts/environment.py
+        return StackError(
+            "environment-damaged",
+            f"{error.name} is missing from {sys.prefix}",
+            hint="run the same command again: the environment is made anew first",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
     return StackError(
         "extra-missing",
         f"this task needs the extra `stack` of the package: {error.name} is not installed",
-        hint=f"{sys.executable} -m pip install 'messaging-backbone[stack]'",
+        hint=f"{shlex.quote(sys.executable)} -m pip install 'messaging-backbone[stack]'",
         exit_code=ExitCode.ENVIRONMENT,
     )

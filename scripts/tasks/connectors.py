@@ -132,7 +132,7 @@ def _skip(settings: Settings, worker: Worker, wanted: Sequence[Connector], at: s
         raise StackError(
             "which-connector",
             "skip takes one sink that has dead letters",
-            hint="./invoke connectors skip --name NAME",
+            hint="./invoke connectors status\nthen name one: --name NAME",
             exit_code=ExitCode.USAGE,
         )
     (sink,) = wanted
@@ -170,7 +170,7 @@ def _status(worker: Worker, names: Sequence[str], *, json: bool) -> ExitCode | N
     _render(states, json=json)
     if not states:
         if not json:
-            console.say("no connector runs; invoke connectors apply")
+            console.say("no connector runs; ./invoke connectors apply")
         return ExitCode.NOTHING
     return _verdict(states)
 

@@ -93,7 +93,7 @@ def contract_of(settings: Settings, topic: str) -> Contract:
             "no-contract",
             f"topic {topic!r} has no contract",
             context="topics with one: " + ", ".join(sorted(each.topic for each in contracts.contracts)),
-            hint=f"invoke contracts new {topic}",
+            hint=f"./invoke contracts new {topic}",
             exit_code=ExitCode.USAGE,
         )
     return contract

@@ -71,8 +71,7 @@ def _print(results: Sequence[Result], *, everything: bool) -> None:
         for finding in result.findings:
             console.say(f"     seen:   {escape(finding.evidence)}")
             console.say(f"     cause:  {escape(finding.cause)}")
-            for line in finding.remedy.splitlines():
-                console.say(f"     remedy: [bold]{escape(line)}[/]")
+            console.print_hint(finding.remedy, "     remedy: ", "     note:   ")
     counted = {status: sum(result.status == status for result in results) for status in _GLYPHS}
     console.say(
         f"{len(results)} checks: {counted['ok']} ok, {counted['error']} errors, {counted['warning']} warnings, "

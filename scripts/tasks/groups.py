@@ -76,7 +76,7 @@ def groups(
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - Kafka's are 32-bit numbers
-        raise _usage("bad-number", f"--partition wants a number, not {text!r}", "--partition 0")
+        raise _usage("bad-number", f"--partition wants a number, not {text!r}", "such as --partition 0")
     return int(text)
 
 

@@ -136,7 +136,7 @@ def _usage(reference: str, message: str, hint: str) -> Exception:
 
 def _partition(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - Kafka's are 32-bit numbers
-        raise _usage("bad-number", f"--partition wants a number, not {text!r}", "--partition 0")
+        raise _usage("bad-number", f"--partition wants a number, not {text!r}", "such as --partition 0")
     return int(text)
 
 
@@ -169,7 +169,7 @@ def _input(name: str, topic: str) -> Iterator[Path]:
     import tempfile
 
     if sys.stdin is None or (not name and sys.stdin.isatty()):
-        hint = f"invoke produce {topic} --file events.jsonl\ncat events.jsonl | invoke produce {topic}"
+        hint = f"./invoke produce {topic} --file events.jsonl\ncat events.jsonl | ./invoke produce {topic}"
         raise _usage("no-input", "there is no input: neither a file nor a pipe", hint)
     with tempfile.TemporaryDirectory() as folder:
         yield _regular_file(name, Path(folder) / "records.jsonl")

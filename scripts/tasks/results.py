@@ -1,4 +1,4 @@
-"""What was measured here: `invoke results`."""
+"""What was measured here: `./invoke results`."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def results(
         return bench.compare_folders(one, other, json=json)
     root = _folder(folder)
     if action == "index":
+        root.mkdir(exist_ok=True)
         return _show(library.write_pages(root), open_it=open, json=json)
     found = library.found(root)
     if not found:
@@ -75,7 +76,6 @@ def _folder(given: str) -> Path:
     root = Path(given) if given else Settings().results_dir
     if given and not root.is_dir():
         raise StackError("no-results", f"there is no folder {root}", exit_code=ExitCode.USAGE)
-    root.mkdir(exist_ok=True)
     return root
 
 

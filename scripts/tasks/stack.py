@@ -47,7 +47,7 @@ def up(
 ) -> None:
     """Start the stack and wait until it is truly ready; what runs already stays."""
     from backbone import console
-    from backbone.stack import lifecycle, topics
+    from backbone.stack import lifecycle, postgres, topics
 
     from . import targets
     from .connectors import tell_failed
@@ -67,6 +67,8 @@ def up(
         put_in_force(stack.settings)
     if wait and "kafka-connect" in stack.model.services:
         tell_failed(stack)
+    if postgres.SERVICE in stack.model.services and (server := postgres.server(stack.model)).password_file.exists():
+        server.passfile(stack.settings.state_dir)  # for `endpoints`, which only looks
     if json:
         console.print_json(_status_value(stack, *lifecycle.survey(stack)))
     else:
@@ -226,8 +228,8 @@ def _with_password(stack: Stack, *, with_secrets: bool) -> Mapping[str, str]:
     server = postgres.server(stack.model)
     if with_secrets:
         url = server.url(password=server.password())
-    elif server.password_file.exists():
-        url = server.url(passfile=server.passfile(stack.settings.state_dir))
+    elif (file := server.passfile_in(stack.settings.state_dir)).exists():
+        url = server.url(passfile=file)
     else:
         url = found[postgres.URL]
     return {**found, postgres.URL: url}
@@ -240,8 +242,9 @@ def ports(c: Context, shift: int = 0, json: bool = False) -> None:
     from backbone.stack import settings
 
     here = settings.Settings()
-    settings.ensure_env_file(here)
-    found = settings.shift_ports(here.env_file, shift)
+    if shift:
+        settings.ensure_env_file(here)
+    found = settings.shift_ports(here.values_file, shift)
     if json:
         console.print_json(found)
     else:

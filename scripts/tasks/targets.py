@@ -29,9 +29,10 @@ def stack(
     """Open the stack of this checkout: the profiles asked for, else COMPOSE_PROFILES, else `messaging`.
 
     renewed: services that stand in it as the files say, though they run with something else.
+    quiet: for tasks that only look; they say nothing of it, and make no .env.
     """
     settings = Settings()
-    if ensure_env_file(settings) and not quiet:
+    if not quiet and ensure_env_file(settings):
         console.say("made .env from .env.example, with a CLUSTER_ID of its own")
     chosen, why = choose(settings, engine)
     if not quiet:

@@ -106,7 +106,7 @@ def _settings(given: Sequence[str]) -> dict[str, str]:
         raise StackError(
             "bad-setting",
             f"--set wants NAME=VALUE, not {wrong[0]!r}",
-            hint="./invoke topics create NAME --set retention.ms=86400000",
+            hint="such as --set retention.ms=86400000",
             exit_code=ExitCode.USAGE,
         )
     return {name: value for name, _, value in pairs}

@@ -6,10 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from invoke import Collection, Program
+from invoke import Collection
 
 from backbone.errors import ExitCode, StackError
 from scripts.tasks.command import command
+from scripts.tasks.program import Tasks
 from tests import ROOT
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run(line: str) -> int:
     CALLS.clear()
     tasks = Collection(show, nothing, interrupted, broken, things)
     try:
-        Program(namespace=tasks, binary="invoke").run(["invoke", *line.split()])
+        Tasks(namespace=tasks, binary="invoke").run(["invoke", *line.split()])
     except SystemExit as end:
         return int(end.code or 0)
     return 0
@@ -169,7 +170,7 @@ def test_help_shows_the_docstring_and_each_flag(capsys: pytest.CaptureFixture[st
         """Do some work."""
 
     with pytest.raises(SystemExit):
-        Program(namespace=Collection(work), binary="invoke").run(["invoke", "--help", "work"])
+        Tasks(namespace=Collection(work), binary="invoke").run(["invoke", "--help", "work"])
     seen = capsys.readouterr().out
     assert "Do some work." in seen
     assert "how many" in seen

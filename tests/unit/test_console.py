@@ -41,7 +41,7 @@ def test_an_error_shows_reference_evidence_and_help_unchanged(capsys: pytest.Cap
         "  | pid 7 [java]\n"
         "  | second\n"
         "  = help: ./invoke ports\n"
-        "          then up\n"
+        "  = note: then up\n"
     )
 
 

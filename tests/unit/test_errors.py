@@ -60,9 +60,9 @@ def test_exit_codes_are_those_the_documentation_lists() -> None:
     ("text", "typed"),
     [
         ("./invoke up", "../invoke up"),
-        ("invoke up --profile data\ninvoke status", "../invoke up --profile data\n../invoke status"),
+        ("./invoke up --profile data\n./invoke status", "../invoke up --profile data\n../invoke status"),
         ("rm -r .venv && ./invoke --list", "rm -r .venv && ../invoke --list"),
-        ("see /opt/invoke up", "see /opt/invoke up"),
+        ("see /opt/./invoke up", "see /opt/./invoke up"),
         ("to invoke Kafka", "to invoke Kafka"),
     ],
 )

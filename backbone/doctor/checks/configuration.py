@@ -29,7 +29,7 @@ def stale_keys(evidence: Evidence) -> Iterator[Finding]:
             "warning",
             f".env sets {', '.join(stale)}",
             "not in .env.example: renamed, removed or misspelt, so the Compose files' default holds instead",
-            "./invoke doctor --fix   # puts # before them",
+            "put # before them\n./invoke doctor --fix",
             fix="comment-stale-keys",
         )
 
@@ -43,7 +43,7 @@ def missing_keys(evidence: Evidence) -> Iterator[Finding]:
             "warning",
             f".env lacks {', '.join(missing)}",
             ".env is older than .env.example; the defaults hold",
-            "./invoke doctor --fix   # adds them with their defaults",
+            "add them with their defaults\n./invoke doctor --fix",
             fix="add-missing-keys",
         )
 
@@ -60,7 +60,7 @@ def cluster_id_form(evidence: Evidence) -> Iterator[Finding]:
                 "error",
                 f"CLUSTER_ID={value!r}",
                 "not 22 characters of URL-safe base64: tools that parse it as a UUID fail later",
-                "./invoke nuke, then remove the line from .env and ./invoke up makes one",
+                "remove the line from .env between these two: the second makes a new one\n./invoke nuke\n./invoke up",
             )
 
 
@@ -73,7 +73,7 @@ def cluster_id_own(evidence: Evidence) -> Iterator[Finding]:
             "warning",
             f"CLUSTER_ID is {default}, the default of every checkout",
             ".env was copied by hand, or Docker Compose was used before any task",
-            "as long as there is no data: rm .env && ./invoke up",
+            "as long as there is no data\nrm .env && ./invoke up",
         )
 
 
@@ -114,7 +114,7 @@ def secret_modes(evidence: Evidence) -> Iterator[Finding]:
                 "error",
                 f"{path} has mode {mode:04o}",
                 "every user of this machine can read it",
-                "./invoke doctor --fix   # chmod 0640",
+                "set the mode to 0640\n./invoke doctor --fix",
                 fix="close-secrets",
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from backbone.doctor.finding import Finding, Register
@@ -60,7 +61,7 @@ def one_cluster(evidence: Evidence) -> Iterator[Finding]:
             "error",
             ", ".join(f"{path}: {value}" for path, value in found.items()),
             "log directories of different clusters were mixed: copied, or removed in part",
-            "put back the directories that belong together; to start with empty data: ./invoke nuke",
+            "put back the directories that belong together, or start with empty data\n./invoke nuke",
         )
 
 
@@ -81,7 +82,7 @@ def own_cluster(evidence: Evidence) -> Iterator[Finding]:
                 "error",
                 f"{path}: cluster.id={found}; CLUSTER_ID={wanted}",
                 "CLUSTER_ID was changed, or .env was lost, after the data had been made («Invalid cluster.id»)",
-                f"to keep the data: CLUSTER_ID={found} in .env; to start with empty data: ./invoke nuke",
+                f"to keep the data, set CLUSTER_ID={found} in .env; or start with empty data\n./invoke nuke",
             )
 
 
@@ -108,7 +109,7 @@ def whole(evidence: Evidence) -> Iterator[Finding]:
             "warning",
             f"{', '.join(empty)}: no meta.properties, but the others have it",
             "one node has lost its data, or never started",
-            "./invoke up copies its partitions from the others; ./invoke status shows when they are whole",
+            "copy its partitions from the others, and see when they are whole\n./invoke up\n./invoke status",
         )
 
 
@@ -129,7 +130,8 @@ def owners(evidence: Evidence) -> Iterator[Finding]:
                 "error",
                 f"{folder.path} belongs to user {folder.owner} and cannot be written to",
                 "made by Docker, whose brokers run as another user",
-                f'sudo chown -R "$(id -u)" {folder.path}   # or go on with ./invoke up --engine docker',
+                f'sudo chown -R "$(id -u)" {shlex.quote(str(folder.path))}\n'
+                "or go on with Docker\n./invoke up --engine docker",
             )
 
 

@@ -42,7 +42,7 @@ def registered(evidence: Evidence) -> Iterator[Finding]:
             "error",
             f"{nodes[node]} (id {node}) is not registered; {', '.join(map(str, _cluster(evidence).brokers))} are",
             "it does not run, or cannot reach the controllers; one more loss and acks=all is refused",
-            f"./invoke logs {nodes[node]}; ./invoke up",
+            f"./invoke logs {nodes[node]}\n./invoke up",
         )
 
 
@@ -54,7 +54,7 @@ def controller(evidence: Evidence) -> Iterator[Finding]:
             "error",
             "the quorum has no leader",
             "fewer than two of three controllers reach each other",
-            "./invoke up   # starts the nodes that are away",
+            "start the nodes that are away\n./invoke up",
         )
 
 
@@ -66,7 +66,7 @@ def offline(evidence: Evidence) -> Iterator[Finding]:
             "error",
             _names(found),
             "every in-sync replica is away; unclean election is off, so nothing acknowledged is lost by waiting",
-            "start the brokers that hold it: ./invoke up",
+            "start the brokers that hold it\n./invoke up",
         )
 
 
@@ -78,7 +78,7 @@ def under_min_isr(evidence: Evidence) -> Iterator[Finding]:
             "error",
             _names(found),
             "fewer in-sync replicas than min.insync.replicas: producers with acks=all are refused",
-            "./invoke up   # brings back the brokers that are away",
+            "bring back the brokers that are away\n./invoke up",
         )
 
 
@@ -90,7 +90,7 @@ def under_replicated(evidence: Evidence) -> Iterator[Finding]:
             "warning",
             _names(found),
             "a replica is away or still catching up",
-            "./invoke status   # if the number does not fall, ./invoke logs of the broker that is missing",
+            "./invoke status\nif the number does not fall, look at the log of the broker that is missing",
         )
 
 
@@ -106,7 +106,7 @@ def same_cluster(evidence: Evidence) -> Iterator[Finding]:
             "error",
             f"the cluster that answers is {found}; CLUSTER_ID is {', '.join(sorted(wanted))}",
             "another checkout's cluster has the ports of this one",
-            "./invoke down in the other checkout, or here: ./invoke ports --shift 1000",
+            "stop the other checkout's stack, or move the ports of this one\n./invoke ports --shift 1000",
         )
 
 
@@ -118,7 +118,7 @@ def compatibility(evidence: Evidence) -> Iterator[Finding]:
             "error",
             "the registry's global compatibility level is NONE",
             "the rule was never set: a breaking schema is accepted in silence",
-            "./invoke contracts apply   # sets the level of the contracts",
+            "set the level of the contracts\n./invoke contracts apply",
         )
 
 
@@ -133,7 +133,7 @@ def connectors(evidence: Evidence) -> Iterator[Finding]:
                 "error",
                 f"{name}: {', '.join(broken)}",
                 "Connect does not restart what failed",
-                f"./invoke connectors status   # the remedy; then ./invoke connectors restart --name {name}",
+                f"the first says what to mend\n./invoke connectors status\n./invoke connectors restart --name {name}",
             )
 
 

@@ -18,7 +18,7 @@ _MIN_COMPOSE = (2, 23, 1)  # `configs: content:`
 _MAX_SKEW_S = 2.0
 _MAPS_PER_SEGMENT = 2  # offset and time index (Kafka's operations guide)
 _MIN_MAP_COUNT = 65530
-_SHIFT = "./invoke ports --shift 1000   # moves every port of this checkout's .env"
+_SHIFT = "./invoke ports --shift 1000"
 
 
 @register.check("D001", "A Docker engine answers")
@@ -29,7 +29,7 @@ def engine_answers(evidence: Evidence) -> Iterator[Finding]:
             "error",
             evidence.unseen.get("engine", "no answer"),
             "Docker is not started, or DOCKER_HOST names another place",
-            "start Docker, or run without it: ./invoke up --engine embedded",
+            "start Docker, or run without it\n./invoke up --engine embedded",
         )
 
 
@@ -56,7 +56,7 @@ def compose_version(evidence: Evidence) -> Iterator[Finding]:
             "warning",
             f"`docker compose` is {text}",
             f"it cannot read `configs: content:`, which came with {'.'.join(map(str, _MIN_COMPOSE))}",
-            "upgrade the Compose plugin, or use ./invoke, which brings its own",
+            "upgrade the Compose plugin, or use the tasks, which bring their own",
         )
 
 
@@ -86,7 +86,7 @@ def ports(evidence: Evidence) -> Iterator[Finding]:
                 "error",
                 f"{use.host}:{use.port} of {use.service} is taken by {use.owner}",
                 "two programs cannot listen on one address",
-                f"stop it, or {_SHIFT}",
+                f"stop it, or move every port of this checkout's .env\n{_SHIFT}",
             )
 
 
@@ -106,7 +106,7 @@ def loopback(evidence: Evidence) -> Iterator[Finding]:
             "error",
             ", ".join(open_to_all),
             "Docker publishes past the machine's firewall, and nothing asks for a password",
-            "BIND_ADDRESS=127.0.0.1 in .env, then ./invoke up",
+            "set BIND_ADDRESS=127.0.0.1 in .env\n./invoke up",
         )
 
 
@@ -119,7 +119,7 @@ def clock(evidence: Evidence) -> Iterator[Finding]:
             "warning",
             f"the engine's clock is {evidence.engine.clock_skew:+.1f} s off this machine's",
             "a virtual machine that slept keeps the time at which it fell asleep",
-            "restart Docker (Desktop), or in the virtual machine: sudo hwclock --hctosys",
+            "restart Docker (Desktop), or set the clock in the virtual machine\nsudo hwclock --hctosys",
         )
 
 

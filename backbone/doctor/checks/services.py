@@ -23,14 +23,14 @@ def ended(evidence: Evidence) -> Iterator[Finding]:
                 "error",
                 f"{service.name} was killed for memory (exit code {service.exit_code})",
                 "it used more than its limit",
-                f"raise the *_MEM_LIMIT of {service.name} in .env, then ./invoke up",
+                f"raise the *_MEM_LIMIT of {service.name} in .env\n./invoke up",
             )
         elif service.phase == "exited":
             yield Finding(
                 "error",
                 f"{service.name} ended with exit code {service.exit_code}",
                 service.first_error or "it said nothing",
-                f"./invoke logs {service.name}; ./invoke up",
+                f"./invoke logs {service.name}\n./invoke up",
             )
 
 
@@ -56,7 +56,7 @@ def unhealthy(evidence: Evidence) -> Iterator[Finding]:
                 "error",
                 f"{service.name} is unhealthy: {service.health_output or 'its health check said nothing'}",
                 service.first_error or "it runs, but does not answer its own health check",
-                f"./invoke logs {service.name}; ./invoke restart {service.name}",
+                f"./invoke logs {service.name}\n./invoke restart {service.name}",
             )
 
 
@@ -70,7 +70,7 @@ def image_drift(evidence: Evidence) -> Iterator[Finding]:
                 "warning",
                 f"{service.name} runs {service.image}, the Compose files say {wanted}",
                 "the version was changed after the container had been made",
-                "./invoke up   # replaces it; the data stays",
+                "replace it; the data stays\n./invoke up",
             )
 
 

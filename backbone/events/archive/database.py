@@ -123,7 +123,7 @@ def _explained(error: psycopg.Error, address: str) -> StackError:
             "database-unreachable",
             f"PostgreSQL does not answer at {address}",
             context=words,
-            hint="invoke up --profile data\ninvoke logs postgres",
+            hint="./invoke up --profile messaging --profile data\n./invoke logs postgres",
             exit_code=ExitCode.ENVIRONMENT,
         )
     return StackError("database-refused", "PostgreSQL refuses a query", context=words)

@@ -200,7 +200,7 @@ def _await_rows(this: Run) -> None:
         what=f"{wanted} rows of {this.source}",
         timeout=_SINK_TIMEOUT_S + wanted / _ROWS_PER_SECOND,
         last_seen=lambda: f"{database.count(this.source)} rows",
-        hint="invoke connectors status\ninvoke logs kafka-connect",
+        hint="./invoke connectors status\n./invoke logs kafka-connect",
     )
 
 

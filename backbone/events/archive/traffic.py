@@ -56,7 +56,7 @@ def acknowledged(futures: Sequence[Untyped], topic: str) -> None:
             "not-acknowledged",
             f"{len(failed)} of {len(futures)} events for {topic} were not acknowledged",
             context=str(failed[0].exception),
-            hint="invoke status\ninvoke doctor",
+            hint="./invoke status\n./invoke doctor",
             exit_code=ExitCode.ENVIRONMENT,
         )
 

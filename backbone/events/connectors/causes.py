@@ -25,7 +25,7 @@ _JAVA_CLASS = re.compile(r"^(?:[a-z_][\w]*\.)+([A-Z][\w$]*)(?:: )?")
 # How our sink begins what it says of a record: TOPIC-PARTITION@OFFSET.
 _RECORD = re.compile(r"ConnectException: (\S+-\d+@\d+): ")
 
-_AGAIN = "then: invoke connectors restart"
+_AGAIN = "./invoke connectors restart"
 _REMEDIES = {
     r"password authentication failed": (
         "the database has another password than secrets/postgres_password: restore that file, or give\n"
@@ -33,12 +33,12 @@ _REMEDIES = {
     ),
     # Hibernate tells no more when its first connection fails; the database's own log has the reason.
     r"Unable to determine Dialect": (
-        "the database is away, or does not let the sink in: is it healthy (invoke status), and is\n"
-        "secrets/postgres_password the password it was made with (invoke logs postgres)?\n"
-        f"{_AGAIN}"
+        "the database is away, or does not let the sink in: is it healthy, and is\n"
+        "secrets/postgres_password the password it was made with?\n"
+        f"./invoke status\n./invoke logs postgres\n{_AGAIN}"
     ),
     r"Connection (to \S+ )?refused|terminating connection|the database system is (starting|shutting)|UnknownHost": (
-        f"start what it connects to: invoke up --profile messaging --profile data\n{_AGAIN}"
+        f"start what it connects to\n./invoke up --profile messaging --profile data\n{_AGAIN}"
     ),
     r"is of type \S+ but expression is of type|invalid input syntax|cannot be cast": (
         "the table has a column of another type than the contract: alter it, or drop the table (the sink\n"
@@ -57,10 +57,11 @@ _REMEDIES = {
         "a record does not follow its contract: with errors.tolerance: all it goes to the dead-letter topic"
     ),
     r"No file found|Could not read file|secrets": (
-        f"the password's file is missing where the worker looks: invoke up --profile data makes it\n{_AGAIN}"
+        "the password's file is missing where the worker looks; this makes it\n"
+        f"./invoke up --profile messaging --profile data\n{_AGAIN}"
     ),
     r"TopicAuthorization|UnknownTopicOrPartition|InvalidReplicationFactor": (
-        f"the topic cannot be used: invoke topics list\n{_AGAIN}"
+        f"the topic cannot be used\n./invoke topics list\n{_AGAIN}"
     ),
     r"No space left|could not extend file": f"the database's disk is full: make room;\n{_AGAIN}",
 }

@@ -111,7 +111,7 @@ def wait_running(
         timeout=timeout,
         interval=0.2,
         last_seen=last_seen,
-        hint="invoke connectors status",
+        hint="./invoke connectors status",
         clock=clock,
     )
 

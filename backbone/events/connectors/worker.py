@@ -90,7 +90,7 @@ class Worker:
                 "plugin-missing",
                 f"the worker has no plugin {class_name}",
                 context="it has: " + ", ".join(sorted(plugins)),
-                hint="invoke connectors status, then invoke logs kafka-connect",
+                hint="./invoke connectors status\n./invoke logs kafka-connect",
                 exit_code=ExitCode.ENVIRONMENT,
             )
         path = f"/connector-plugins/{quote(class_name, safe='')}/config/validate"
@@ -144,8 +144,8 @@ class Worker:
             "connect",
             self.url,
             self.timeout,
-            unreachable_hint="invoke up --profile messaging\ninvoke logs kafka-connect",
-            refused_hint="invoke connectors plan",
+            unreachable_hint="./invoke up --profile messaging\n./invoke logs kafka-connect",
+            refused_hint="./invoke connectors plan",
             stranger_hint="KAFKA_CONNECT_PORT in .env: does another program use it?",
         )
         deadline = self.clock.now() + _BUSY_TIMEOUT_S

@@ -103,7 +103,7 @@ def invalid(faulty: Mapping[str, tuple[Finding, ...]]) -> StackError:
         "contracts-invalid",
         f"{', '.join(sorted(faulty))}: {len(findings)} fault{'s'[: len(findings) > 1]}",
         context="\n".join(map(str, findings[:_SHOWN])),
-        hint="invoke contracts check",
+        hint="./invoke contracts check",
     )
 
 

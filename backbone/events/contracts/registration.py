@@ -102,8 +102,8 @@ def _contradiction(contract: Contract, index: int, there: Registered, registry: 
     detail = f"v{index + 1} was published as id {there.id} and its file was changed since (commit {commit} has it)"
     restore = f"git checkout {commit} -- {shlex.quote(str(file))}"
     following = file.with_name(f"v{len(contract.versions) + 1}{file.suffix}")
-    keep = f"cp {shlex.quote(str(file))} {shlex.quote(str(following))}   # the change becomes a new version"
-    return Change("edited", contract.subject, detail, remedy=f"{keep}\n{restore}\ninvoke contracts apply")
+    keep = f"make the change a new version\ncp {shlex.quote(str(file))} {shlex.quote(str(following))}"
+    return Change("edited", contract.subject, detail, remedy=f"{keep}\n{restore}\n./invoke contracts apply")
 
 
 def _adopt(contract: Contract, number: int, there: Registered, registry: Registry) -> str:
@@ -116,7 +116,7 @@ def _adopt(contract: Contract, number: int, there: Registered, registry: Registr
     ]
     place = f"{registry.url}/subjects/{contract.subject}/versions/{there.number}"
     keep = f"curl -sf {place}/schema -o {shlex.quote(str(folder / f'v{number}{suffix}'))}"
-    return "\n".join([*moves, keep, f"# or take it out of the registry instead: curl -sf -X DELETE {place}"])
+    return "\n".join([*moves, keep, "or take it out of the registry instead", f"curl -sf -X DELETE {place}"])
 
 
 def apply(

@@ -91,7 +91,7 @@ class Registry:
             self.url,
             self.timeout,
             headers={"Content-Type": _MEDIA_TYPE, "Accept": f"{_MEDIA_TYPE}, application/json"},
-            unreachable_hint="invoke up --profile messaging\ninvoke status",
+            unreachable_hint="./invoke up --profile messaging\n./invoke status",
             stranger_hint="SCHEMA_REGISTRY_PORT in .env: does another program use it?",
         )
         answer = service.ask(method, path, body)
@@ -102,7 +102,7 @@ class Registry:
                 "contract-incompatible",
                 f"the registry refuses {path.split('/')[2]}: it breaks the promise of the subject's level (409)",
                 context=_reasons(answer.message),
-                hint="give a new field a default, keep the types of the old ones; invoke contracts check",
+                hint="give a new field a default, keep the types of the old ones\n./invoke contracts check",
             )
         return service.read(method, path, answer)
 

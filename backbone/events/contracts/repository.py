@@ -37,7 +37,7 @@ def check(folder: Path, schema_file: Path) -> tuple[Contracts, list[Finding]]:
         raise StackError(
             "no-contracts",
             f"there is no contract in {folder}",
-            hint="invoke contracts new TOPIC",
+            hint="./invoke contracts new orders",
             exit_code=ExitCode.NOTHING,
         )
     schema = json.loads(schema_file.read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
@@ -37,7 +38,7 @@ def write(folder: Path, topic: str, owner: str) -> list[Path]:
         raise StackError(
             "bad-topic",
             f"{topic!r} is no name of a topic: 1 to 249 of A-Z, a-z, 0-9, '.', '_' and '-', and neither . nor ..",
-            hint="invoke contracts new orders",
+            hint="./invoke contracts new orders",
             exit_code=ExitCode.USAGE,
         )
     home = folder / f"{topic}-value"
@@ -45,7 +46,7 @@ def write(folder: Path, topic: str, owner: str) -> list[Path]:
         raise StackError(
             "contract-exists",
             f"{topic} has a contract already: {home}",
-            hint="ls " + str(home),
+            hint="ls " + shlex.quote(str(home)),
             exit_code=ExitCode.USAGE,
         )
     home.mkdir(parents=True)

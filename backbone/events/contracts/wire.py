@@ -98,7 +98,7 @@ class Decoder:
                 raise StackError(
                     "unknown-schema-id",
                     f"the registry knows no schema {schema_id}",
-                    hint="was it written with another registry? invoke contracts drift",
+                    hint="was it written with another registry?\n./invoke contracts drift",
                 )
             self._readers[schema_id] = _reader(schema)
         return self._readers[schema_id]

@@ -42,7 +42,7 @@ def book(rules: Iterable[Rule]) -> str:
     head = [
         "# Rules",
         "<!-- Written by `nox -s pages` from the rules' docstrings; a test compares. -->",
-        f"{len(known)} rules. `invoke explain CODE` prints one, `policy.toml` selects, ranks and ignores.",
+        f"{len(known)} rules. `./invoke explain CODE` prints one, `policy.toml` selects, ranks and ignores.",
         "\n".join(
             ["| Code | Name | Severity | What |", "| --- | --- | --- | --- |"]
             + [

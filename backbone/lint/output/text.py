@@ -95,7 +95,7 @@ def _finding(
     notes = [("value", sentence) for sentence in finding.at.variables]
     notes += [("also", _others(judged, shown))]
     notes += [("why", "" if judged.why in known else judged.why), ("help", finding.help)]
-    notes += [("more", "" if judged.why in known else as_typed(f"invoke explain {judged.rule.code}"))]
+    notes += [("more", "" if judged.why in known else as_typed(f"./invoke explain {judged.rule.code}"))]
     for label, words in notes:
         if words:
             yield [("  = ", "blue"), (f"{label}:", "bold"), (f" {plain(words)}", "")]

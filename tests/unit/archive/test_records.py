@@ -116,4 +116,4 @@ def test_no_record_is_nothing_to_work_on(codec: records.Codec) -> None:
 def test_a_contract_that_was_not_applied_is_named_with_its_remedy(contract: Contract) -> None:
     with serve(FakeRegistry()) as url, pytest.raises(StackError, match="contract-not-registered") as caught:
         records.Codec.registered(contract, Registry(url))
-    assert caught.value.hint == "invoke contracts apply"
+    assert caught.value.hint == "./invoke contracts apply"

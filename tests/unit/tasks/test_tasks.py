@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from invoke import Program
 
 from backbone.lint import engine
 from backbone.stack import home, topics
 from backbone.stack.settings import Settings, shift_ports
 from scripts.tasks.collection import collect
+from scripts.tasks.program import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def invoke(here: Path, capfd: pytest.CaptureFixture[str]) -> Callable[[str], Ans
         code = 0
         capfd.readouterr()
         try:
-            Program(namespace=collect(), binary="invoke").run(["invoke", *line.split()])
+            Tasks(namespace=collect(), binary="invoke").run(["invoke", *line.split()])
         except SystemExit as end:
             code = int(end.code or 0)
         return Answer(code, *capfd.readouterr())
@@ -80,11 +80,41 @@ def test_the_databases_url_is_whole_and_without_the_password_unless_asked_for(
     assert "?" not in invoke(line).data()["POSTGRES_URL"]
     (here / "secrets").mkdir(exist_ok=True)
     (here / "secrets" / "postgres_password").write_text("hunter2", encoding="utf-8")
+    invoke("psql")  # made by what connects, and by up; endpoints only looks
     url = invoke(line).data()["POSTGRES_URL"]
     assert url.endswith(f"/events?passfile={here}/.stack/pgpass")
     assert "backbone:hunter2@" in invoke(f"{line} --with-secrets").data()["POSTGRES_URL"]
     said = invoke("psql")
     assert (said.code, "database-unreachable" in said.err, "hunter2" in said.err) == (4, True, False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "status --json",
+        "endpoints --profile data",
+        "ports --json",
+        "doctor --json",
+        "logs kafka-1",
+        "topics list",
+        "topics plan",
+        "groups list",
+        "contracts check",
+        "contracts plan",
+        "contracts drift",
+        "connectors status",
+        "connectors plan",
+        "results list",
+        "artifacts list",
+        "rules",
+        "init --diff",
+        "lint",
+    ],
+)
+def test_tasks_that_only_look_write_nothing(line: str, invoke: Callable[[str], Answer], here: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in here.rglob("*")}
+    invoke(line)
+    assert {path: path.stat().st_mtime_ns for path in here.rglob("*")} == before
 
 
 def test_ports_move_all_together(invoke: Callable[[str], Answer], here: Path) -> None:

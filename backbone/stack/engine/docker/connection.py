@@ -38,7 +38,7 @@ def connect(settings: Settings) -> DockerClient:
             "no-docker-engine",
             f"no Docker engine answers at {where}",
             context=str(error),
-            hint="start Docker, or run without it: ./invoke up --engine embedded",
+            hint="start Docker, or run without it\n./invoke up --engine embedded",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,6 @@ def _empty_from_container(client: DockerClient, folder: Path, images: Iterable[s
     raise StackError(
         "folder-not-removable",
         f"{folder} holds files of other users, and no image of the stack is here to remove them with",
-        hint=f"sudo rm -r {folder}",
+        hint=f"sudo rm -r {shlex.quote(str(folder))}",
         exit_code=ExitCode.ENVIRONMENT,
     )

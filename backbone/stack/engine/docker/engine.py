@@ -274,7 +274,7 @@ class DockerEngine:
                     "service-failed",
                     f"{name} does not come up",
                     context=self.failure(name),
-                    hint=f"./invoke logs {name}   # then docs/operations.md",
+                    hint=f"./invoke logs {name}",
                     exit_code=ExitCode.ENVIRONMENT,
                 )
         return None

@@ -54,7 +54,7 @@ def _check_version(text: str) -> None:
         raise StackError(
             "engine-too-old",
             f"the Docker engine is {text}, at least {'.'.join(map(str, MIN_ENGINE))} is needed",
-            hint="upgrade Docker, or run without it: ./invoke up --engine embedded",
+            hint="upgrade Docker, or run without it\n./invoke up --engine embedded",
             exit_code=ExitCode.ENVIRONMENT,
         )
 
@@ -79,6 +79,6 @@ def _check_ports(starting: Sequence[Service]) -> None:
             "port-in-use",
             f"{len(taken)} address{'es' if len(taken) > 1 else ''} of the stack can't be bound",
             context="\n".join(f"{port.host_ip}:{port.published} of {service.name} is taken" for service, port in taken),
-            hint="./invoke doctor names who has it; ./invoke ports --shift 1000 moves them all",
+            hint="see who has it, or move all ports of this checkout\n./invoke doctor\n./invoke ports --shift 1000",
             exit_code=ExitCode.ENVIRONMENT,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def read_lock(path: Path) -> Lock:
             "artifact-lock",
             f"cannot read the artifact lock {path}",
             context=f"{type(error).__name__}: {error}",
-            hint=f"git checkout -- {path.name}",
+            hint=f"git checkout -- {shlex.quote(str(path))}",
             exit_code=ExitCode.USAGE,
         ) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -55,7 +56,7 @@ def _compile(source: Path, compiler: Path, classpath: Iterable[Path], classes: P
         raise StackError(
             "plugin-source",
             f"{source.name} was not compiled after {_TIMEOUT_S} s; the machine is very busy",
-            hint="./invoke up   # again, when it is less so",
+            hint="again, when the machine is less busy\n./invoke up",
             exit_code=ExitCode.TIMEOUT,
         ) from error
     if done.returncode != 0:
@@ -64,7 +65,7 @@ def _compile(source: Path, compiler: Path, classpath: Iterable[Path], classes: P
             "plugin-source",
             f"{source.name} cannot be compiled",
             context=(done.stdout + done.stderr).strip()[-2000:],
-            hint=f"git diff -- {source}",
+            hint=f"git diff -- {shlex.quote(str(source))}",
             exit_code=ExitCode.ENVIRONMENT,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 import shutil
 import socket
 from typing import TYPE_CHECKING, Protocol
@@ -66,7 +67,7 @@ def make_folder(folder: Path) -> None:
             "folder-not-writable",
             f"cannot write to {folder}",
             context=str(error),
-            hint=f"ls -ld {folder}   # or set DEFAULT_MESSAGE_BROKER_DIR in .env to a folder of yours",
+            hint=f"ls -ld {shlex.quote(str(folder))}\nor set DEFAULT_MESSAGE_BROKER_DIR in .env to a folder of yours",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
 
@@ -88,7 +89,7 @@ def _check_ports(starting: Sequence[LocalService], held: Collection[tuple[str, i
         "port-in-use",
         f"{len(taken)} address{'es' if len(taken) > 1 else ''} of the stack can't be bound",
         context="\n".join(rows),
-        hint="./invoke ports --shift 1000   # moves every port of this checkout's .env, then: ./invoke up",
+        hint="move every port of this checkout's .env\n./invoke ports --shift 1000\n./invoke up",
         exit_code=ExitCode.ENVIRONMENT,
     )
 
@@ -132,7 +133,7 @@ def _bindable(host: str, port: int) -> bool:
                 raise StackError(
                     "no-loopback-address",
                     f"this machine has no address {host}",
-                    hint=f"sudo ifconfig lo0 alias {host}   # macOS has only 127.0.0.1 until told otherwise",
+                    hint=f"sudo ifconfig lo0 alias {host}",
                     exit_code=ExitCode.ENVIRONMENT,
                 ) from error
             return False
@@ -148,7 +149,8 @@ def _disk_full(folder: Path, free: int) -> StackError:
     return StackError(
         "disk-full",
         f"{free >> 20} MiB are free for {folder}, at least {MIN_FREE_DISK >> 20} MiB are needed",
-        hint=f"df -h {folder}   # then free some, or set DEFAULT_MESSAGE_BROKER_DIR in .env to a larger disk",
+        hint=f"df -h {shlex.quote(str(folder))}\n"
+        "then free some, or set DEFAULT_MESSAGE_BROKER_DIR in .env to a larger disk",
         exit_code=ExitCode.ENVIRONMENT,
     )
 

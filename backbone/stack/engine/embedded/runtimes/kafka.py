@@ -92,7 +92,7 @@ def check(local: LocalService) -> None:
                     f"{local.service.name}: the data belongs to {key} {found[key]}, {variable} says {wanted}",
                     context=f"{folder / 'meta.properties'}: {key}={found[key]}",
                     hint=f"to keep the data, set {variable}={found[key]} in .env\n"
-                    "to start with empty data, ./invoke nuke (removes all data of this stack)",
+                    "or start with empty data: this removes all data of this stack\n./invoke nuke",
                     exit_code=ExitCode.ENVIRONMENT,
                 )
 
@@ -160,7 +160,7 @@ def _setup(
         raise StackError(
             "kafka-setup",
             f"{local.service.name}: Kafka was not configured after {_SETUP_TIMEOUT_S} s; the machine is very busy",
-            hint="./invoke up   # again, when it is less so",
+            hint="again, when the machine is less busy\n./invoke up",
             exit_code=ExitCode.TIMEOUT,
         ) from error
     said = done.stdout + done.stderr
@@ -170,7 +170,7 @@ def _setup(
             "kafka-setup",
             f"{local.service.name}: Kafka refuses its configuration or its log directory",
             context="\n".join(reasons[-8:]),
-            hint="./invoke lint names the line in the Compose file",
+            hint="./invoke lint",
             exit_code=ExitCode.ENVIRONMENT,
         )
 

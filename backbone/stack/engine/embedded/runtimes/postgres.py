@@ -63,7 +63,7 @@ def check(local: LocalService) -> None:
             f"{local.service.name}: the data belongs to PostgreSQL {found}, POSTGRES_VERSION says {wanted}",
             context=str(file),
             hint=f"to keep the data, set POSTGRES_VERSION to {found}.x in .env\n"
-            "to start with empty data, ./invoke nuke (removes all data of this stack)",
+            "or start with empty data: this removes all data of this stack\n./invoke nuke",
             exit_code=ExitCode.ENVIRONMENT,
         )
 
