@@ -285,8 +285,8 @@ def _fail_fast(stack: Stack, states: Sequence[ServiceState]) -> None:
             raise StackError(
                 "data-gone",
                 f"{state.name} runs, but {state.detail}",
-                hint=f"put the folder back; or, to go on without it, ./invoke restart {state.name}   "
-                "# a broker copies its partitions from the others",
+                hint="put the folder back; or go on without it: a broker copies its partitions from the others\n"
+                f"./invoke restart {state.name}",
                 exit_code=ExitCode.ENVIRONMENT,
             )
         if state.phase in _DEAD:

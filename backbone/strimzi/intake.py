@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _BROKERS = 3
 """This stack's: more copies than that it cannot make."""
 _KINDS = ("KafkaTopic", "KafkaUser", "KafkaConnector")
-_HEAD = "# Read from resources of Strimzi by `invoke import strimzi`.\n"
+_HEAD = "# Read from resources of Strimzi by `./invoke import strimzi`.\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def read_size(path: Path) -> Size:
             "bad-size",
             f"{path} holds no size",
             context=f"{type(error).__name__}: {error}",
-            hint="./invoke capacity --rate 10000 --for strimzi > size.json",
+            hint="what `capacity --rate 10000 --for strimzi` prints is such a file",
             exit_code=ExitCode.USAGE,
         ) from error
 

@@ -84,7 +84,7 @@ def _agreed(told: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
                 f"{name}: " + ", ".join(f"{broker} {value}" for broker, value in each.items())
                 for name, each in differing.items()
             ),
-            hint="./invoke restart",
+            hint="restart those that have the old values\n./invoke status",
             exit_code=ExitCode.FINDINGS,
         )
     return {name: next(iter(each.values())) for name, each in values.items()}

@@ -1,4 +1,4 @@
-"""The way to Kubernetes and back: `invoke export strimzi`, `invoke import strimzi`."""
+"""The way to Kubernetes and back: `./invoke export strimzi`, `./invoke import strimzi`."""
 
 from __future__ import annotations
 

@@ -33,6 +33,8 @@ BARE = re.compile(rf"(?<![\w./-])invoke (?:{NAMES})\b")
 MENTIONED = re.compile(r"\./invoke ([a-z][\w-]*)")
 FILES = sorted([*(ROOT / "backbone").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")])
 _HOLDS_HINTS = re.compile(r"(?i)(hint|hints|remedy|remedies|_again|_shift|keep|restore)$")
+_NAMED = {"task": "topics", "body": "topics", "again": "init ."}
+"""What stands for a value that is a task, by a word in its expression."""
 _HINT_AT = {"_usage": 2, "_refuse": 2, "Finding": 3, "errors_as": 2}
 """Function → where its hint stands when it is given by position."""
 
@@ -56,7 +58,7 @@ def texts(node: ast.AST | None, names: Mapping[str, ast.AST]) -> list[str]:  # n
             found = [""]
             for part in parts:
                 more = texts(part.value if isinstance(part, ast.FormattedValue) else part, names)
-                more = more or ["topics" if re.search("task|body", ast.unparse(part)) else VALUE]
+                more = more or [next((_NAMED[name] for name in _NAMED if name in ast.unparse(part)), VALUE)]
                 found = [one + other for one in found for other in more]
             return found
         case ast.IfExp(body=one, orelse=other):
@@ -147,7 +149,7 @@ def test_a_task_with_its_flags_is_understood(
     hint: Hint, line: str, program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PROGRAM, program)
-    commands = re.split(r" (?:\||&&|;) ", as_typed(line))
+    commands = re.split(r" (?:\||&&|;|>) ", as_typed(line))
     for words in map(shlex.split, commands):
         if words[0] == program:
             assert not refused(*words[1:])
