@@ -10,6 +10,7 @@ from . import (
     archive,
     artifacts,
     bench,
+    capacity,
     connectors,
     contracts,
     dead_letters,
@@ -49,6 +50,7 @@ THEMES = (
     bench,
     failover,
     results,
+    capacity,
     strimzi,
     artifacts,
 )
