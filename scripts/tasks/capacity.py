@@ -1,4 +1,4 @@
-"""How large the cluster has to be: `invoke capacity`."""
+"""How large the cluster has to be: `./invoke capacity`."""
 
 from __future__ import annotations
 
