@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.source import env_file
 from backbone.stack import settings
-from tests import ROOT
+from tests import ROOT, outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,8 +70,10 @@ class Checkout:
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def json(self, *words: str, code: int | None = 0) -> Any:
-        """Run a task with --json and return what it prints."""
-        return json.loads(self.run(*words, "--json", code=code).stdout)
+        """Run a task with --json and return what it prints, which is what the schema promises."""
+        found = json.loads(self.run(*words, "--json", code=code).stdout)
+        outputs.check(words, found)
+        return found
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change a file of the checkout."""

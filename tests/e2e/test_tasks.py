@@ -97,6 +97,13 @@ def test_smoke_works_against_any_cluster(running: Checkout) -> None:
     assert "restarted" not in out
 
 
+@pytest.mark.parametrize(
+    "line", ["topics plan", "contracts plan", "connectors status", "connectors plan", "groups list", "doctor"]
+)
+def test_what_is_printed_of_a_running_stack_is_what_the_schema_promises(line: str, running: Checkout) -> None:
+    running.json(*line.split(), code=None)
+
+
 def test_topics_live_and_die(running: Checkout) -> None:
     running.run("topics", "create", "scratch", "--partitions", "2")
     assert running.json("topics", "describe", "scratch")["partitions"] == 2

@@ -12,6 +12,7 @@ from backbone.stack import home, topics
 from backbone.stack.settings import Settings, shift_ports
 from scripts.tasks.collection import collect
 from scripts.tasks.program import Tasks
+from tests import outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,16 +24,31 @@ SHIFT = 30_000
 
 TASKS = collect().to_contexts()
 
+SAYS_IT_IN_WORDS = {
+    "topics create",
+    "topics delete",
+    "groups delete",
+    "contracts new",
+    "connectors skip",
+    "dead-letters show",
+    "dead-letters replay",
+}
+"""What has no data to print: it says what it has done. `dead-letters show` prints a JSON text a line by itself."""
+
 
 class Answer(NamedTuple):
-    """What a task printed, and its exit code."""
+    """What a command line printed, and its exit code."""
 
+    line: str
     code: int
     out: str
     err: str
 
     def data(self) -> Any:
-        return json.loads(self.out)
+        """What was printed with --json, which is what the schema promises."""
+        found = json.loads(self.out)
+        outputs.check(self.line.split(), found)
+        return found
 
 
 @pytest.fixture
@@ -56,7 +72,7 @@ def invoke(here: Path, capfd: pytest.CaptureFixture[str]) -> Callable[[str], Ans
             Tasks(namespace=collect(), binary="invoke").run(["invoke", *line.split()])
         except SystemExit as end:
             code = int(end.code or 0)
-        return Answer(code, *capfd.readouterr())
+        return Answer(line, code, *capfd.readouterr())
 
     return run
 
@@ -86,6 +102,52 @@ def test_the_databases_url_is_whole_and_without_the_password_unless_asked_for(
     assert "backbone:hunter2@" in invoke(f"{line} --with-secrets").data()["POSTGRES_URL"]
     said = invoke("psql")
     assert (said.code, "database-unreachable" in said.err, "hunter2" in said.err) == (4, True, False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "status",
+        "endpoints",
+        "ports",
+        "doctor",
+        "rules",
+        "explain KC002",
+        "artifacts list",
+        "contracts check",
+        "contracts plan",
+        "connectors status",
+        "connectors plan",
+        "lint",
+        "export strimzi --diff",
+        "results list",
+        "results index",
+        "topics list",
+        "groups list",
+        "dead-letters list",
+        "bench --self-test",
+        "up --profile nosuch",
+        "smoke --bootstrap nonsense",
+        "rabbitmq",
+        "archive",
+        "failover --quick",
+    ],
+)
+def test_what_is_printed_with_json_is_what_the_schema_promises(line: str, invoke: Callable[[str], Answer]) -> None:
+    said = invoke(f"{line} --json")
+    assert said.data() or said.code
+    assert "Traceback" not in said.err
+
+
+def test_every_task_with_json_has_its_place_in_the_schema() -> None:
+    expected = set()
+    for task in collect().tasks.values():
+        name, actions = str(task.name).replace("_", "-"), getattr(task, "actions", ())
+        if not any(str(argument.name) == "json" for argument in task.get_arguments()):
+            continue
+        plain = not actions or name in outputs.WITHOUT_ACTION
+        expected |= {name} if plain else {f"{name} {action}" for action in actions}
+    assert expected - SAYS_IT_IN_WORDS == outputs.SCHEMA["properties"].keys()
 
 
 @pytest.mark.parametrize(
