@@ -9,12 +9,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
+from scripts import environment  # noqa: E402 - found by the line above
+
+environment.heal(ROOT)
 try:
     from scripts.tasks import program, verify
     from scripts.tasks.collection import collect
 except (ImportError, SyntaxError) as error:
-    from scripts import environment
-
     if not environment.is_damaged(ROOT, error):
         raise
     environment.make_again(ROOT, error)

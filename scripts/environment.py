@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 MADE_OF = "requirements.txt"
 """The file of a whole environment that holds the lock that it was made of; without it, it is made again."""
 
+_CONTENT = "content.txt"
 _LOCK = Path("requirements", "runtime.txt")
+_STEP = 10  # packages a line, where there is no terminal
 _REMADE = "BACKBONE_REMADE"  # environment variable: it has just been made again, and once is enough
 _ENVIRONMENT = 4  # backbone.errors.ExitCode, which an environment that is not there yet cannot be asked for
 
@@ -41,6 +43,7 @@ def make(root: Path) -> None:
                 if path.is_file() and not path.is_symlink():
                     # Scripts name the folder that they were made in.
                     path.write_bytes(path.read_bytes().replace(os.fsencode(new), os.fsencode(venv)))
+            (new / _CONTENT).write_text("\n".join(_packages(new)), encoding="utf-8")
             (new / MADE_OF).write_text(text, encoding="utf-8")
             if venv.exists():
                 venv.rename(root / ".venv.old")
@@ -48,6 +51,15 @@ def make(root: Path) -> None:
         finally:
             shutil.rmtree(new, ignore_errors=True)
             shutil.rmtree(root / ".venv.old", ignore_errors=True)
+
+
+def heal(root: Path) -> None:
+    """Make an environment of ./invoke that lacks a package, or a part of one, again, and run the command line again."""
+    venv = root / ".venv"
+    if Path(sys.executable).parent == venv / "bin" and not os.environ.get(_REMADE):
+        wanted = _read(venv / _CONTENT).splitlines()
+        if lacking := [name for name in wanted if not (_site(venv) / name).exists()]:
+            make_again(root, ImportError(f"{lacking[0]} is missing"))
 
 
 def is_damaged(root: Path, error: ImportError | SyntaxError) -> bool:
@@ -66,6 +78,15 @@ def make_again(root: Path, error: Exception) -> NoReturn:
     (root / ".venv" / MADE_OF).unlink(missing_ok=True)
     program = str(root / "invoke")
     os.execve(program, [program, *sys.argv[1:]], os.environ | {_REMADE: "1"})  # noqa: S606 - no shell is the point
+
+
+def _site(venv: Path) -> Path:
+    return venv / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+
+
+def _packages(venv: Path) -> list[str]:
+    """Return what stands in an environment's folder of packages; `import` makes and removes __pycache__ as it likes."""
+    return sorted(path.name for path in _site(venv).iterdir() if path.name != "__pycache__")
 
 
 @contextmanager
@@ -92,7 +113,8 @@ def _fill(venv: Path, lock: Path, text: str) -> None:
         for line in process.stdout or ():
             if line.startswith(("Collecting ", "Processing ")):
                 found += 1
-                _progress(f"{found} of {packages} packages")
+                if sys.stderr.isatty() or found % _STEP == 0 or found == packages:
+                    _progress(f"{found} of {packages} packages")
             elif line.startswith("Installing "):
                 _progress(f"installing {packages} packages …")
     if sys.stderr.isatty():

@@ -91,7 +91,7 @@ def test_a_damaged_environment_is_made_again_and_the_command_goes_on(checkout: P
     shutil.rmtree(package)
     code, out, err = run(checkout, "status", "--json")
     assert (code, out) == (0, "ready status --json\n"), err
-    assert ".venv is damaged (No module named 'tiny')" in err
+    assert ".venv is damaged (tiny is missing); it is made again" in err
     assert run(checkout)[2] == ""
 
 
