@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _SUCCESS = range(200, 300)
 _SERVER_FAULT = 500
@@ -44,6 +44,7 @@ class Service:
     name: as in "NAME does not answer". slug: its errors are "SLUG-unreachable" and "SLUG-refused". The hints say what
     to try when nothing answers, when it refuses, and when another program answers in its place. timeout: seconds to
     connect, and between two bytes. Neither a proxy nor a password is taken from the environment.
+    credentials: makes the headers that say who asks, at each request: so no value of ours holds a password.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Service:
     refused_hint: str | None = None
     stranger_hint: str | None = None
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    credentials: Callable[[], Mapping[str, str]] = dict
 
     def ask(self, method: str, path: str, body: object | None = None) -> Answer:
         """Send a request; StackError("SLUG-unreachable") if no answer comes, exit code 4."""
@@ -66,7 +68,7 @@ class Service:
                     method,
                     self.url + path,
                     data=None if body is None else json.dumps(body),
-                    headers=self.headers,
+                    headers={**self.headers, **self.credentials()},
                     timeout=self.timeout,
                     allow_redirects=False,
                 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from filelock import FileLock, Timeout
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack import health
+from backbone.stack import exposure, health
 from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
@@ -90,12 +90,13 @@ def up(
 ) -> Snapshot:
     """Start what doesn't run and wait until all is ready; a stack that already is costs one look.
 
-    Raises StackError("service-died") with the guilty log lines as soon as a process ends, "not-ready" after
-    `timeout` seconds. Ctrl-C stops what this call has started and nothing else.
+    Raises StackError("exposed") before anything starts, "service-died" with the guilty log lines as soon as a process
+    ends, "not-ready" after `timeout` seconds. Ctrl-C stops what this call has started and nothing else.
     """
     names = list(stack.model.services)
     if not names:
         raise StackError("nothing-to-start", "no service is in the chosen profiles", exit_code=ExitCode.NOTHING)
+    exposure.demand_loopback(stack.model, stack.settings)
     with exclusive(stack.settings, progress):
         before = {state.name for state in stack.engine.states(names) if state.phase in _ALIVE}
         stack.engine.preflight(names, progress)

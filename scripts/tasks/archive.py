@@ -72,8 +72,7 @@ def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, ke
     from backbone.events.archive import database
     from backbone.events.archive.run import Plan
     from backbone.events.connectors import files
-    from backbone.events.connectors.worker import Worker
-    from backbone.stack import endpoints
+    from backbone.events.connectors.worker import of_stack
 
     from . import contracts, targets
 
@@ -89,7 +88,7 @@ def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, ke
         bootstrap=targets.own_brokers(stack),
         contract=contract,
         registry=contracts.open_registry(settings),
-        worker=Worker(endpoints.named(stack.model, "kafka-connect", "KAFKA_CONNECT_URL")),
+        worker=of_stack(stack.model),
         connector=connector,
         connectors=known,
         database=database.of_stack(stack.model, connector.config["collection.name.format"]),

@@ -28,6 +28,7 @@ _START_TIMEOUT_S = 60
         "action": "plan | apply | status | restart | skip",
         "name": "one connector, also an optional one; repeatable. Default: all that are not optional",
         "connect": "URL of a worker; default: the one of this stack",
+        "connect_user": "with --connect: a file that says USER:PASSWORD",
         "at": "skip: the record, TOPIC-PARTITION@OFFSET; default: the one that the connector says it failed at",
         "yes": "skip: do it; without it, say what would be done",
         "json": "print one JSON document on stdout",
@@ -39,6 +40,7 @@ def connectors(
     *,
     name: list[str] | None = None,
     connect: str = "",
+    connect_user: str = "",
     at: str = "",
     yes: bool = False,
     json: bool = False,
@@ -55,7 +57,7 @@ def connectors(
     settings = Settings()
     known = files.load(settings.root / files.FOLDER, files.SCHEMA_FILE)
     wanted = files.select(known, name or [])
-    worker = open_worker(settings, connect)
+    worker = open_worker(settings, connect, connect_user)
     if action == "status":
         return _status(worker, name or [], json=json)
     if action == "restart":
@@ -65,14 +67,16 @@ def connectors(
     return _plan(worker, wanted, known, make=action == "apply", json=json)
 
 
-def open_worker(settings: Settings, url: str = "") -> Worker:
-    """Return the worker at a URL, or that of this stack."""
-    from backbone.events.connectors.worker import Worker
+def open_worker(settings: Settings, url: str = "", user_file: str = "") -> Worker:
+    """Return the worker at a URL, or that of this stack; no other one is shown this stack's password."""
+    from pathlib import Path
+
+    from backbone.events.connectors.worker import Worker, of_stack
     from backbone.stack import endpoints
 
     if not url:
-        url = endpoints.named(endpoints.model(settings), "kafka-connect", "KAFKA_CONNECT_URL")
-    return Worker(url.rstrip("/"))
+        return of_stack(endpoints.model(settings))
+    return Worker(url.rstrip("/"), Path(user_file) if user_file else None)
 
 
 def tell_failed(stack: Stack) -> None:

@@ -29,6 +29,7 @@ from backbone.stack.engine.embedded import artifacts, plugin_source
 from backbone.stack.engine.embedded.runtimes import kafka_connect
 from backbone.stack.engine.embedded.unpack import unpack
 from backbone.stack.settings import Settings
+from tests import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -114,6 +115,7 @@ def maven(lock: artifacts.Lock, cache: Path, workdir: Path) -> StandIn:
         **files,
         "repository/services.jar": _converter_service(workdir),
         "repository/archive-sink.jar": _sink(lock, cache, workdir),
+        "repository/worker.jar": _confinement(lock, cache, workdir),
         "usr/bin/mvn": HERE / "maven" / "mvn",
         "usr/bin/jar": HERE / "maven" / "jar",
     }
@@ -242,10 +244,16 @@ def _sink(lock: artifacts.Lock, cache: Path, workdir: Path) -> Path:
     (archive,) = _fetched(lock, "connect-jdbc", cache)
     (compiler,) = _fetched(lock, "java-compiler", cache)
     folder = unpack(archive, cache) / "debezium-connector-jdbc"
-    source = Settings(environ={}).root / kafka_connect.SINK
     return plugin_source.jar(
-        source, kafka_connect.SINK_CLASS, compiler=compiler, classpath=sorted(folder.glob("*.jar")), cache=workdir
+        kafka_connect.SINK, compiler=compiler, classpath=sorted(folder.glob("*.jar")), cache=workdir, root=ROOT
     )
+
+
+def _confinement(lock: artifacts.Lock, cache: Path, workdir: Path) -> Path:
+    """Make the archive of what confines the Connect worker in the same way."""
+    (compiler,) = _fetched(lock, "java-compiler", cache)
+    libraries = _fetched(lock, "connect", cache)
+    return plugin_source.jar(kafka_connect.WORKER, compiler=compiler, classpath=libraries, cache=workdir, root=ROOT)
 
 
 def _from_debian(package: str, workdir: Path) -> Path:

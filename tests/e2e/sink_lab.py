@@ -11,7 +11,7 @@ from backbone import clients
 from backbone.events import dead_letters, reading
 from backbone.events.archive.database import of_stack
 from backbone.events.connectors import deployment, files
-from backbone.events.connectors.worker import Worker
+from backbone.events.connectors import worker as connect_worker
 from backbone.events.contracts.registry import Registry
 from backbone.events.contracts.wire import Encoder
 from backbone.stack import endpoints
@@ -47,7 +47,7 @@ class Lab:
         found = model(self.stack)
         self.brokers = endpoints.bootstrap(found)
         self.registry = Registry(endpoints.named(found, "schema-registry", "SCHEMA_REGISTRY_URL"))
-        self.worker = Worker(endpoints.named(found, "kafka-connect", "KAFKA_CONNECT_URL"))
+        self.worker = connect_worker.of_stack(found)
         self.database: Database = of_stack(found, "unused")
 
     def topic(self, part: str) -> str:

@@ -56,6 +56,15 @@ def test_starts_all_and_waits_until_all_are_healthy(tmp_path: Path, seen: Seen) 
     assert snapshot.waited == pytest.approx(0.2)
 
 
+def test_nothing_starts_where_other_machines_would_reach_it(tmp_path: Path, seen: Seen) -> None:
+    (tmp_path / ".env").touch()
+    wide = model(a={**PLAIN, "ports": [{"host_ip": "10.0.0.1", "published": "9092", "target": 9092}]})
+    engine = FakeEngine(wide)
+    with pytest.raises(StackError, match="exposed"):
+        up(tmp_path, engine, seen)
+    assert engine.done == []
+
+
 def test_a_stack_that_runs_costs_one_look(tmp_path: Path, seen: Seen) -> None:
     engine = FakeEngine(TWO, looks={"a": 9, "b": 9})
     assert up(tmp_path, engine, seen).waited == 0

@@ -138,7 +138,7 @@ def driver(java: Java, compiler: Path, cache: Path) -> Driver:
 
     Raises StackError("plugin-source") if it can't be compiled.
     """
-    made = plugin_source.jar(SOURCE, compiler=compiler, classpath=java.jars, cache=cache)
+    made = plugin_source.jar(plugin_source.JavaSource((SOURCE,)), compiler=compiler, classpath=java.jars, cache=cache)
     clients = next((jar.stem for jar in java.jars if jar.name.startswith(_CLIENTS)), "")
     with_ours = replace(java, jars=[*java.jars, made])
     return Driver("java", clients.removeprefix(_CLIENTS), start=partial(worker, with_ours))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from backbone import clients
 from backbone.doctor.evidence import Topic
 from backbone.errors import ExitCode, StackError
+from backbone.events.connectors import worker as connect_worker
 from backbone.events.connectors.causes import explain
-from backbone.events.connectors.worker import Worker
 from backbone.events.contracts.registry import Registry
 from backbone.stack import endpoints
 from backbone.stack import health as cluster_health
@@ -59,7 +59,7 @@ def compatibility(stack: Stack) -> str:
 
 def connectors(stack: Stack) -> dict[str, Mapping[str, str]]:
     """Ask Connect for its connectors: name → part → state."""
-    worker = Worker(endpoints.named(stack.model, "kafka-connect", "KAFKA_CONNECT_URL"))
+    worker = connect_worker.of_stack(stack.model)
     found: dict[str, Mapping[str, str]] = {}
     for name in worker.connectors():
         if state := worker.state(name):

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
-from backbone import rest
+from backbone import rest, secret_file
 from backbone.errors import ExitCode, StackError
+from backbone.stack import endpoints
 from backbone.wait import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from backbone.stack.compose import Model
     from backbone.wait import Clock
 
+SERVICE = "kafka-connect"
+
 Json: TypeAlias = Any
+_UNAUTHORIZED = 401
 _NOT_FOUND = 404
 _BUSY = 409  # a rebalance is under way: Connect asks to come back
 _BUSY_TIMEOUT_S = 30.0
@@ -59,9 +65,13 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker. Every method raises StackError("connect-unreachable") or "connect-refused"."""
+    """One worker. Every method raises StackError("connect-unreachable"), "connect-password" or "connect-refused".
+
+    user_file: says USER:PASSWORD, for a worker that wants to know who asks.
+    """
 
     url: str
+    user_file: Path | None = None
     timeout: float = 30.0
     clock: Clock = CLOCK
 
@@ -147,10 +157,29 @@ class Worker:
             unreachable_hint="./invoke up --profile messaging\n./invoke logs kafka-connect",
             refused_hint="./invoke connectors plan",
             stranger_hint="KAFKA_CONNECT_PORT in .env: does another program use it?",
+            credentials=lambda: secret_file.basic_auth(self.user_file) if self.user_file else {},
         )
         deadline = self.clock.now() + _BUSY_TIMEOUT_S
         while (answer := service.ask(method, path, body)).status == _BUSY and self.clock.now() < deadline:
             self.clock.sleep(0.2)
+        if answer.status == _UNAUTHORIZED:
+            raise self._unauthorized()
         if answer.status == _NOT_FOUND and none_if_missing:
             return None
         return service.read(method, path, answer)
+
+    def _unauthorized(self) -> StackError:
+        if self.user_file is None:
+            what, hint = "wants a user and a password", "./invoke connectors status --connect URL --connect-user FILE"
+        else:
+            what = f"does not accept the user of {self.user_file}"
+            hint = "./invoke restart kafka-connect   # it reads the file when it starts"
+        return StackError(
+            "connect-password", f"Kafka Connect at {self.url} {what}", hint=hint, exit_code=ExitCode.ENVIRONMENT
+        )
+
+
+def of_stack(model: Model) -> Worker:
+    """Return this stack's own worker, with the user file that it reads."""
+    folder = next(mount.source for mount in model[SERVICE].mounts if Path(mount.target).name == "secrets")
+    return Worker(endpoints.named(model, SERVICE, "KAFKA_CONNECT_URL").rstrip("/"), Path(folder, "connect_user"))

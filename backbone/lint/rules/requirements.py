@@ -104,7 +104,8 @@ def broker_count(project: Project) -> Iterator[Finding]:
 def network_membership(project: Project) -> Iterator[Finding]:
     """Flag a service that does not join the network the policy names.
 
-    A service that has no network at all (`network_mode: none`) talks to nobody and passes.
+    A service that has no network at all (`network_mode: none`) talks to nobody and passes; one that shares another's
+    (`network_mode: service:NAME`) is where that one is.
 
     Why:
         Docker's DNS answers only between services on one network; elsewhere the service's name means nothing.
@@ -122,6 +123,9 @@ def network_membership(project: Project) -> Iterator[Finding]:
           cache:
             image: redis:7.4.1
             networks: [infra_net]
+          beside:
+            image: redis:7.4.1
+            network_mode: service:cache
         networks:
           infra_net: {}
         --- policy.toml
@@ -130,7 +134,8 @@ def network_membership(project: Project) -> Iterator[Finding]:
     """
     wanted = project.require.network
     for service in project.services.values():
-        if wanted and wanted not in service.networks and service.body.get("network_mode") != "none":
+        mode = str(service.body.get("network_mode") or "")
+        if wanted and wanted not in service.networks and mode != "none" and not mode.startswith("service:"):
             yield Finding(
                 at=service.where("networks"),
                 message=f"{service.name} is not on the network {wanted}",

@@ -15,6 +15,7 @@ from tests.servers.http import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Clock:
@@ -166,3 +167,21 @@ def test_what_lacks_the_database_and_what_has_failed_are_told_apart(worker: Work
 
 def test_a_worker_without_connectors_has_no_troubles(worker: Worker) -> None:
     assert troubles(worker, database=False) == ((), ())
+
+
+class Doorkeeper:
+    """A worker that lets nobody in."""
+
+    def answer(self, *_: object) -> tuple[int, object]:
+        return 401, b"User cannot access the resource."
+
+
+def test_a_worker_that_does_not_know_us_says_whose_file_is_wrong(tmp_path: Path) -> None:
+    with serve(Doorkeeper()) as url:
+        with pytest.raises(StackError, match="connect-password") as nobody:
+            Worker(url).connectors()
+        with pytest.raises(StackError, match="connect-password") as somebody:
+            Worker(url, tmp_path / "connect_user").connectors()
+    assert "--connect-user FILE" in str(nobody.value.hint)
+    assert str(tmp_path / "connect_user") in somebody.value.message
+    assert somebody.value.exit_code == ExitCode.ENVIRONMENT

@@ -81,7 +81,8 @@ def test_our_sink_lies_beside_the_one_it_extends(tmp_path: Path) -> None:
     kafka_connect.launch(local)
     (made,) = (local.home / "plugins/debezium-connector-jdbc").glob("ArchiveSink-*.jar")
     with zipfile.ZipFile(made) as jar:
-        assert jar.read(plugin_source.SERVICE).decode().split() == ["backbone.connect.ArchiveSink"]
+        services = "META-INF/services/org.apache.kafka.connect.sink.SinkConnector"
+        assert jar.read(services).decode().split() == ["backbone.connect.ArchiveSink"]
         assert jar.read("backbone/Made.class") == b"made"
     before = made.resolve()
     kafka_connect.launch(local)
@@ -91,10 +92,11 @@ def test_our_sink_lies_beside_the_one_it_extends(tmp_path: Path) -> None:
 
 def test_a_source_is_compiled_anew_when_it_changes_and_its_errors_are_told(tmp_path: Path) -> None:
     source = tmp_path / "Sink.java"
+    plugin = plugin_source.JavaSource((Path("Sink.java"),), {"an.Interface": "a.Sink"})
 
     def made() -> Path:
         return plugin_source.jar(
-            source, "a.Sink", compiler=tmp_path / "ecj.jar", classpath=[], cache=tmp_path / "cache"
+            plugin, compiler=tmp_path / "ecj.jar", classpath=[], cache=tmp_path / "cache", root=tmp_path
         )
 
     source.write_text("one")
@@ -115,6 +117,7 @@ def test_connects_folder_has_the_containers_names(tmp_path: Path) -> None:
     launch = kafka_connect.launch(local)
     assert sorted(path.name for path in (local.home / "plugins").iterdir()) == [
         "apicurio-converter",
+        "backbone-worker",
         "debezium-connector-jdbc",
         "debezium-connector-postgres",
     ]
@@ -124,6 +127,27 @@ def test_connects_folder_has_the_containers_names(tmp_path: Path) -> None:
     assert Path(launch.argv[-1]).is_file()
     assert launch.env["CONNECT_LISTENERS"] == "http://127.0.0.1:18083"
     assert kafka_connect.endpoint(local) == "http://127.0.0.1:18083/health"
+
+
+def test_the_workers_user_is_made_once_and_is_in_no_argument_and_no_variable(tmp_path: Path) -> None:
+    local = make_site(tmp_path, "kafka-connect")
+    launch = kafka_connect.launch(local)
+    user, _, password = (tmp_path / "secrets/connect_user").read_text().partition(":")
+    assert user == "connect"
+    assert len(password) >= 24
+    assert password not in " ".join((*launch.argv, *launch.env.values()))
+    assert "-Djava.security.auth.login.config=jaas.conf" in launch.argv
+    assert 'file="secrets/connect_user"' in (local.home / "jaas.conf").read_text()
+    kafka_connect.launch(local)
+    assert kafka_connect.user_file(local).read_text() == f"connect:{password}"
+
+
+def test_the_switch_opens_the_worker_to_local_accounts_but_to_no_web_page(tmp_path: Path) -> None:
+    extensions = "CONNECT_REST_EXTENSION_CLASSES"
+    closed = kafka_connect.launch(make_site(tmp_path / "a", "kafka-connect")).env[extensions].split(",")
+    opened = kafka_connect.launch(make_site(tmp_path / "b", "kafka-connect", KAFKA_CONNECT_REST="open"))
+    assert [name.rpartition(".")[2] for name in closed] == ["HostGuard", "BasicAuthSecurityRestExtension"]
+    assert opened.env[extensions] == "backbone.connect.HostGuard"
 
 
 def test_the_converter_gets_a_service_entry(tmp_path: Path) -> None:
@@ -173,14 +197,6 @@ def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="unpack-failed"):
         unpack(archive(tmp_path / "evil-1.tar.gz", "../escaped"), tmp_path / "cache")
     assert not (tmp_path / "cache/unpacked/escaped").exists()
-
-
-def test_the_password_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
-    file = postgres.ensure_password(tmp_path / "secrets" / "postgres_password")
-    first = file.read_text()
-    assert len(first) >= 24
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert postgres.ensure_password(file).read_text() == first
 
 
 def test_postgres_is_made_and_launched_on_loopback_with_the_compose_files_settings(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backbone.stack import topics
+from backbone.stack import diagram, topics
 from backbone.stack.engine.embedded import artifacts
+from backbone.stack.settings import Settings
 from tests import ROOT
 
 if TYPE_CHECKING:
@@ -99,3 +100,30 @@ def test_a_set_that_is_not_locked_is_refused(tmp_path: Path) -> None:
         ["/bin/sh", FETCH, LOCK, "no-such-set"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed", "refused"),
+    [
+        ("127.0.0.1", "no", False),
+        ("localhost", "no", False),
+        ("::1", "no", False),
+        ("192.0.2.1", "no", True),
+        ("", "no", True),
+        ("192.0.2.1", "yes", False),
+    ],
+)
+def test_plain_compose_is_not_published_to_other_machines_either(
+    tmp_path: Path, address: str, allowed: str, *, refused: bool
+) -> None:
+    service = diagram.with_defaults(Settings())["kafka-folders"]
+    (script,) = service.raw["command"]
+    done = subprocess.run(
+        [*service.raw["entrypoint"], script.replace("/folders", str(tmp_path / "none"))],
+        env={**service.environment, "BIND_ADDRESS": address, "EXPOSE_PLAINTEXT": allowed},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0  # there is no such folder, or it was refused before that
+    assert ("opens a cluster" in done.stderr) == refused

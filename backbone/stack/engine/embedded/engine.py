@@ -283,7 +283,8 @@ class EmbeddedEngine:
             age = process.uptime(found)
         except psutil.NoSuchProcess:  # it ended between two looks; a zombie is one that has
             return ServiceState(name, "exited", detail="died")
-        up = answers(self._runtime(local).endpoint(local))
+        runtime = self._runtime(local)
+        up = answers(runtime.endpoint(local), runtime.user_file(local))
         gone = [folder for folder in local.data_dirs() if not folder.exists()]
         hangs = not up and age > _START_TAKES_S
         return ServiceState(

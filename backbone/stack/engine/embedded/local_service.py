@@ -123,7 +123,8 @@ class Runtime:
     """A way to run a kind of service.
 
     sets: the artifact sets it needs. endpoint: where it answers when it is up. alone: seconds that the last of its
-    kind may take to stop once the others have, None for as long as its stop_grace_period.
+    kind may take to stop once the others have, None for as long as its stop_grace_period. user_file: the USER:PASSWORD
+    that the endpoint asks for, None if it asks nobody.
     """
 
     sets: tuple[str, ...]
@@ -131,6 +132,7 @@ class Runtime:
     endpoint: Callable[[LocalService], str]
     check: Callable[[LocalService], None]
     alone: float | None = None
+    user_file: Callable[[LocalService], Path | None] = lambda _: None
 
 
 def _moved(text: str, sources: Mapping[str, str]) -> str:

@@ -9,7 +9,13 @@ import http.client
 import socket
 import struct
 from contextlib import closing, suppress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from backbone import secret_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TIMEOUT_S = 1.0
 # ApiVersions (key 18, version 0) needs no authentication and no cluster: its size, key, version, correlation id, no
@@ -19,8 +25,8 @@ _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, _CORRELATION, -1)
 _ANSWER = struct.Struct(">ii")
 
 
-def answers(endpoint: str) -> bool:
-    """Ask once, for a second at most."""
+def answers(endpoint: str, user_file: Path | None = None) -> bool:
+    """Ask once, for a second at most; as the user of a file, where a service wants to know who asks."""
     url = urlsplit(endpoint)
     host, port = url.hostname or "", url.port or 80
     with suppress(OSError, http.client.HTTPException):
@@ -28,7 +34,7 @@ def answers(endpoint: str) -> bool:
             with socket.create_connection((host, port), timeout=_TIMEOUT_S) as connected:
                 return url.scheme == "tcp" or _speaks_kafka(connected)
         with closing(http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)) as connection:
-            connection.request("GET", url.path or "/")
+            connection.request("GET", url.path or "/", headers=secret_file.basic_auth(user_file) if user_file else {})
             return connection.getresponse().status // 100 == 2  # noqa: PLR2004 - HTTP's success class
     return False
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from backbone import secret_file
 from backbone.stack.engine.embedded import plugin_source
 from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
+from backbone.stack.engine.embedded.plugin_source import JavaSource
 from backbone.stack.engine.embedded.runtimes import jvm
 from backbone.stack.engine.embedded.runtimes.kafka import log4j2
 from backbone.stack.engine.embedded.unpack import unpack
@@ -23,20 +25,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ARCHIVES = ("connect-jdbc", "connect-postgres")
-_FLAGS = ("KAFKA_HEAP_OPTS", "KAFKA_JVM_PERFORMANCE_OPTS")
+_FLAGS = ("KAFKA_HEAP_OPTS", "KAFKA_JVM_PERFORMANCE_OPTS", "KAFKA_OPTS")
 _CONVERTER = "connect-avro"
 _CONVERTER_CLASS = "io.apicurio.registry.utils.converter.AvroConverter"
 _COMPILER = "java-compiler"
-SINK = Path("infra", "05-messaging", "connect", "plugin", "ArchiveSink.java")
-SINK_CLASS = "backbone.connect.ArchiveSink"
-"""Our own sink (ADR 0084): its source below the root of a checkout, and its name."""
+_PACKAGE = "backbone.connect"
+_SOURCES = Path("infra", "05-messaging", "connect", "plugin")
+SINK = JavaSource(
+    (_SOURCES / "ArchiveSink.java",),
+    {"org.apache.kafka.connect.sink.SinkConnector": f"{_PACKAGE}.ArchiveSink"},
+)
+"""Our own sink (ADR 0084), which extends Debezium's."""
+WORKER = JavaSource(
+    (_SOURCES / "HostGuard.java", _SOURCES / "SecretFiles.java"),
+    {
+        "org.apache.kafka.connect.rest.ConnectRestExtension": f"{_PACKAGE}.HostGuard",
+        "org.apache.kafka.common.config.provider.ConfigProvider": f"{_PACKAGE}.SecretFiles",
+    },
+)
+"""What confines the worker (ADR 0090): who may ask it, and which files it reads for whom."""
 _SINK_FOLDER = "debezium-connector-jdbc"
+_USER_FILE = "connect_user"
+_USER = "connect"
 
 
 def launch(local: LocalService) -> Launch:
     """Lay out the working directory and return the command line."""
     _plugins(local)
     _mounts(local)
+    secret_file.ensure(user_file(local).resolve(), _USER)
     logging = local.home / "log4j2.yaml"
     logging.write_text(yaml.safe_dump(log4j2(local)), encoding="utf-8")
     _, *arguments = local.service.raw["command"]
@@ -47,6 +64,8 @@ def launch(local: LocalService) -> Launch:
         flags=[
             *local.words("KAFKA_HEAP_OPTS"),
             *local.words("KAFKA_JVM_PERFORMANCE_OPTS"),
+            # The agent is the container's, for Prometheus: no port of this machine is set aside for it.
+            *(word for word in local.words("KAFKA_OPTS") if not word.startswith("-javaagent:")),
             f"-Dlog4j2.configurationFile={logging.name}",
         ],
         env={key: value for key, value in local.environment.items() if key not in _FLAGS},
@@ -56,6 +75,11 @@ def launch(local: LocalService) -> Launch:
 def endpoint(local: LocalService) -> str:
     """Return the worker's own health check (KIP-1017): it has joined its group and can work."""
     return local.environment["CONNECT_LISTENERS"].split(",")[0] + "/health"
+
+
+def user_file(local: LocalService) -> Path:
+    """Return the file with the user of the REST interface, as jaas.conf names it from the working directory."""
+    return local.home / "secrets" / _USER_FILE
 
 
 def check(_site: LocalService) -> None:
@@ -72,6 +96,7 @@ def _plugins(local: LocalService) -> None:
         for part in unpack(archive, local.cache_dir).iterdir():
             (folder / part.name).symlink_to(part)
     _sink(folder / _SINK_FOLDER, local)
+    _confinement(folder / "backbone-worker", local)
     _converter(folder / "apicurio-converter", local.jars(_CONVERTER))
 
 
@@ -83,7 +108,17 @@ def _sink(folder: Path, local: LocalService) -> None:
     for jar in jars:
         (folder / jar.name).symlink_to(jar)
     (compiler,) = local.jars(_COMPILER)
-    made = plugin_source.jar(local.root / SINK, SINK_CLASS, compiler=compiler, classpath=jars, cache=local.cache_dir)
+    made = plugin_source.jar(SINK, compiler=compiler, classpath=jars, cache=local.cache_dir, root=local.root)
+    (folder / made.name).symlink_to(made)
+
+
+def _confinement(folder: Path, local: LocalService) -> None:
+    """Put what confines the worker into a folder of its own."""
+    folder.mkdir()
+    (compiler,) = local.jars(_COMPILER)
+    made = plugin_source.jar(
+        WORKER, compiler=compiler, classpath=local.jars("connect"), cache=local.cache_dir, root=local.root
+    )
     (folder / made.name).symlink_to(made)
 
 
@@ -110,4 +145,4 @@ def _mounts(local: LocalService) -> None:
 
 
 _SETS = ("connect", *_ARCHIVES, _CONVERTER, _COMPILER)
-RUNTIME: Runtime = Runtime(sets=_SETS, launch=launch, endpoint=endpoint, check=check)
+RUNTIME: Runtime = Runtime(sets=_SETS, launch=launch, endpoint=endpoint, check=check, user_file=user_file)

@@ -11,12 +11,12 @@ import importlib.util
 import os
 import pwd
 import re
-import secrets
 import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone import secret_file
 from backbone.errors import ExitCode, StackError
 from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
 
@@ -31,7 +31,7 @@ _ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "LC_ALL": "C
 def launch(local: LocalService) -> Launch:
     """Make the password and the database if they are not there, and return the server's command line."""
     environment = local.environment
-    password = ensure_password(Path(environment["POSTGRES_PASSWORD_FILE"]))
+    password = secret_file.ensure(Path(environment["POSTGRES_PASSWORD_FILE"]))
     data = Path(environment["PGDATA"])
     if not (data / "PG_VERSION").exists():
         _create(local, data, password)
@@ -107,17 +107,6 @@ def _packaged_versions() -> dict[str, Path]:
         if match := re.search(r"\) (\d+)", said):
             found[match[1]] = server.parent
     return found
-
-
-def ensure_password(file: Path) -> Path:
-    """Make the password's file, readable by its owner alone, if there is none."""
-    if not file.exists():
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        partial.touch(mode=0o600)
-        partial.write_text(secrets.token_urlsafe(24), encoding="utf-8")
-        partial.replace(file)
-    return file
 
 
 def _create(local: LocalService, data: Path, password: Path) -> None:

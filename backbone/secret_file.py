@@ -1,0 +1,47 @@
+"""Passwords in files of `SECRETS_DIR`: made on first use, readable by their owner, read when they are used."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import shlex
+from typing import TYPE_CHECKING
+
+from backbone.errors import ExitCode, StackError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def ensure(file: Path, user: str = "") -> Path:
+    """Make the file with a random password, or USER:PASSWORD, if there is none; return it."""
+    if not file.exists():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)
+        partial.write_text(
+            f"{user}:{secrets.token_urlsafe(24)}" if user else secrets.token_urlsafe(24), encoding="utf-8"
+        )
+        partial.replace(file)
+    return file
+
+
+def basic_auth(file: Path) -> dict[str, str]:
+    """Return the HTTP header that a USER:PASSWORD file gives (RFC 7617); none if the file is not there.
+
+    Raises StackError("no-password-file") if it may not be read.
+    """
+    try:
+        content = file.read_bytes().strip()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StackError(
+            "no-password-file",
+            f"cannot read {file}",
+            context=str(error),
+            hint=f"ls -l {shlex.quote(str(file))}\nmade by plain docker compose, it belongs to whom the checkout belongs to",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+    return {"Authorization": f"Basic {base64.b64encode(content).decode()}"}
