@@ -41,7 +41,8 @@ def basic_auth(file: Path) -> dict[str, str]:
             "no-password-file",
             f"cannot read {file}",
             context=str(error),
-            hint=f"ls -l {shlex.quote(str(file))}\nmade by plain docker compose, it belongs to whom the checkout belongs to",
+            hint=f"ls -l {shlex.quote(str(file))}\n"
+            "made by plain docker compose, it belongs to whom the checkout belongs to",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
     return {"Authorization": f"Basic {base64.b64encode(content).decode()}"}

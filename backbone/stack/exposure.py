@@ -32,7 +32,7 @@ def demand_loopback(model: Model, settings: Settings) -> None:
             f"other machines would reach {len(wide)} ports of the stack, and nothing asks them for a password",
             context="\n".join([*wide[:_SHOWN], *more]),
             hint="set BIND_ADDRESS=127.0.0.1 in .env\n"
-            f"or {ALLOWED}=yes, which lets whoever reaches the address read, write and delete every topic",
+            f"or {ALLOWED}=yes there, which lets whoever reaches the address read, write and delete every topic",
             exit_code=ExitCode.USAGE,
         )
 

@@ -170,10 +170,10 @@ class Worker:
 
     def _unauthorized(self) -> StackError:
         if self.user_file is None:
-            what, hint = "wants a user and a password", "./invoke connectors status --connect URL --connect-user FILE"
+            what, hint = "wants a user and a password", "name a file that says USER:PASSWORD: --connect-user"
         else:
             what = f"does not accept the user of {self.user_file}"
-            hint = "./invoke restart kafka-connect   # it reads the file when it starts"
+            hint = "the worker reads the file when it starts\n./invoke restart kafka-connect"
         return StackError(
             "connect-password", f"Kafka Connect at {self.url} {what}", hint=hint, exit_code=ExitCode.ENVIRONMENT
         )
