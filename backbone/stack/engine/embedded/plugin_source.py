@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -65,7 +66,7 @@ def _compile(sources: Sequence[Path], compiler: Path, classpath: Iterable[Path],
         raise StackError(
             "plugin-source",
             f"{names} was not compiled after {_TIMEOUT_S} s; the machine is very busy",
-            hint="./invoke up   # again, when it is less so",
+            hint="again, when the machine is less busy\n./invoke up",
             exit_code=ExitCode.TIMEOUT,
         ) from error
     if done.returncode != 0:
@@ -74,7 +75,7 @@ def _compile(sources: Sequence[Path], compiler: Path, classpath: Iterable[Path],
             "plugin-source",
             f"{names} cannot be compiled",
             context=(done.stdout + done.stderr).strip()[-2000:],
-            hint=f"git diff -- {' '.join(map(str, sources))}",
+            hint=f"git diff -- {shlex.join(map(str, sources))}",
             exit_code=ExitCode.ENVIRONMENT,
         )
 
