@@ -131,12 +131,14 @@ def is_invoke(program: str) -> bool:
     return path.name in {"invoke", "inv"} or path.parts[-2:] == ("invoke", "__main__.py")
 
 
-def run(tasks: Collection) -> None:
+def run(tasks: Collection) -> NoReturn:
     """Run the tasks of the command line; exits."""
     called = os.environ.get(PROGRAM)
     if not called and Path(sys.argv[0]).name == "invoke":
         called = os.environ[PROGRAM] = "invoke"
     Tasks(version=resources.version(), namespace=tasks, name="backbone", binary=called or "./invoke").run()
+    # Invoke leaves when a task fails, and returns when all is well: whoever loaded tasks.py would run them once more.
+    sys.exit()
 
 
 def main() -> None:

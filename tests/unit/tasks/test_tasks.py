@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -12,7 +15,7 @@ from backbone.stack import home, topics
 from backbone.stack.settings import Settings, shift_ports
 from scripts.tasks.collection import collect
 from scripts.tasks.program import Tasks
-from tests import outputs
+from tests import ROOT, outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,3 +270,11 @@ def test_what_cannot_be_done_is_refused_in_words(
     assert f"error[{reference}]" in said.err
     assert (said.code, said.out) == (code, "")
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("words", [["-m", "invoke"], ["tasks.py"]])
+def test_a_task_runs_once_however_it_is_started(words: list[str], tmp_path: Path) -> None:
+    env = {**os.environ, "BACKBONE_HOME": str(ROOT)}
+    argv = [sys.executable, *words, "results", "list", "--json"]
+    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    json.loads(done.stdout)
