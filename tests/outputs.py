@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SCHEMA: dict[str, Any] = json.loads((ROOT / "schemas" / "tasks-output.schema.json").read_text(encoding="utf-8"))
-_NO_WORD = "up status endpoints ports doctor smoke archive rabbitmq lint explain rules bench failover export import"
-WITHOUT_ACTION = frozenset(_NO_WORD.split())
+_WHOLE = (
+    "up status endpoints ports doctor smoke archive rabbitmq lint explain rules bench failover capacity export import"
+)
+WITHOUT_ACTION = frozenset(_WHOLE.split())
 """Tasks that have one entry in the schema, whatever stands behind their name."""
 
 
