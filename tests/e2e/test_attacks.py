@@ -69,8 +69,8 @@ def test_the_worker_answers_nobody_without_the_password(data_stack: Checkout) ->
     "value",
     [
         "${secrets:/etc:passwd}",
-        "${secrets:secrets:connect_user}",
-        "${secrets:secrets/..:connect_user}",
+        "${secrets:secrets:connect/user}",
+        "${secrets:secrets/..:connect/user}",
         "${secrets:secrets:../../../../../../../../../etc/passwd}",
         "${secrets:/proc/self:environ}",
         "${secrets:.:process.json}",

@@ -182,4 +182,4 @@ class Worker:
 def of_stack(model: Model) -> Worker:
     """Return this stack's own worker, with the user file that it reads."""
     folder = next(mount.source for mount in model[SERVICE].mounts if Path(mount.target).name == "secrets")
-    return Worker(endpoints.named(model, SERVICE, "KAFKA_CONNECT_URL").rstrip("/"), Path(folder, "connect_user"))
+    return Worker(endpoints.named(model, SERVICE, "KAFKA_CONNECT_URL").rstrip("/"), Path(folder, "connect", "user"))

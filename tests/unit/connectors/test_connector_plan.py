@@ -181,7 +181,7 @@ def test_a_worker_that_does_not_know_us_says_whose_file_is_wrong(tmp_path: Path)
         with pytest.raises(StackError, match="connect-password") as nobody:
             Worker(url).connectors()
         with pytest.raises(StackError, match="connect-password") as somebody:
-            Worker(url, tmp_path / "connect_user").connectors()
+            Worker(url, tmp_path / "connect/user").connectors()
     assert "--connect-user" in str(nobody.value.hint)
-    assert str(tmp_path / "connect_user") in somebody.value.message
+    assert str(tmp_path / "connect/user") in somebody.value.message
     assert somebody.value.exit_code == ExitCode.ENVIRONMENT

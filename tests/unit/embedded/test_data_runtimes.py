@@ -132,12 +132,12 @@ def test_connects_folder_has_the_containers_names(tmp_path: Path) -> None:
 def test_the_workers_user_is_made_once_and_is_in_no_argument_and_no_variable(tmp_path: Path) -> None:
     local = make_site(tmp_path, "kafka-connect")
     launch = kafka_connect.launch(local)
-    user, _, password = (tmp_path / "secrets/connect_user").read_text().partition(":")
+    user, _, password = (tmp_path / "secrets/connect/user").read_text().partition(":")
     assert user == "connect"
     assert len(password) >= 24
     assert password not in " ".join((*launch.argv, *launch.env.values()))
     assert "-Djava.security.auth.login.config=jaas.conf" in launch.argv
-    assert 'file="secrets/connect_user"' in (local.home / "jaas.conf").read_text()
+    assert 'file="secrets/connect/user"' in (local.home / "jaas.conf").read_text()
     kafka_connect.launch(local)
     assert kafka_connect.user_file(local).read_text() == f"connect:{password}"
 

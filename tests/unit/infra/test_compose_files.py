@@ -76,3 +76,12 @@ def test_the_picture_is_what_the_compose_files_say() -> None:
     text = page.read_text(encoding="utf-8")
     assert diagram.render(text, diagram.with_defaults(Settings())) == text
     assert "kafka-1 -.-> kafka-folders" in text
+
+
+def test_no_secret_is_mounted_before_it_is_made() -> None:
+    """An engine makes a folder of a bind mount whose source is missing, and a password cannot be put there then."""
+    model = diagram.with_defaults(Settings())
+    mounts = [mount.source for service in model.services.values() for mount in service.mounts]
+    made = ("postgres_password", "user", "30-user.conf")
+    assert [source for source in mounts if source.endswith(made)] == []
+    assert any(source.endswith("/secrets/connect") for source in mounts)

@@ -45,7 +45,7 @@ WORKER = JavaSource(
 )
 """What confines the worker (ADR 0090): who may ask it, and which files it reads for whom."""
 _SINK_FOLDER = "debezium-connector-jdbc"
-_USER_FILE = "connect_user"
+_USER_FILE = "connect/user"
 _USER = "connect"
 
 
