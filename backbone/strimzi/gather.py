@@ -14,7 +14,7 @@ from backbone.lint.kafka import properties
 from backbone.source import reading
 from backbone.stack import compose, topics
 from backbone.stack.engine.embedded import artifacts
-from backbone.strimzi import cluster, connect
+from backbone.strimzi import access, cluster, connect
 from backbone.strimzi.model import (
     METADATA_VERSIONS,
     STRIMZI,
@@ -68,8 +68,8 @@ _SERVICES = {
 }
 
 
-def gather(settings: Settings, *, name: str = "", size: Size | None = None, users: Sequence[User] = ()) -> Backbone:
-    """Return the backbone of a home, whether or not it runs. size: instead of what Compose gives a broker.
+def gather(settings: Settings, *, name: str = "") -> Backbone:
+    """Return the backbone of a home, whether or not it runs. name: instead of the project's.
 
     Raises StackError("no-broker") if the Compose files have none, "bad-heap" for a heap that is not in KAFKA_HEAP_OPTS.
     """
@@ -79,15 +79,16 @@ def gather(settings: Settings, *, name: str = "", size: Size | None = None, user
     set_there = properties.settings(first.environment, "KAFKA_")
     values = {name: each.value for name, each in set_there.items()}
     wanted = topics.read(settings.root / topics.FILE)
+    users = access.of_home(settings)
     own = _size(first, len(brokers), "Compose")
     backbone = Backbone(
         name=name or resource_name(model.name),
         version=version(first.image),
         settings=values,
-        size=size or replace(own, storage=cluster.storage(wanted, values, len(brokers))),
+        size=replace(own, storage=cluster.storage(wanted, values, len(brokers))),
         grace=round(first.stop_grace_period),
         topics=wanted,
-        users=tuple(users),
+        users=users,
         sources={name: each.variable for name, each in set_there.items()},
     )
     if _CONNECT not in model.services:

@@ -12,7 +12,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.events.connectors import files as connector_files
 from backbone.stack import home
 from backbone.stack import topics as topic_files
-from backbone.strimzi import connect, topics
+from backbone.strimzi import access, connect, topics
 from backbone.strimzi.model import LeftOut
 
 if TYPE_CHECKING:
@@ -89,8 +89,9 @@ def _user(manifest: Manifest) -> tuple[User | None, Sequence[str]]:
     asked = manifest.get("spec", "authentication", "type")
     if asked not in {"scram-sha-512", "tls"}:
         return None, [f"authentication {asked}: this stack has scram-sha-512 and tls"]
+    user = topics.user(manifest)
     notes = [f"{name} is left out" for name in ("quotas", "template") if manifest.get("spec", name)]
-    return topics.user(manifest), notes
+    return replace(user, acls=tuple(acl for acl in user.acls if access.fits(acl))), [*notes, *access.not_taken(user)]
 
 
 def _connector(manifest: Manifest) -> tuple[Connector | None, Sequence[str]]:
@@ -111,7 +112,7 @@ def _item(topic: Topic) -> dict[str, Any]:
 
 
 def changes(intake: Intake, root: Path) -> list[Change]:
-    """Return what differs in a home's files: topics.yml and a file for each connector.
+    """Return what differs in a home's files: topics.yml, access.yml and a file for each connector.
 
     A file that means the same already is left as it is, with its comments and its order.
     """
@@ -122,19 +123,23 @@ def changes(intake: Intake, root: Path) -> list[Change]:
 def _bodies(intake: Intake) -> Iterator[tuple[Path, dict[str, Any]]]:
     if intake.topics:
         yield topic_files.FILE, {"topics": list(map(_item, intake.topics))}
+    if intake.users:
+        yield access.FILE, access.body(intake.users)
     for each in intake.connectors:
         body = {"doc": each.doc, **({"optional": True} if each.optional else {}), "config": dict(each.config)}
         yield connector_files.FOLDER / f"{each.name}.yml", body
 
 
 def _meaning(text: bytes | None) -> Any:
-    """Return what a file says, whatever the order of its topics; its own text if it is no YAML."""
+    """Return what a file says, whatever the order of its topics or users; its own text if it is no YAML."""
     try:
         body = yaml.safe_load(text) if text else None
     except yaml.YAMLError:
         return text
     if isinstance(body, dict) and isinstance(body.get("topics"), list):
         return sorted(body["topics"], key=str)
+    if isinstance(body, dict) and isinstance(body.get("users"), dict):
+        return access.meaning(body)
     return body
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from backbone.stack.settings import Settings
-    from backbone.strimzi.model import LeftOut, User
+    from backbone.strimzi.model import LeftOut
 
 FLAGS_FILE = "export.json"
 README = "README.md"
@@ -38,10 +38,9 @@ class Flags:
     size: Size | None = None
 
 
-def backbone(settings: Settings, flags: Flags, users: Sequence[User] = ()) -> Backbone:
+def backbone(settings: Settings, flags: Flags) -> Backbone:
     """Return the backbone of a home in the size that the flags ask for."""
-    found = gather.gather(settings, name=flags.name, users=users)
-    return sized(found, flags)
+    return sized(gather.gather(settings, name=flags.name), flags)
 
 
 def sized(found: Backbone, flags: Flags) -> Backbone:

@@ -9,23 +9,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from backbone.errors import StackError
 from backbone.events.connectors.files import Connector
 from backbone.stack import home
 from backbone.stack import topics as topic_files
+from backbone.stack.settings import Settings
 from backbone.stack.topics import Topic
-from backbone.strimzi import intake, manifest, parity, topics
+from backbone.strimzi import access, intake, manifest, parity, topics
 from backbone.strimzi.manifest import Manifest, way
 from backbone.strimzi.model import Acl, User, resource_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from backbone.stack.settings import Settings
 
 
 def leaves(value: Any, steps: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -147,8 +148,53 @@ def test_topics_and_users_come_back_as_they_went(went: list[Topic], users: list[
     assert len({(each.kind, each.name) for each in resources}) == len(went) + len(users)
     back = intake.read(resources)
     assert back.topics == tuple(went)
-    assert back.users == tuple(users)
-    assert back.left_out == ()
+    assert [user.name for user in back.users] == [user.name for user in users]
+    assert [acl for user in back.users for acl in user.acls] == [a for u in users for a in u.acls if access.fits(a)]
+    assert len(back.left_out) == sum(not access.fits(acl) for user in users for acl in user.acls)
+
+
+PREFIX = st.builds(lambda name, star: name + star, NAME, st.sampled_from(["", "*"]))
+NAMES = st.lists(PREFIX, min_size=1, max_size=3, unique=True)
+DO = st.lists(
+    st.sampled_from(["read", "write", "describe_configs", "idempotent_write", "all"]), min_size=1, unique=True
+)
+MAY = st.one_of(
+    *(st.fixed_dictionaries({"do": DO, key: NAMES}) for key in ("topics", "groups", "transactional_ids")),
+    st.fixed_dictionaries({"do": DO, "cluster": st.just(True)}),  # noqa: FBT003 - a value of the file
+    st.fixed_dictionaries({"do": DO, "topics": NAMES, "groups": NAMES}),
+)
+ACCESS = st.dictionaries(
+    st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True),
+    st.fixed_dictionaries({"login": st.sampled_from(["password", "certificate"]), "may": st.lists(MAY, max_size=4)}),
+    min_size=1,
+    max_size=4,
+).map(lambda users: {"users": users})
+
+
+@examples(max_examples=200)
+@given(ACCESS)
+def test_an_access_file_comes_back_as_it_went(went: dict[str, Any]) -> None:
+    back = intake.read(written(list(topics.kafka_users(access.users(went), "c"))))
+    with tempfile.TemporaryDirectory() as folder:
+        home.write(Path(folder), intake.changes(back, Path(folder)))
+        file = Path(folder) / access.FILE
+        assert access.meaning(yaml.safe_load(file.read_text(encoding="utf-8"))) == access.meaning(went)
+        file.write_text(yaml.safe_dump(went), encoding="utf-8")
+        assert intake.changes(back, Path(folder)) == []
+
+
+def test_the_users_of_a_home_are_those_of_its_file_if_it_asks_for_a_login(tmp_path: Path) -> None:
+    file = tmp_path / access.FILE
+    file.parent.mkdir(parents=True)
+    file.write_text("users: {app: {login: password, may: [{do: [read], topics: ['a*', b]}]}}", encoding="utf-8")
+    (tmp_path / ".env").write_text("KAFKA_SECURITY=plaintext\n", encoding="utf-8")
+    assert access.of_home(Settings(tmp_path, {})) == ()
+    (app,) = access.of_home(Settings(tmp_path, {"KAFKA_SECURITY": "secure"}))
+    assert app == User("app", "scram-sha-512", (Acl("topic", "a", ("Read",), "prefix"), Acl("topic", "b", ("Read",))))
+    file.write_text("users: [app]", encoding="utf-8")
+    with pytest.raises(StackError) as caught:
+        access.of_home(Settings(tmp_path, {"KAFKA_SECURITY": "secure"}))
+    assert caught.value.reference == "access-invalid"
 
 
 @examples(max_examples=50)
