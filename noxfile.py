@@ -162,9 +162,9 @@ def security(session: nox.Session) -> None:
 
 @nox.session(tags=["static"])
 def workflows(session: nox.Session) -> None:
-    """Check the GitHub Actions workflows and the linter's action with the pinned zizmor."""
+    """Check the GitHub Actions workflows and our actions with the pinned zizmor."""
     session.install("--quiet", "zizmor==1.32.0")
-    session.run("zizmor", "--offline", "--persona", "pedantic", ".github/workflows", "actions/lint")
+    session.run("zizmor", "--offline", "--persona", "pedantic", ".github/workflows", "actions")
 
 
 @nox.session(venv_backend="none", requires=STAGES, tags=["static"])

@@ -124,6 +124,9 @@ class FakeEngine:
     def data_dirs(self) -> list[Path]:
         return [Path(name) for name in sorted(self.data)]
 
+    def take_over(self, folders: Sequence[Path]) -> None:
+        self.done.append(f"take over {len(folders)}")
+
     def remove_data(self, progress: Progress) -> None:
         if self.looks:
             raise AssertionError("data of running services was removed")

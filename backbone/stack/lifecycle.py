@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from filelock import FileLock, Timeout
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack import exposure, health
+from backbone.stack import exposure, health, swap
 from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Watcher(Protocol):
 def exclusive(settings: Settings, progress: Progress, *, stopping: bool = False) -> Iterator[None]:
     """Hold the checkout's lock: tasks that start or stop something wait for each other.
 
+    What a killed one has left of a change of all data is brought to an end first.
     stopping: do the work without, if the disk takes no lock: a full or read-only one must not keep services running.
     Raises StackError("folder-not-writable").
     """
@@ -70,6 +71,8 @@ def exclusive(settings: Settings, progress: Progress, *, stopping: bool = False)
             raise _no_lock(settings, error) from error
         progress(f"{settings.state_dir} cannot be locked ({error.strerror}); stopping without")
     try:
+        if lock.is_locked and (ended := swap.finish(settings.state_dir)):
+            progress(ended)
         yield
     finally:
         lock.release()
@@ -143,6 +146,26 @@ def down(stack: Stack, progress: Progress) -> None:
     """Stop everything of the stack; the data stays."""
     with exclusive(stack.settings, progress, stopping=True):
         stack.engine.stop(list(stack.model.services), progress)
+
+
+@contextmanager
+def stopped(
+    stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, clock: Clock = CLOCK
+) -> Iterator[None]:
+    """Stop everything of the stack for a block; what ran before runs again after it, and is ready.
+
+    For somebody who holds the lock (`exclusive`).
+    """
+    names = list(stack.model.services)
+    before = [state.name for state in stack.engine.states(names) if state.phase in _ALIVE]
+    stack.engine.stop(names, progress)
+    try:
+        yield
+    finally:
+        if before:
+            part = replace(stack, model=stack.model.only(before))
+            stack.engine.preflight(before, progress)
+            _start(part, timeout=timeout, progress=progress, watch=watch, wait=True, clock=clock)
 
 
 def restart(

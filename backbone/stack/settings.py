@@ -113,10 +113,19 @@ def shift_ports(path: Path, by: int) -> dict[str, int]:
         if not _PORTS.start <= port < _PORTS.stop:
             raise StackError("port-out-of-range", f"{name} would become {port}", exit_code=ExitCode.USAGE)
     if by:
-        text = file.text
-        for name, one in sorted(ports.items(), key=lambda item: item[1].span.start, reverse=True):
-            text = f"{text[: one.value_span.start]}{moved[name]}{text[one.value_span.end :]}"
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(text.encode())
-        partial.replace(path)
+        assign(path, {name: str(port) for name, port in moved.items()})
     return moved
+
+
+def assign(path: Path, values: Mapping[str, str]) -> None:
+    """Give variables of an env file other values, all else kept; one that is not there comes at its end."""
+    file = env_file.load(path, {})
+    text = file.text
+    known = [(one, values[name]) for name, one in file.assignments.items() if name in values]
+    for one, value in sorted(known, key=lambda item: item[0].span.start, reverse=True):
+        text = f"{text[: one.value_span.start]}{value}{text[one.value_span.end :]}"
+    for name in values.keys() - file.assignments.keys():
+        text += ("" if text.endswith("\n") or not text else "\n") + f"{name}={values[name]}\n"
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(text.encode())
+    partial.replace(path)

@@ -24,7 +24,9 @@ from . import (
     records,
     results,
     smoke,
+    snapshot,
     stack,
+    stacks,
     strimzi,
     topics,
 )
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 THEMES = (
     home,
     stack,
+    stacks,
+    snapshot,
     topics,
     groups,
     smoke,

@@ -32,6 +32,8 @@ _WORST = 3
         "profile": PROFILE_HELP,
         "wait": "wait until all is ready (--no-wait: return once started)",
         "timeout": f"seconds to wait (default {TIMEOUT_S})",
+        "name": "a private stack of this name, with ports of its own that it keeps, instead of that of this folder",
+        "from_": "begin with this snapshot (a name, or an exported file); the stack has no data yet",
         "contracts": "bring the contracts into the registry (--no-contracts: leave it as it is)",
         "json": "print the state of the stack as JSON",
     },
@@ -42,6 +44,8 @@ def up(
     profile: list[str] | None = None,
     wait: bool = True,
     timeout: int = TIMEOUT_S,
+    name: str = "",
+    from_: str = "",
     contracts: bool = True,
     json: bool = False,
 ) -> None:
@@ -53,11 +57,12 @@ def up(
     from .connectors import tell_failed
     from .contracts import put_in_force
 
+    _prepare(name, from_, engine)
     stack = targets.stack(profile, engine)
     if stack.brokers:
         topics.read(stack.settings.root / topics.FILE)  # what is wrong with them is told before anything runs
     with console.Waiting(timeout) as waiting:
-        snapshot = lifecycle.up(stack, timeout=timeout, progress=console.say, watch=partial(_show, waiting), wait=wait)
+        snapshot = lifecycle.up(stack, timeout=timeout, progress=console.say, watch=partial(show, waiting), wait=wait)
     if wait and stack.brokers:
         for change in topics.apply_file(stack.settings.root / topics.FILE, stack.bootstrap):
             console.say(f"topic {change}")
@@ -75,14 +80,55 @@ def up(
         _farewell(stack, snapshot, wait=wait)
 
 
-@command(help={"engine": ENGINE_HELP})
-def down(c: Context, engine: str | None = None) -> None:
+def _prepare(name: str, source: str, engine: str | None) -> None:
+    """Let `up` work on the private stack of a name, and let it begin with a snapshot, if these are given."""
+    if name:
+        _stand_in(name)
+    if source:
+        _begin(source, engine)
+
+
+def _stand_in(name: str) -> None:
+    """Let this task work on a private stack, and say how others do."""
+    import os
+    import shlex
+
+    from rich.markup import escape
+
+    from backbone import console
+    from backbone.stack import private
+
+    home = str(private.ensure(name, dict(os.environ)).root)
+    os.environ["BACKBONE_HOME"] = home
+    console.say(escape(f"for other tasks: export BACKBONE_HOME={shlex.quote(home)}"))
+
+
+def _begin(source: str, engine: str | None) -> None:
+    """Let this home begin with a snapshot: one that it has, else the one in a file."""
+    from pathlib import Path
+
+    from backbone import console
+    from backbone.snapshots import operations
+
+    from . import targets
+
+    stack = targets.everything(engine)
+    store = operations.of(stack.settings)
+    name = source if source in store.names() else operations.bring(stack.settings, Path(source), console.say).name
+    manifest = operations.adopt(stack, name, console.say)
+    console.say(f"the data is that of {manifest.name}, saved at {manifest.created}")
+
+
+@command(help={"engine": ENGINE_HELP, "name": "the private stack of this name, instead of that of this folder"})
+def down(c: Context, engine: str | None = None, name: str = "") -> None:
     """Stop the stack in order; the data stays."""
     from backbone import console
     from backbone.stack import lifecycle
 
     from . import targets
 
+    if name:
+        _stand_in(name)
     stack = targets.everything(engine, quiet=False)
     lifecycle.down(stack, console.say)
     console.say(
@@ -128,7 +174,7 @@ def restart(c: Context, service: str, renew: bool = False, engine: str | None = 
         raise StackError("not-running", f"{service} does not run", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT)
     with console.Waiting(timeout) as waiting:
         snapshot = lifecycle.restart(
-            stack, service, timeout=timeout, progress=console.say, watch=partial(_show, waiting), renew=renew
+            stack, service, timeout=timeout, progress=console.say, watch=partial(show, waiting), renew=renew
         )
     console.say(f"{service} is back after {snapshot.waited:.1f} s")
 
@@ -199,13 +245,14 @@ def endpoints(
     engine: str | None = None,
     json: bool = False,
 ) -> None:
-    """Print the addresses that clients on this machine use."""
+    """Print the addresses that clients on this machine use; `env` has them for languages and frameworks."""
     from backbone import console
+    from backbone.stack import client_env
 
     from . import targets
 
     stack = targets.stack(profile, engine, quiet=True)
-    found = _with_password(stack, with_secrets=with_secrets)
+    found = client_env.of(stack, with_secrets=with_secrets)
     if json or format == "json":
         console.print_json(found)
     elif format == "env":
@@ -218,21 +265,34 @@ def endpoints(
         )
 
 
-def _with_password(stack: Stack, *, with_secrets: bool) -> Mapping[str, str]:
-    """Return the endpoints, PostgreSQL's as a whole URL once there is a password: with it, or with its file."""
-    from backbone.stack import postgres
+@command(
+    iterable=["profile"],
+    help={
+        "format": "dotenv, shell, json, properties, spring, quarkus, node, dotnet, github (into GITHUB_ENV's file)",
+        "with_secrets": "PostgreSQL with its password, instead of the file that libpq reads it from",
+        "profile": PROFILE_HELP,
+        "engine": ENGINE_HELP,
+        "json": "the same as --format json",
+    },
+)
+def env(
+    c: Context,
+    format: str = "dotenv",
+    with_secrets: bool = False,
+    profile: list[str] | None = None,
+    engine: str | None = None,
+    json: bool = False,
+) -> None:
+    """Print all that a client needs to reach the stack, as a file of its language or framework."""
+    import os
+    import sys
 
-    found = stack.endpoints
-    if postgres.URL not in found:
-        return found
-    server = postgres.server(stack.model)
-    if with_secrets:
-        url = server.url(password=server.password())
-    elif (file := server.passfile_in(stack.settings.state_dir)).exists():
-        url = server.url(passfile=file)
-    else:
-        url = found[postgres.URL]
-    return {**found, postgres.URL: url}
+    from backbone.stack import client_env
+
+    from . import targets
+
+    values = client_env.of(targets.stack(profile, engine, quiet=True), with_secrets=with_secrets)
+    sys.stdout.write(client_env.text(values, "json" if json else format, os.environ))
 
 
 @command(help={"shift": "add this to every port of .env; may be negative", "json": "print JSON"})
@@ -251,7 +311,8 @@ def ports(c: Context, shift: int = 0, json: bool = False) -> None:
         console.print_table(("VARIABLE", "PORT"), found.items())
 
 
-def _show(waiting: object, snapshot: Snapshot) -> None:
+def show(waiting: object, snapshot: Snapshot) -> None:
+    """Show one moment of a wait for the stack."""
     rows = [(state.name, state.health if state.phase == "running" else state.phase) for state in snapshot.states]
     waiting.show(rows, snapshot.missing, snapshot.waited)  # type: ignore[attr-defined]
 

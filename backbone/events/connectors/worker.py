@@ -135,12 +135,15 @@ class Worker:
 
     def offsets(self, name: str) -> dict[tuple[str, int], int]:
         """Return (topic, partition) → the offset that a sink goes on from, of those that it has committed."""
-        body = self._call("GET", f"/connectors/{quote(name, safe='')}/offsets")
         return {
             (place["kafka_topic"], place["kafka_partition"]): each["offset"]["kafka_offset"]
-            for each in body["offsets"]
+            for each in self.places(name)
             if each["offset"] and "kafka_topic" in (place := each["partition"])
         }
+
+    def places(self, name: str) -> list[dict[str, Json]]:
+        """Return what a connector, source or sink, has committed: a `partition` and an `offset` each, in its terms."""
+        return list(self._call("GET", f"/connectors/{quote(name, safe='')}/offsets")["offsets"])
 
     def move(self, name: str, topic: str, partition: int, offset: int) -> None:
         """Let a stopped sink go on from an offset (KIP-875)."""

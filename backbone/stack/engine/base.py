@@ -95,6 +95,9 @@ class Engine(Protocol):
     def data_dirs(self) -> list[Path]:
         """Return the folders that hold the stack's data, which only `nuke` removes."""
 
+    def take_over(self, folders: Sequence[Path]) -> None:
+        """Let this user read, write and rename folders of the stack's data; the services take them back at a start."""
+
     def remove_data(self, progress: Progress) -> None:
         """Remove data, logs and state of a stopped stack."""
 

@@ -88,6 +88,7 @@ class DockerEngine:
         Ends at the first service that fails, with its exit code, OOM flag, last health output and log lines.
         """
         before = {name: container.id for name, container in self.containers().items()}
+        data.renew_passwords(self.client, [self.model[name] for name in services])
         self.compose.run(
             ["up", "--detach", "--quiet-pull", *(["--no-recreate"] if as_ran else []), *services],
             progress=progress,
@@ -215,6 +216,12 @@ class DockerEngine:
     def data_dirs(self) -> list[Path]:
         """Return the folders of this machine that the services write their data to."""
         return data.folders(self.model)
+
+    def take_over(self, folders: Sequence[Path]) -> None:
+        """Give folders that belong to the images' users to this one; the images take theirs back when they start."""
+        for folder in folders:
+            if not data.ours(folder):
+                data.give(self.client, folder, [service.image for service in self.model.services.values()])
 
     def remove_data(self, progress: Progress) -> None:
         """Remove containers, named volumes and data folders."""

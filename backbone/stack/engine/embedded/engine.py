@@ -216,6 +216,9 @@ class EmbeddedEngine:
         """Return the data folders of every service that can run here."""
         return [folder for local in self.places.values() for folder in local.data_dirs()]
 
+    def take_over(self, folders: Sequence[Path]) -> None:
+        """Do nothing: the processes are this user's, and so are their files."""
+
     def remove_data(self, progress: Progress) -> None:
         """Remove data, logs and generated configuration of all services."""
         for folder in [*self.data_dirs(), self._home]:

@@ -23,6 +23,9 @@ from backbone.stack.engine.embedded.local_service import Launch, LocalService, R
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+NEW_PASSWORD = ".new-password"  # noqa: S105 - a file's name
+"""Beside the database: its user has to be given the password of this home at the next start."""
+
 _SETUP_TIMEOUT_S = 60
 _NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 _ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -35,6 +38,7 @@ def launch(local: LocalService) -> Launch:
     data = Path(environment["PGDATA"])
     if not (data / "PG_VERSION").exists():
         _create(local, data, password)
+    _renew_password(local, data, password)
     port = local.service.ports[0]
     _, *arguments = local.service.raw["command"]
     argv = (
@@ -134,6 +138,19 @@ def _create(local: LocalService, data: Path, password: Path) -> None:
     finally:
         own.unlink()
     partial.rename(data)
+
+
+def _renew_password(local: LocalService, data: Path, password: Path) -> None:
+    """Give the database's user the password of this home, if its data was put here by a restore."""
+    asked = data.parent / NEW_PASSWORD
+    if not asked.exists():
+        return
+    user, word = local.environment["POSTGRES_USER"], password.read_text(encoding="utf-8").strip()
+    escaped = word.replace("\\", "\\\\").replace("'", "''")
+    statement = f"ALTER ROLE \"{user}\" PASSWORD E'{escaped}'\n"
+    argv = [*_as_other_user(data), str(binary(local, "postgres")), "--single", "-j", "-D", str(data), "postgres"]
+    _run(argv, stdin=statement + ";\n\n")
+    asked.unlink()
 
 
 def _run(argv: Sequence[str], stdin: str = "") -> None:

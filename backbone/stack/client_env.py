@@ -1,0 +1,181 @@
+"""What a client needs to reach a stack, in the words of its language or framework."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+from backbone.errors import ExitCode, StackError
+from backbone.stack import postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from backbone.stack.engine import Stack
+
+_BOOTSTRAP = "KAFKA_BOOTSTRAP_SERVERS"
+_REGISTRY = "SCHEMA_REGISTRY_URL"
+
+
+def of(stack: Stack, *, with_secrets: bool = False) -> dict[str, str]:
+    """Return variable → value for every service that runs here.
+
+    PostgreSQL's URL is whole once there is a password: with it, or with the file that libpq reads it from.
+    """
+    found = dict(stack.endpoints)
+    if postgres.URL not in found:
+        return found
+    server = postgres.server(stack.model)
+    if with_secrets:
+        found[postgres.URL] = server.url(password=server.password())
+    elif (file := server.passfile_in(stack.settings.state_dir)).exists():
+        found[postgres.URL] = server.url(passfile=file)
+    return found
+
+
+def text(values: Mapping[str, str], format: str, environ: Mapping[str, str]) -> str:  # noqa: A002 - the flag's name
+    """Return the values as a file or a script of that format.
+
+    github: appended to the file that GITHUB_ENV names, if it is set, and "" returned. Raises
+    StackError("unknown-format").
+    """
+    if format not in FORMATS:
+        raise StackError(
+            "unknown-format",
+            f"there is no format {format!r}",
+            context="formats: " + ", ".join(FORMATS),
+            exit_code=ExitCode.USAGE,
+        )
+    said = FORMATS[format](values)
+    if format == "github" and (place := environ.get("GITHUB_ENV")):
+        from pathlib import Path  # noqa: PLC0415 - here only
+
+        _append(Path(place), said)
+        return ""
+    return said
+
+
+def _append(file: Path, said: str) -> None:
+    with file.open("a", encoding="utf-8") as out:
+        out.write(said)
+
+
+def _lines(values: Mapping[str, str], form: Callable[[str, str], str]) -> str:
+    return "".join(f"{form(name, value)}\n" for name, value in values.items())
+
+
+def _dotenv(values: Mapping[str, str]) -> str:
+    return _lines(values, lambda name, value: f"{name}={value}")
+
+
+def _shell(values: Mapping[str, str]) -> str:
+    return _lines(values, lambda name, value: f"export {name}={shlex.quote(value)}")
+
+
+def _json(values: Mapping[str, str]) -> str:
+    return json.dumps(dict(values), indent=2, ensure_ascii=False) + "\n"
+
+
+def _properties(values: Mapping[str, str]) -> str:
+    """Return the Kafka client's own names (bootstrap.servers, schema.registry.url)."""
+    return _properties_lines(
+        {"bootstrap.servers": values.get(_BOOTSTRAP), "schema.registry.url": values.get(_REGISTRY)}
+    )
+
+
+def _spring(values: Mapping[str, str]) -> str:
+    return _properties_lines(
+        {
+            "spring.kafka.bootstrap-servers": values.get(_BOOTSTRAP),
+            "spring.kafka.properties.schema.registry.url": values.get(_REGISTRY),
+            **_jdbc(values, "spring.datasource.url", "spring.datasource.username", "spring.datasource.password"),
+        }
+    )
+
+
+def _quarkus(values: Mapping[str, str]) -> str:
+    return _properties_lines(
+        {
+            "kafka.bootstrap.servers": values.get(_BOOTSTRAP),
+            "mp.messaging.connector.smallrye-kafka.schema.registry.url": values.get(_REGISTRY),
+            **_jdbc(
+                values, "quarkus.datasource.jdbc.url", "quarkus.datasource.username", "quarkus.datasource.password"
+            ),
+        }
+    )
+
+
+def _node(values: Mapping[str, str]) -> str:
+    """Return a module for Node.js: the addresses as lists and strings, as KafkaJS and its kin take them."""
+    found: dict[str, object] = {}
+    if bootstrap := values.get(_BOOTSTRAP):
+        found["brokers"] = bootstrap.split(",")
+    if registry := values.get(_REGISTRY):
+        found["schemaRegistry"] = {"host": registry}
+    if url := values.get(postgres.URL):
+        found["postgres"] = {"connectionString": url}
+    return f"module.exports = {json.dumps(found, indent=2)};\n"
+
+
+def _dotnet(values: Mapping[str, str]) -> str:
+    """Return appsettings.json for .NET, with the names of Confluent.Kafka's and Npgsql's configuration."""
+    found: dict[str, object] = {}
+    if bootstrap := values.get(_BOOTSTRAP):
+        found["Kafka"] = {"BootstrapServers": bootstrap}
+    if registry := values.get(_REGISTRY):
+        found["SchemaRegistry"] = {"Url": registry}
+    if url := values.get(postgres.URL):
+        parts = urlsplit(url)
+        said = {"Host": parts.hostname, "Port": parts.port, "Database": unquote(parts.path[1:])}
+        said |= {"Username": unquote(parts.username or "")}
+        if parts.password:
+            said["Password"] = unquote(parts.password)
+        elif _passfile(url):
+            said["Passfile"] = _passfile(url)
+        joined = ";".join(f"{name}={value}" for name, value in said.items())
+        found["ConnectionStrings"] = {"Postgres": joined}
+    return json.dumps(found, indent=2) + "\n"
+
+
+def _jdbc(values: Mapping[str, str], url: str, user: str, password: str) -> dict[str, str | None]:
+    """Return PostgreSQL for JDBC, which knows no user in the URL; its driver reads a password from a file as well."""
+    if not (given := values.get(postgres.URL)):
+        return {}
+    parts = urlsplit(given)
+    file = _passfile(given)
+    said = f"jdbc:postgresql://{parts.hostname}:{parts.port}{parts.path}"
+    return {
+        url: said + (f"?passfile={quote(file, safe='/')}" if file else ""),
+        user: unquote(parts.username or ""),
+        password: unquote(parts.password) if parts.password else None,
+    }
+
+
+def _passfile(url: str) -> str:
+    query = urlsplit(url).query
+    return unquote(query.removeprefix("passfile=")) if query.startswith("passfile=") else ""
+
+
+def _properties_lines(values: Mapping[str, str | None]) -> str:
+    """Return the values that there are, as java.util.Properties reads them: a backslash is doubled."""
+    given = {name: value.replace("\\", "\\\\") for name, value in values.items() if value}
+    return _lines(given, lambda name, value: f"{name}={value}")
+
+
+FORMATS: Mapping[str, Callable[[Mapping[str, str]], str]] = MappingProxyType(
+    {
+        "dotenv": _dotenv,
+        "shell": _shell,
+        "json": _json,
+        "properties": _properties,
+        "spring": _spring,
+        "quarkus": _quarkus,
+        "node": _node,
+        "dotnet": _dotnet,
+        "github": _dotenv,
+    }
+)
