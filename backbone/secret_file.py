@@ -7,6 +7,7 @@ import secrets
 import shlex
 from typing import TYPE_CHECKING
 
+from backbone import durable_file
 from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
@@ -14,16 +15,22 @@ if TYPE_CHECKING:
 
 
 def ensure(file: Path, user: str = "") -> Path:
-    """Make the file with a random password, or USER:PASSWORD, if there is none; return it."""
+    """Make the file with a random password, or USER:PASSWORD, if there is none; return it.
+
+    Raises StackError("empty-password") for one that holds nothing: its service knows another, which is lost.
+    """
     if not file.exists():
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        partial.touch(mode=0o600)
-        partial.write_text(
-            f"{user}:{secrets.token_urlsafe(24)}" if user else secrets.token_urlsafe(24), encoding="utf-8"
+        password = secrets.token_urlsafe(24)
+        durable_file.replace(file, f"{user}:{password}" if user else password, mode=0o600)
+    elif file.is_file() and file.stat().st_size == 0:
+        raise StackError(
+            "empty-password",
+            f"{file} is empty",
+            context="put the service's password back into it; for a service without data the file can be made anew",
+            hint=f"rm {shlex.quote(str(file))} && ./invoke up",
+            exit_code=ExitCode.ENVIRONMENT,
         )
-        partial.replace(file)
     return file
 
 

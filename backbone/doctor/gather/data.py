@@ -28,8 +28,8 @@ def meta(model: Model) -> dict[str, dict[str, str]]:
     """Return log directory → the assignments of its meta.properties."""
     try:
         return {str(path): meta_properties(path) for path in log_dirs(model)}
-    except PermissionError as error:
-        raise StackError("not-seen", f"{error.filename} cannot be read", exit_code=ExitCode.NOTHING) from error
+    except StackError as error:
+        raise StackError("not-seen", f"{error.message}: {error.context}", exit_code=ExitCode.NOTHING) from error
 
 
 def log_dirs(model: Model) -> Iterator[Path]:

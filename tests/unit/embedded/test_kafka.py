@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,9 +12,6 @@ from backbone.errors import ExitCode, StackError
 from backbone.stack.engine.embedded.local_service import LocalService
 from backbone.stack.engine.embedded.runtimes import kafka
 from tests.fakes import model
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 META = "#Sun Nov 22 10:00:00 UTC 2026\nnode.id=1\ndirectory.id=abc\nversion=1\ncluster.id=TWVzc2FnaW5nQmFja2JvbQ==\n"
 CLUSTER = "TWVzc2FnaW5nQmFja2JvbQ=="
@@ -93,6 +94,75 @@ def test_data_of_another_cluster_or_node_is_refused_with_the_remedy(
     assert f"set {variable}={found}" in str(error.hint)
     assert "./invoke nuke" in str(error.hint)
     assert path.read_text(encoding="utf-8") == META
+
+
+@pytest.mark.parametrize("text", ["", "version=1\n", "node.id=1\n", "\0" * 100, "cluster.id"])
+def test_an_identity_that_was_cut_short_is_told_with_the_way_out(tmp_path: Path, text: str) -> None:
+    path = formatted(tmp_path, meta=text)
+    with pytest.raises(StackError, match="damaged-data") as caught:
+        kafka.check(local(tmp_path))
+    assert str(path) in caught.value.message
+    assert f"mv {path.parent} {path.parent}.damaged && ./invoke up" in str(caught.value.hint)
+
+
+@dataclass
+class Setup:
+    """In the place of Kafka's own class: writes what it is given, and counts."""
+
+    runs: int = 0
+
+    def __call__(self, argv: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        self.runs += 1
+        final = Path(argv[argv.index("-F") + 1])
+        (final / "server.properties").write_text(json.dumps(options["env"]), encoding="utf-8")
+        (final / "log4j2.yaml").write_text("Configuration: {}", encoding="utf-8")
+        return subprocess.CompletedProcess(argv, 0, "", "")
+
+
+@pytest.fixture
+def setup(monkeypatch: pytest.MonkeyPatch) -> Setup:
+    made = Setup()
+    monkeypatch.setattr(subprocess, "run", made)
+    return made
+
+
+def configured(place: LocalService) -> Path:
+    place.home.mkdir(parents=True, exist_ok=True)
+    return Path(kafka.launch(place).argv[-1])
+
+
+def test_the_configuration_is_made_once(tmp_path: Path, setup: Setup) -> None:
+    for folder in ("data", "more"):
+        formatted(tmp_path, folder)
+    first = configured(local(tmp_path))
+    assert configured(local(tmp_path)) == first
+    assert setup.runs == 1
+    configured(local(tmp_path, environment={"KAFKA_NUM_PARTITIONS": "7"}))
+    assert setup.runs == 2
+    assert [path.name for path in first.parent.parent.glob("config*")] == ["config"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "emptied", "removed", "edited", "its stamp", "half made"])
+def test_a_configuration_that_was_damaged_is_made_again(tmp_path: Path, setup: Setup, damage: str) -> None:
+    for folder in ("data", "more"):
+        formatted(tmp_path, folder)
+    file = configured(local(tmp_path))
+    sound = file.read_bytes()
+    if damage == "cut":
+        file.write_bytes(sound[: len(sound) // 2])
+    elif damage == "emptied":
+        file.write_bytes(b"")
+    elif damage == "removed":
+        file.unlink()
+    elif damage == "edited":
+        file.write_bytes(sound + b"\nx=1")
+    elif damage == "its stamp":
+        (file.parent / ".inputs").write_bytes(b"\xff")
+    else:
+        file.parent.rename(file.parent.with_name("config.partial"))
+    assert configured(local(tmp_path)) == file
+    assert file.read_bytes() == sound
+    assert setup.runs == 2
 
 
 def test_the_endpoint_is_the_inter_broker_listener(tmp_path: Path) -> None:

