@@ -19,7 +19,9 @@ from backbone.failover.actions import abilities
 from backbone.failover.history import RECOVERY_S
 from backbone.failover.identity import timings
 from backbone.failover.observed import observed
+from backbone.stack import leftovers
 from backbone.stack.health import alive
+from backbone.stack.leftovers import NO_LEDGER, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,6 +40,7 @@ class Cluster:
     addresses: Mapping[int, str]
     timings: Mapping[str, str]
     stack: Stack | None = None
+    ledger: Ledger = NO_LEDGER
 
     def origin(self, began: dt.datetime) -> result.Origin:
         """Return what a report of this cluster says of its origin. began: in UTC."""
@@ -80,8 +83,8 @@ def _writable(folder: str) -> None:
         raise PermissionError(folder)
 
 
-def open_cluster(bootstrap: Sequence[str], stack: Stack | None) -> Cluster:
-    """Ask a cluster who its brokers are and how it is set.
+def open_cluster(bootstrap: Sequence[str], stack: Stack | None, ledger: Ledger = NO_LEDGER) -> Cluster:
+    """Ask a cluster who its brokers are and how it is set. ledger: where topics of runs are kept account of.
 
     Raises StackError("no-broker") if nobody answers, "too-few-brokers" for less than two.
     """
@@ -96,7 +99,7 @@ def open_cluster(bootstrap: Sequence[str], stack: Stack | None) -> Cluster:
                 hint="./invoke up",
                 exit_code=ExitCode.ENVIRONMENT,
             )
-        return Cluster(dict(sorted(addresses.items())), timings(client, min(addresses)), stack)
+        return Cluster(dict(sorted(addresses.items())), timings(client, min(addresses)), stack, ledger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class Campaign:
             rate=self.rate,
             min_insync=int(cluster.timings.get("min.insync.replicas", 2)),
             cold_restart=self.cold_restart,
+            ledger=cluster.ledger,
         )
 
 
@@ -144,7 +148,24 @@ def _one(campaign: Campaign, cluster: Cluster, chosen: Plan, name: str) -> tuple
     going = run.open_run(settings, cluster.stack, chosen.seed, campaign.tell)
     error = attempt(going, lambda: run.whole_run(going, chosen))
     judged = _judge(campaign, settings, name, error, {"plan": plan.dump(chosen)})
+    _take_away(campaign, going, judged["verdict"])
     return judged, isinstance(error, KeyboardInterrupt)
+
+
+def _take_away(campaign: Campaign, going: run.Run, verdict: str) -> None:
+    """Remove the topic of a run and the group that read it; after a loss they are kept, for they show it."""
+    if verdict == "invalid":
+        going.keep()
+        campaign.tell(
+            f"topic {going.target.topic} is kept, for it shows what was lost; "
+            f"./invoke topics delete {going.target.topic} --yes removes it"
+        )
+        return
+    for trace in going.traces:
+        try:
+            leftovers.take_away(going.settings.ledger, trace)
+        except StackError as error:
+            campaign.tell(f"{trace} is left ({error.message}); the next ./invoke up or ./invoke failover removes it")
 
 
 def attempt(going: run.Run, work: Callable[[], None]) -> BaseException | None:
@@ -200,4 +221,5 @@ def watch(campaign: Campaign, cluster: Cluster, until: Callable[[], None]) -> di
             run.finish(going)
 
     judged = _judge(campaign, settings, "watch", attempt(going, work), {})
+    _take_away(campaign, going, judged["verdict"])
     return result.combine([judged], cluster.origin(began), [])

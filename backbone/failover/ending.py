@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from backbone.errors import StackError, is_command
 
-TERMINATED = "SIGTERM"
-"""What a KeyboardInterrupt carries that comes from the signal of that name and not from the keyboard."""
-
 
 def reason(error: BaseException) -> str:
     """Return the sentence for whatever ended a run, without the words "the run stopped early"."""
     if isinstance(error, KeyboardInterrupt):
-        by = TERMINATED if TERMINATED in error.args else "Ctrl-C"
+        by = str(error.args[0]) if error.args else "Ctrl-C"  # the name of the signal it stands for
         return f"it was interrupted by {by}; run it again and let it come to its end"
     if isinstance(error, StackError):
         evidence = (error.context or "").strip().splitlines()[-1:]

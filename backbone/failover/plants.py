@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from kafka.errors import KafkaTimeoutError
 
 from backbone import clients
+from backbone.errors import StackError
 from backbone.failover import journal, leadership, payload, readback, segments
 from backbone.failover.checker import check
 from backbone.failover.entries import Invoked, Promised, Unknown
 from backbone.failover.history import Record, Terms
 from backbone.failover.producer import Writer
 from backbone.failover.target import Target
+from backbone.stack import leftovers
+from backbone.stack.leftovers import Trace
 from backbone.wait import wait_until
 
 if TYPE_CHECKING:
@@ -66,6 +69,9 @@ class Stage:
         self.run = run.bytes
         self.bootstrap = tuple(cluster.addresses.values())
         self.topic = f"plant-{run.hex[:8]}"
+        self.ledger = cluster.ledger
+        self.trace = Trace("topic", self.topic, self.bootstrap, "failover --plants")
+        self.ledger.note(self.trace)
         leadership.create_topic(self.bootstrap, self.topic, 1, replicas, settings)
         self.target = Target(
             cluster.addresses, self.topic, self.topic, 1, cluster.session, lambda nodes: nodes[0], cluster.stack
@@ -157,6 +163,8 @@ class Stage:
             leadership.lead(self.bootstrap, self.topic, leaders)
             readback.read_back(self.bootstrap, self.topic, f"leaders-{turn}", self.run, self.journal, _WAIT_S)
         self.journal.close()
+        with suppress(StackError):  # the next task removes what this cluster keeps for now
+            leftovers.take_away(self.ledger, self.trace)
         violations = check(journal.load(self.folder))
         lost = frozenset(one.subject for one in violations if one.rule == "L1" and isinstance(one.subject, Record))
         return Finding(name, planted, lost, frozenset(one.rule for one in violations) - {"L1"})

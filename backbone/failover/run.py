@@ -20,6 +20,7 @@ from backbone.failover.patience import ask, persist
 from backbone.failover.plan import KINDS
 from backbone.failover.target import Target
 from backbone.failover.workload import Workload
+from backbone.stack.leftovers import NO_LEDGER, Ledger, Trace
 from backbone.wait import CLOCK, asleep
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Settings:
     cold_restart: bool = True
     producer: Mapping[str, Any] = field(default_factory=dict)
     topic_settings: Mapping[str, str] = field(default_factory=dict)
+    ledger: Ledger = NO_LEDGER
 
     @property
     def bootstrap(self) -> tuple[str, ...]:
@@ -75,9 +77,29 @@ class Run:
     slept: Callable[[], float] = asleep
 
     @property
+    def traces(self) -> tuple[Trace, ...]:
+        """What is left of the run in the cluster: first the group, which reads the topic."""
+        return traces(self.settings, self.target.topic)
+
+    def keep(self) -> None:
+        """Take what the run has made off the account: nobody is to remove it."""
+        for trace in self.traces:
+            self.settings.ledger.strike(trace)
+
+    @property
     def run_id(self) -> bytes:
         """Sixteen bytes that every record of this run carries."""
         return bytes.fromhex(self.workload.run)
+
+
+def traces(settings: Settings, topic: str) -> tuple[Trace, ...]:
+    """Return what a run with that topic makes in the cluster."""
+    where = settings.bootstrap
+    return Trace("group", _group(topic), where, "failover"), Trace("topic", topic, where, "failover")
+
+
+def _group(topic: str) -> str:
+    return f"{topic}-readers"
 
 
 def open_run(settings: Settings, stack: Stack | None, seed: int | None, tell: Callable[[str], None]) -> Run:
@@ -86,6 +108,8 @@ def open_run(settings: Settings, stack: Stack | None, seed: int | None, tell: Ca
     settings.folder.mkdir(parents=True, exist_ok=False)
     topic = f"failover-{run.hex[:8]}"
     replicas = min(3, len(settings.addresses))
+    for trace in traces(settings, topic):
+        settings.ledger.note(trace)
     leadership.create_topic(settings.bootstrap, topic, PARTITIONS, replicas, settings.topic_settings)
     journal = Journal(settings.folder / "run.jsonl")
     idempotent = settings.producer.get("enable_idempotence", True)
@@ -93,7 +117,7 @@ def open_run(settings: Settings, stack: Stack | None, seed: int | None, tell: Ca
     journal.write(Promised(asdict(terms)))
     journal.write(Described("as this report began", dict(settings.timings)))
     pick = random.Random(seed).choice  # noqa: S311 - a reproducible choice, no secret
-    target = Target(settings.addresses, topic, f"{topic}-readers", PARTITIONS, settings.session, pick, stack)
+    target = Target(settings.addresses, topic, _group(topic), PARTITIONS, settings.session, pick, stack)
     workload = Workload(
         folder=settings.folder,
         journal=journal,

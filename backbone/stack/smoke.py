@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from backbone import clients
 from backbone.errors import StackError
-from backbone.stack import health, topics
+from backbone.stack import health, leftovers, topics
+from backbone.stack.leftovers import NO_LEDGER, Ledger
 from backbone.verdict import Checks, Line, StepFailedError, Verdict
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Plan:
     records: int
     restart: Callable[[int], None] | None
     partitions: int = 3
+    ledger: Ledger = NO_LEDGER
 
 
 def run(plan: Plan) -> Verdict:
@@ -55,12 +57,14 @@ def run(plan: Plan) -> Verdict:
         pass
     checks = Checks("smoke")
     own = f"smoke-{uuid.uuid4().hex[:12]}"
+    trace = leftovers.Trace("topic", own, tuple(plan.bootstrap), "smoke")
+    plan.ledger.note(trace)
     try:
         try:
             _round_trip(plan, own, checks)
             _archived(plan, checks)
         finally:
-            _clean_up(plan.bootstrap, own, checks)
+            _clean_up(plan.ledger, trace, checks)
     except StepFailedError:
         pass
     return checks.verdict()
@@ -121,11 +125,10 @@ def take_back(producer: KafkaProducer) -> str:
     return "transaction aborted"
 
 
-def _clean_up(bootstrap: Sequence[str], topic: str, checks: Checks) -> None:
-    with checks.step("its own topic is removed") as found, clients.admin(bootstrap) as client:
-        if topics.describe(client, [topic]):
-            topics.delete(client, topic)
-        found.append(Line(topic))
+def _clean_up(ledger: Ledger, trace: leftovers.Trace, checks: Checks) -> None:
+    with checks.step("its own topic is removed") as found:
+        leftovers.take_away(ledger, trace)
+        found.append(Line(trace.name))
 
 
 def replica_report(cluster: ClusterHealth, topic: str) -> Iterator[Line]:

@@ -68,6 +68,7 @@ def archive(
 
 
 def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, keep: bool) -> Plan:
+    from backbone import console
     from backbone.errors import ExitCode, StackError
     from backbone.events.archive import database
     from backbone.events.archive.run import Plan
@@ -96,6 +97,8 @@ def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, ke
         restart=restart,
         brokers={int(stack.model[name].environment["KAFKA_NODE_ID"]): name for name in stack.brokers},
         keep=keep,
+        ledger=targets.ledger(),
+        tell=console.say,
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import shlex
+import signal
 import sys
+import threading
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
     Body = Callable[..., ExitCode | None]
+
+_NO_ROOM = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)
 
 
 class CheckedArgument(Argument):
@@ -142,6 +147,7 @@ def _guarded(
     body: Body, actions: Mapping[str, Sequence[str]], args: Sequence[Any], kwargs: dict[str, Any]
 ) -> ExitCode | None:
     """Call the body; what we understand becomes words and an exit code, what we don't keeps its traceback."""
+    _be_told_to_end()
     try:
         if actions and kwargs.get("action") not in actions:
             raise StackError(
@@ -164,6 +170,23 @@ def _guarded(
         # The reader (head, less) has gone; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return None
+    except OSError as error:
+        return _told(_of_the_disk(error), kwargs)
+
+
+def _be_told_to_end() -> None:
+    """Take SIGTERM (a pipeline gives up) and SIGHUP (its terminal is closed) like Ctrl-C.
+
+    So every task puts back what it broke. What this one was started to ignore (`nohup`) stays ignored.
+    """
+
+    def interrupt(number: int, _: object) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, interrupt)
 
 
 def _told(error: StackError, kwargs: Mapping[str, Any]) -> ExitCode:
@@ -173,6 +196,22 @@ def _told(error: StackError, kwargs: Mapping[str, Any]) -> ExitCode:
     if kwargs.get("json"):
         console.print_json({"error": error.as_dict()})
     return error.exit_code
+
+
+def _of_the_disk(error: OSError) -> StackError:
+    """Return what to say when this machine refuses a file; raise again what is about no file."""
+    if error.filename is None and error.errno not in _NO_ROOM:
+        raise error
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename or "a file")
+    where = where.encode("utf-8", "backslashreplace").decode()  # a name may have bytes that are no text
+    folder = shlex.quote(os.path.dirname(where) or ".")  # noqa: PTH120 - it need not be a path that pathlib takes
+    return StackError(
+        "file-refused",
+        f"cannot read or write {where}",
+        context=error.strerror or str(error),
+        hint=f"df -h {folder}; ls -ld {folder}",
+        exit_code=ExitCode.ENVIRONMENT,
+    )
 
 
 def _missing(error: ModuleNotFoundError) -> StackError:

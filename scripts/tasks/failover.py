@@ -61,8 +61,6 @@ def failover(
     from backbone.stack.settings import Settings
 
     refuse_nonsense(bootstrap, rate=rate, seconds=seconds, busy=busy, planned=bool(quick or soak or plan))
-    # A pipeline that gives up sends SIGTERM: like Ctrl-C it must not leave a broker frozen or stopped.
-    signal.signal(signal.SIGTERM, _terminated)
     settings = Settings()
     folder = settings.results_dir / "failover" / time.strftime("%Y%m%d-%H%M%S")
     cluster = _cluster(bootstrap, engine)
@@ -79,12 +77,6 @@ def failover(
     else:
         _show(done, page)
     return _EXIT[done["verdict"]]
-
-
-def _terminated(*_: object) -> None:
-    from backbone.failover.ending import TERMINATED
-
-    raise KeyboardInterrupt(TERMINATED)
 
 
 def refuse_nonsense(bootstrap: str, *, rate: float, seconds: float, busy: bool, planned: bool) -> None:
@@ -117,19 +109,21 @@ def _plants(folder: Path, cluster: Cluster, *, as_json: bool) -> ExitCode:
 
 
 def _cluster(bootstrap: str, engine: str) -> Cluster:
-    from backbone import addresses
+    from backbone import addresses, console
     from backbone.failover import campaign
+    from backbone.stack import leftovers
 
     from . import targets
 
     if bootstrap:
-        return campaign.open_cluster(addresses.bootstrap(bootstrap), None)
+        return campaign.open_cluster(addresses.bootstrap(bootstrap), None, targets.ledger())
     stack = targets.running(engine or None)
     if not stack.brokers:
         raise StackError(
             "nothing-runs", "there is no cluster to break", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT
         )
-    return campaign.open_cluster(stack.bootstrap, stack)
+    leftovers.clear(targets.ledger(), console.say)
+    return campaign.open_cluster(stack.bootstrap, stack, targets.ledger())
 
 
 def plans(cluster: Cluster, *, quick: bool, soak: float, plan: str, faults: int) -> Iterable[Plan]:

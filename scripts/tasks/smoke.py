@@ -41,18 +41,22 @@ def smoke(
 ) -> ExitCode:
     """Send and read back real messages, restart a leader in between, compare every field."""
     from backbone import addresses, console, report_file
+    from backbone.stack import leftovers
     from backbone.stack import smoke as library
     from backbone.stack.settings import Settings
 
     from . import results, targets
 
+    ledger = targets.ledger()
     if bootstrap:
         name = "remote"
-        plan = library.Plan(addresses.bootstrap(bootstrap), records, None)
+        plan = library.Plan(addresses.bootstrap(bootstrap), records, None, ledger=ledger)
     else:
         stack = targets.running(engine)
         name = stack.engine.name
-        plan = library.Plan(targets.own_brokers(stack), records, _restarter(stack) if restart else None)
+        restarter = _restarter(stack) if restart else None
+        plan = library.Plan(targets.own_brokers(stack), records, restarter, ledger=ledger)
+    leftovers.clear(ledger, console.say)
     verdict = library.run(plan)
     if junit:
         report_file.write(Path(junit), verdict.junit())

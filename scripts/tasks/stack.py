@@ -51,7 +51,7 @@ def up(
 ) -> None:
     """Start the stack and wait until it is truly ready; what runs already stays."""
     from backbone import console
-    from backbone.stack import lifecycle, postgres, topics
+    from backbone.stack import leftovers, lifecycle, postgres, topics
 
     from . import targets
     from .connectors import tell_failed
@@ -66,6 +66,8 @@ def up(
     if wait and stack.brokers:
         for change in topics.apply_file(stack.settings.root / topics.FILE, stack.bootstrap):
             console.say(f"topic {change}")
+    if wait and stack.brokers:
+        leftovers.clear(targets.ledger(), console.say)
     if running := lifecycle.beside(stack):
         console.say(f"left as they are, in none of these profiles: {', '.join(running)}; ./invoke down stops them too")
     if wait and contracts and "schema-registry" in stack.model.services:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from backbone import addresses, console
 from backbone.errors import ExitCode, StackError
-from backbone.stack import endpoints
+from backbone.stack import endpoints, leftovers
 from backbone.stack.engine import choose, open_stack
+from backbone.stack.leftovers import Ledger
 from backbone.stack.settings import Settings, ensure_env_file
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ def running(engine: str | None = None, renewed: Collection[str] = ()) -> Stack:
     whole = everything(engine, renewed=renewed)
     started = {state.name for state in whole.engine.states() if state.phase not in {"stopped", "unavailable"}}
     return replace(whole, model=whole.model.only(started))
+
+
+def ledger() -> Ledger:
+    """Return the account of what the tasks of this home make for a while."""
+    return Ledger(Settings().state_dir / leftovers.FOLDER)
 
 
 def bootstrap(given: str | None, engine: str | None = None) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -175,6 +176,71 @@ def test_help_shows_the_docstring_and_each_flag(capsys: pytest.CaptureFixture[st
     assert "Do some work." in seen
     assert "how many" in seen
     assert "--count=INT" in seen
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_task_that_is_told_to_end_puts_back_what_it_broke(number: signal.Signals) -> None:
+    code = (
+        "import signal, time\n"
+        f"signal.signal({int(number)}, signal.{'default_int_handler' if number == signal.SIGINT else 'SIG_DFL'})\n"
+        "from invoke import Collection, Program\n"
+        "from scripts.tasks.command import command\n"
+        "@command()\n"
+        "def work(c):\n"
+        "    try:\n"
+        "        print('broken', flush=True)\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        print('put back', flush=True)\n"
+        "Program(namespace=Collection(work), binary='invoke').run(['invoke', 'work'])\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as task:
+        assert task.stdout is not None
+        assert task.stdout.readline() == b"broken\n"
+        task.send_signal(number)
+        out, err = task.communicate(timeout=30)
+    assert out == b"put back\n"
+    assert err == b"interrupted\n"
+    assert task.returncode == ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(30, "Read-only file system", "/data/x"), "cannot read or write /data/x"),
+        (OSError(28, "No space left on device"), "cannot read or write a file"),
+        (IsADirectoryError(21, "Is a directory", b"/data/\xff"), "cannot read or write /data/"),
+    ],
+)
+def test_what_the_disk_refuses_is_told_with_its_path(
+    error: OSError, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @command()
+    def work(c: Context) -> None:
+        """Write."""
+        raise error
+
+    with pytest.raises(SystemExit) as caught:
+        Program(namespace=Collection(work), binary="invoke").run(["invoke", "work"])
+    seen = capsys.readouterr().err
+    assert caught.value.code == ExitCode.ENVIRONMENT
+    assert f"error[file-refused]: {told}" in seen
+    assert str(error.strerror) in seen
+
+
+def test_an_error_about_no_file_keeps_its_traceback() -> None:
+    @command()
+    def work(c: Context) -> None:
+        """Connect."""
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    with pytest.raises(ConnectionResetError):
+        Program(namespace=Collection(work), binary="invoke").run(["invoke", "work"])
 
 
 def test_a_reader_that_goes_away_is_no_failure() -> None:

@@ -21,6 +21,7 @@ from backbone.events.connectors.causes import explain
 from backbone.events.contracts.values import Converter
 from backbone.events.contracts.wire import Decoder
 from backbone.stack import health
+from backbone.stack.leftovers import NO_LEDGER, Ledger, Trace
 from backbone.verdict import Checks, Line, StepFailedError, Verdict
 from backbone.wait import wait_until
 
@@ -56,6 +57,8 @@ class Plan:
     restart: Callable[[str], None] | None
     brokers: Mapping[int, str]
     keep: bool = False
+    ledger: Ledger = NO_LEDGER
+    tell: Callable[[str], None] = lambda _: None
 
 
 @dataclass(slots=True)
@@ -74,6 +77,11 @@ class Run:
     faults: list[Fault] = field(default_factory=list)
     doubled: int = 0
 
+    @property
+    def trace(self) -> Trace:
+        """The rows of this run."""
+        return Trace("rows", self.source, _place(self.plan.database), "archive")
+
     def next_events(self, count: int) -> list[dict[str, Any]]:
         """Return the next events of this run, as JSON values."""
         return list(events(self.source, count, first=len(self.sent)))
@@ -82,11 +90,15 @@ class Run:
 def run(plan: Plan) -> tuple[Verdict, dict[str, float]]:
     """Carry out the test and return its verdict and figures; its own rows are removed unless the plan keeps them.
 
-    Raises StackError before the first check if registry, worker or database does not answer or lets nobody in.
+    So they are at Ctrl-C, and those of a run that was killed go too. Raises StackError before the first check if
+    registry, worker or database does not answer or lets nobody in.
     """
     _everything_answers(plan)
+    _clear(plan)
     checks = Checks("archive")
     this = Run(plan)
+    if not plan.keep:
+        plan.ledger.note(this.trace)
     try:
         codec = _contract_is_enforced(this, checks)
         _sink_runs(this, checks)
@@ -98,9 +110,41 @@ def run(plan: Plan) -> tuple[Verdict, dict[str, float]]:
         if not plan.keep:
             with checks.step("its own rows are removed") as found:
                 found.append(Line(f"{plan.database.remove(this.source)} rows of {this.source}"))
+                plan.ledger.strike(this.trace)
     except StepFailedError:
         pass
+    except KeyboardInterrupt:
+        if not plan.keep:
+            _withdraw(this)
+        raise
     return checks.verdict(), this.figures
+
+
+def _withdraw(this: Run) -> None:
+    """Remove the rows of a run that was interrupted, when the sink has written the last of what was sent."""
+    plan = this.plan
+    plan.tell(f"interrupted; waiting for the sink, to remove the rows of {this.source}")
+    try:
+        wait_until(lambda: _lag(this) == 0, what="a lag of 0", timeout=_SINK_TIMEOUT_S, interval=1)
+        plan.tell(f"{plan.database.remove(this.source)} rows of {this.source} are removed")
+        plan.ledger.strike(this.trace)
+    except (StackError, KeyboardInterrupt) as error:
+        why = error.message if isinstance(error, StackError) else "interrupted again"
+        plan.tell(
+            f"rows of {this.source} are left in {plan.database.table} ({why}); the next ./invoke archive removes them"
+        )
+
+
+def _clear(plan: Plan) -> None:
+    """Remove the rows that killed runs have left in this table."""
+    for trace in plan.ledger.orphaned():
+        if trace.kind == "rows" and trace.where == _place(plan.database):
+            plan.tell(f"removed {plan.database.remove(trace.name)} rows of {trace.name}: that run was killed")
+            plan.ledger.strike(trace)
+
+
+def _place(database: Database) -> tuple[str, ...]:
+    return f"{database.host}:{database.port}", database.name, database.table
 
 
 def _everything_answers(plan: Plan) -> None:

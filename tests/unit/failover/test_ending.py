@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from backbone.errors import StackError
-from backbone.failover import ending
 from backbone.failover.campaign import attempt
 from backbone.failover.journal import Journal, load
 from backbone.failover.run import Run, Settings, guarded
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 ENDS = {
     "the keyboard": (KeyboardInterrupt(), "interrupted by Ctrl-C; run it again"),
-    "a pipeline that gives up": (KeyboardInterrupt(ending.TERMINATED), "interrupted by SIGTERM; run it again"),
+    "a pipeline that gives up": (KeyboardInterrupt("SIGTERM"), "interrupted by SIGTERM; run it again"),
     "a full disk": (OSError(28, "No space left on device", "/data/run.jsonl"), "/data/run.jsonl could not be written"),
     "a worker that died": (
         StackError("workload-failed", "producer-0.0 ended with status 1", context="Traceback\nMemoryError"),
