@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.bench import document
 from backbone.bench.page import page as bench_page
+from backbone.errors import StackError
 from backbone.failover import result
 from backbone.failover.page import page as failover_page
 from backbone.pages import checks
@@ -17,6 +18,7 @@ from backbone.pages.chart import Axis, Chart, Line, linear_axis
 from backbone.pages.folder import PAGE, REPORT, write_page
 from backbone.pages.model import Link, Page, Table
 from backbone.pages.render import html
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from backbone.pages.model import State
 
     Report = Mapping[str, Any]
+
+_MAX_BYTES = 1 << 32  # of a long run; what has no end is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +125,8 @@ def found(root: Path) -> list[Kept]:
 
 def _read(path: Path) -> Kept | None:
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        report = json.loads(reading.read_text(path, _MAX_BYTES))
+    except (StackError, ValueError, RecursionError):
         return None
     if not isinstance(report, dict):
         return None

@@ -11,6 +11,7 @@ from backbone.bench import document, page, samples
 from backbone.bench.histogram import write_log
 from backbone.errors import ExitCode, StackError
 from backbone.pages.folder import REPORT, write
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from backbone.bench.samples import Samples
     from backbone.bench.session import Measurement
 
+_MAX_BYTES = 1 << 32  # of a long run; what has no end is refused
 _INTERVAL_S = 1.0
 
 
@@ -66,26 +68,32 @@ def _point_latest(folder: Path) -> None:
 def load(folder: Path) -> Saved:
     """Read a session back; StackError("no-results") if there is none, "bad-results" for another version."""
     try:
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        report = json.loads(reading.read_text(folder / REPORT, _MAX_BYTES))
+    except (StackError, ValueError, RecursionError) as error:
         raise StackError(
             "no-results",
             f"{folder} holds no benchmark report",
-            context=str(error),
+            context=error.context if isinstance(error, StackError) else str(error),
             hint="./invoke bench\nthen compare the folders that it makes below results/",
             exit_code=ExitCode.USAGE,
         ) from error
-    if report.get("version") != document.VERSION:
+    version = report.get("version") if isinstance(report, dict) else None
+    if version != document.VERSION:
         raise StackError(
             "bad-results",
-            f"{folder / REPORT} is version {report.get('version')!r}, this program reads {document.VERSION}",
+            f"{folder / REPORT} is version {version!r}, this program reads {document.VERSION}",
             exit_code=ExitCode.USAGE,
         )
-    cells = {
-        cell["label"]: [
-            samples.load((folder / raw_name(number, each["repeat"])).with_suffix(".samples"))
-            for each in cell["repeats"]
-        ]
-        for number, cell in enumerate(report["cells"], 1)
-    }
+    try:
+        cells = {
+            cell["label"]: [
+                samples.load((folder / raw_name(number, each["repeat"])).with_suffix(".samples"))
+                for each in cell["repeats"]
+            ]
+            for number, cell in enumerate(report["cells"], 1)
+        }
+    except (LookupError, TypeError, ValueError) as error:
+        raise StackError(
+            "bad-results", f"{folder / REPORT} is damaged", context=repr(error), exit_code=ExitCode.USAGE
+        ) from error
     return Saved(report, cells)

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+_MAX_BYTES = 1 << 32  # of a long run; what has no end is refused
+_MAX_DIGITS = 18
 Span = Literal["delay", "produce", "end_to_end", "service"]
 SPANS: tuple[Span, ...] = ("end_to_end", "produce", "service", "delay")
 """delay: actual - intended, the sender's own lateness. produce: acknowledged - actual. service: received -
@@ -116,9 +119,10 @@ def save(samples: Samples, path: Path) -> None:
 
 def load(path: Path) -> Samples:
     """Read what `save` wrote; StackError("bad-samples") for anything else."""
-    data = path.read_bytes()
+    data = reading.read_bytes(path, _MAX_BYTES)
     head, _, body = data.removeprefix(_MAGIC).partition(b"\n")
-    count = int(head.split()[0]) if data.startswith(_MAGIC) and head.split()[:1] else -1
+    number = head.split()[0] if data.startswith(_MAGIC) and head.split() else b""
+    count = int(number) if number.isdigit() and len(number) < _MAX_DIGITS else -1
     if count < 0 or len(body) != count * 8 * len(_COLUMNS):
         raise StackError("bad-samples", f"{path} is no complete sample file", exit_code=ExitCode.USAGE)
     columns = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backbone.source import env_file
+from backbone.source import env_file, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ def apply(results: Iterable[Result], evidence: Evidence, settings: Settings) -> 
 def comment_stale_keys(evidence: Evidence, settings: Settings) -> str:
     """Put # before the lines of .env that nothing reads."""
     stale = sorted(set(evidence.env) - set(evidence.env_example))
-    text = settings.env_file.read_text(encoding="utf-8")
+    text = reading.read_text(settings.env_file)
     written = env_file.load(settings.env_file, settings.environ).assignments
     gone = {line for key in stale for line in range(written[key].span.line, written[key].span.end_line + 1)}
     lines = (f"# {line}" if number in gone else line for number, line in enumerate(text.split("\n"), 1))
@@ -38,7 +38,7 @@ def add_missing_keys(evidence: Evidence, settings: Settings) -> str:
     """Add the variables that .env.example has and .env has not, with their defaults."""
     example = env_file.load(settings.env_example, {})
     spans = {key: one.span for key, one in example.assignments.items() if key not in evidence.env}
-    text = settings.env_file.read_text(encoding="utf-8").rstrip("\n")
+    text = reading.read_text(settings.env_file).rstrip("\n")
     lines = [example.text[span.start : span.end] for span in spans.values()]
     _replace(settings.env_file, "\n".join([text, "", "# added by `./invoke doctor --fix`", *lines]) + "\n")
     return f"added {', '.join(spans)} to {settings.env_file.name}"

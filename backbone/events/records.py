@@ -11,7 +11,7 @@ import difflib
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from backbone import clients
 from backbone.errors import ExitCode, StackError
@@ -20,6 +20,7 @@ from backbone.events.contracts.jsonschemas import JsonConverter
 from backbone.events.contracts.jsontext import Violation
 from backbone.events.contracts.values import Converter
 from backbone.events.contracts.wire import Encoder
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -93,12 +94,24 @@ class Codec:
 
 
 def lines(file: Path) -> Iterator[bytes]:
-    """Yield the lines of a file; of one that is too long to be a record only as much as shows that."""
-    with file.open("rb") as stream:
-        while line := stream.readline(jsontext.MAX_LINE + 1):
+    """Yield the lines of a file; of one that is too long to be a record only as much as shows that.
+
+    Raises StackError("unreadable-file").
+    """
+    with reading.stream(file) as stream:
+        while line := _readline(stream, file):
             yield line
             while len(line) > jsontext.MAX_LINE and not line.endswith(b"\n"):
-                line = stream.readline(jsontext.MAX_LINE + 1)
+                line = _readline(stream, file)
+
+
+def _readline(stream: BinaryIO, file: Path) -> bytes:
+    try:
+        return stream.readline(jsontext.MAX_LINE + 1)
+    except OSError as error:
+        raise StackError(
+            "unreadable-file", f"cannot read {file}", context=error.strerror, exit_code=ExitCode.USAGE
+        ) from error
 
 
 def read(

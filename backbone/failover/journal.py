@@ -59,6 +59,7 @@ from backbone.failover.history import (
     Send,
     Terms,
 )
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     Events = dict[type[Event], list[tuple[int, Any]]]
     """Kind of event → (time in ns, event of that kind)."""
 
-
+_MAX_BYTES = 1 << 32  # of a long run; what has no end is refused
 ROLES = ("producer", "consumer", "observer")
 """Whom a run starts, each a process of its own with a journal."""
 
@@ -133,12 +134,12 @@ def load(folder: Path) -> History:
 
 
 def _events(path: Path) -> Iterator[tuple[int, Event]]:
-    text = path.read_text(encoding="utf-8")
+    text = reading.read_bytes(path, _MAX_BYTES).decode("utf-8", "replace")  # a torn write is no event below
     complete, _, _ = text.rpartition("\n")
     for number, line in enumerate(complete.splitlines(), 1):
         try:
             yield from_line(line)
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise StackError(
                 "bad-history", f"line {number} of {path.name} is no event", context=f"{path}:{number}: {line[:200]}"
             ) from error

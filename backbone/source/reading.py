@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, BinaryIO
 
 from backbone.errors import ExitCode, StackError
 
@@ -59,6 +60,11 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
     if left <= 0:
         raise _unreadable(path, _too_large(limit))
     return b"".join(parts)
+
+
+def stream(path: Path) -> BinaryIO:
+    """Open a regular file of any size, to be read from its beginning; StackError("unreadable-file") as `read_bytes`."""
+    return os.fdopen(_open(path, sys.maxsize), "rb")
 
 
 def read_text(path: Path, limit: int = MAX_BYTES) -> str:

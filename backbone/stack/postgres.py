@@ -8,6 +8,7 @@ is in no command line, no variable and no output.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
+from backbone import durable_file
 from backbone.errors import ExitCode, StackError
 from backbone.source import reading
 from backbone.stack import endpoints
@@ -59,17 +61,25 @@ class Server:
             ) from error
 
     def passfile(self, folder: Path) -> Path:
-        """Return libpq's password file in a folder, made or brought up to date; StackError("no-password-file")."""
+        """Return libpq's password file in a folder, made or brought up to date; StackError("no-password-file").
+
+        Also StackError("folder-not-writable").
+        """
         fields = (self.host, str(self.port), self.name, self.user, self.password())
         line = ":".join(field.replace("\\", "\\\\").replace(":", "\\:") for field in fields) + "\n"
         file = self.passfile_in(folder)
-        if not file.exists() or file.read_text(encoding="utf-8") != line:
-            folder.mkdir(parents=True, exist_ok=True)
-            partial = file.with_suffix(".partial")
-            partial.unlink(missing_ok=True)
-            partial.touch(mode=0o600)
-            partial.write_text(line, encoding="utf-8")
-            partial.replace(file)
+        if reading.peek(file) != line:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                durable_file.replace(file, line, mode=0o600)
+            except OSError as error:
+                raise StackError(
+                    "folder-not-writable",
+                    f"cannot write {file}",
+                    context=error.strerror,
+                    hint=f"ls -ld {shlex.quote(str(file))}; df -h {shlex.quote(str(folder))}",
+                    exit_code=ExitCode.ENVIRONMENT,
+                ) from error
         return file
 
     @staticmethod

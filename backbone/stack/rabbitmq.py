@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -71,6 +72,13 @@ def read_account(file: Path) -> Account:
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
     values = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
+    if lacking := [key for key in ("default_user", "default_pass") if not values.get(key)]:
+        raise StackError(
+            "no-rabbitmq-account",
+            f"{file} has no {lacking[0]}",
+            hint=f"rm {shlex.quote(str(file))} && docker compose --profile rabbitmq up -d --wait   # makes it again",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
     return Account(values["default_user"], values["default_pass"])
 
 

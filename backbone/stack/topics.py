@@ -74,7 +74,7 @@ def read(path: Path) -> tuple[Topic, ...]:
     try:
         body = yaml.safe_load(text)
         found = faults(body)
-    except (RecursionError, yaml.YAMLError) as error:
+    except (RecursionError, ValueError, yaml.YAMLError) as error:  # ValueError: a date or a number that is none
         found = [str(error)]
     if found:
         raise StackError(

@@ -13,6 +13,7 @@ import yaml
 
 from backbone import json_schema
 from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -80,9 +81,11 @@ def _read(root: Path) -> dict[str, Any]:
     """Return the data file's content, valid by its schema."""
     path = root / DATA_FILE
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.safe_load(reading.read_text(path))
         faults = json_schema.departures(root / SCHEMA_FILE, data)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except StackError as error:
+        raise _unusable(error.context or error.message) from error
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise _unusable(str(error)) from error
     if faults:
         raise _unusable("\n".join(map(str, faults)))

@@ -92,7 +92,7 @@ def _read(file: Path, schema: Path) -> tuple[Connector | None, list[str]]:
         body = yaml.safe_load(text)
     except StackError as error:
         return None, [f"{file}:1: cannot be read: {error.context}"]
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date or a number that is none
         mark = getattr(error, "problem_mark", None)
         return None, [f"{file}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', error)}"]
     faults = [

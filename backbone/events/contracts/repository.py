@@ -100,7 +100,7 @@ def _yaml(file: Path, schema: dict[str, Any]) -> tuple[dict[str, Any] | None, li
         body = yaml.safe_load(text)
     except StackError as error:
         return None, [Finding(file, 1, "unreadable", f"cannot be read: {error.context}")]
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date or a number that is none
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         return None, [Finding(file, line, "yaml-syntax", str(getattr(error, "problem", error)))]
@@ -165,6 +165,8 @@ def _version(number: int, file: Path) -> Version | Finding:
         schema = json.loads(text)
     except json.JSONDecodeError as error:
         return Finding(file, error.lineno, "json-syntax", f"{error.msg}, column {error.colno}")
+    except (ValueError, RecursionError) as error:  # a number too long, or nested too deep
+        return Finding(file, 1, "json-syntax", str(error))
     except StackError as error:
         return Finding(file, 1, "unreadable", f"cannot be read: {error.context}")
     language, judge = _LANGUAGES[file.suffix]

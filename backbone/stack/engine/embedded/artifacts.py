@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from filelock import FileLock
 
 from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 from backbone.stack.engine.embedded import seals
 from backbone.stack.engine.embedded.seals import sha256
 
@@ -77,17 +78,17 @@ class Downloads(Protocol):
 def read_lock(path: Path) -> Lock:
     """Return the lock; StackError("artifact-lock") if it cannot be read."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(reading.read_text(path))
         files = {coordinate: Artifact(coordinate, **fields) for coordinate, fields in raw["files"].items()}
         return Lock(
             roots={name: tuple(body["roots"]) for name, body in raw["sets"].items()},
             sets={name: tuple(files[item] for item in body["files"]) for name, body in raw["sets"].items()},
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (StackError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StackError(
             "artifact-lock",
             f"cannot read the artifact lock {path}",
-            context=f"{type(error).__name__}: {error}",
+            context=error.context if isinstance(error, StackError) else f"{type(error).__name__}: {error}",
             hint=f"git checkout -- {shlex.quote(str(path))}",
             exit_code=ExitCode.USAGE,
         ) from error

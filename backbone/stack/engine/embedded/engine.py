@@ -16,6 +16,7 @@ import psutil
 
 from backbone import durable_file
 from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 from backbone.stack.compose import Model
 from backbone.stack.engine import reach
 from backbone.stack.engine.base import Progress, ServiceState
@@ -265,7 +266,7 @@ class EmbeddedEngine:
         if not self.use_cache:
             return []
         recorded = cache in map(records, self._running())
-        return cache.start_flags(refused=aot.was_refused(_text(local.output_file)), recorded=recorded)
+        return cache.start_flags(refused=aot.was_refused(reading.peek(local.output_file)), recorded=recorded)
 
     def _leaving(self, name: str, found: psutil.Process, running: Iterable[str]) -> Leaving:
         runtime = self._runtime(self._local(name))
@@ -426,10 +427,3 @@ def _remove(folder: Path) -> None:
             "whose is it, is its disk read-only? then\n./invoke nuke",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

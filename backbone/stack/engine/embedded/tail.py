@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections import deque
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from backbone.errors import StackError
+from backbone.source import reading
 from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
@@ -24,9 +27,11 @@ _TELLING_LINES = 12
 
 def lines(path: Path, count: int, *, follow: bool, alive: Callable[[], bool], clock: Clock = CLOCK) -> Iterator[str]:
     """Yield the last `count` lines; with `follow` go on until the writer has ended, across a rolled file."""
-    if not path.exists():
+    try:
+        file = _text(path)
+    except StackError:
         return
-    file, part, last_look = path.open(encoding="utf-8", errors="replace"), "", False
+    part, last_look = "", False
     try:
         yield from (line.rstrip("\n") for line in deque(file, maxlen=max(count, 0)))
         while follow:
@@ -36,13 +41,15 @@ def lines(path: Path, count: int, *, follow: bool, alive: Callable[[], bool], cl
                 part = ""
             elif path.exists() and path.stat().st_ino != os.fstat(file.fileno()).st_ino:
                 file.close()
-                file = path.open(encoding="utf-8", errors="replace")
+                file = _text(path)
             elif last_look:
                 return
             elif alive():
                 clock.sleep(_POLL_S)
             else:
                 last_look = True  # for what it wrote just before it ended
+    except OSError:  # its disk is gone: there are no more lines
+        return
     finally:
         file.close()
 
@@ -63,10 +70,14 @@ def guilty(paths: Sequence[Path], begin: Mapping[Path, LogMark] = MappingProxyTy
 def _since(path: Path, mark: LogMark | None) -> list[str]:
     """Return the lines of a log after a mark; all of them where it is another file now (it was rolled)."""
     try:
-        with path.open("rb") as file:
+        with reading.stream(path) as file:
             now = os.fstat(file.fileno())
             if mark and mark.inode == now.st_ino and mark.size <= now.st_size:
                 file.seek(mark.size)
             return file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
+    except (StackError, OSError):
         return []
+
+
+def _text(path: Path) -> TextIO:
+    return io.TextIOWrapper(reading.stream(path), encoding="utf-8", errors="replace")
