@@ -226,7 +226,7 @@ def test_what_the_disk_refuses_is_told_with_its_path(
         raise error
 
     with pytest.raises(SystemExit) as caught:
-        Program(namespace=Collection(work), binary="invoke").run(["invoke", "work"])
+        Tasks(namespace=Collection(work), binary="invoke").run(["invoke", "work"])
     seen = capsys.readouterr().err
     assert caught.value.code == ExitCode.ENVIRONMENT
     assert f"error[file-refused]: {told}" in seen
@@ -240,7 +240,7 @@ def test_an_error_about_no_file_keeps_its_traceback() -> None:
         raise ConnectionResetError(104, "Connection reset by peer")
 
     with pytest.raises(ConnectionResetError):
-        Program(namespace=Collection(work), binary="invoke").run(["invoke", "work"])
+        Tasks(namespace=Collection(work), binary="invoke").run(["invoke", "work"])
 
 
 def test_a_reader_that_goes_away_is_no_failure() -> None:
