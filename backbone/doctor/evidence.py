@@ -56,6 +56,14 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """What the brokers say of their settings: those that somebody set, by node; those that count for each topic."""
+
+    brokers: Mapping[int, Mapping[str, str]]
+    topics: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """One service as its engine sees it, with what the doctor wants to know of it."""
 
@@ -102,6 +110,7 @@ class Evidence:
     unreachable: tuple[str, ...] | None = None
     cluster: ClusterHealth | None = None
     topics: tuple[Topic, ...] | None = None
+    settings: Settings | None = None
     compatibility: str | None = None
     connectors: Mapping[str, Mapping[str, str]] | None = None
     unseen: Mapping[str, str] = field(default_factory=dict)

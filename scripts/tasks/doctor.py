@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backbone.errors import ExitCode
+from backbone.errors import ExitCode, StackError
 
 from .command import command
 from .stack import ENGINE_HELP
@@ -23,6 +23,7 @@ _GLYPHS = {"ok": "[green]ok[/]", "error": "[bold red]error[/]", "warning": "[yel
     help={
         "engine": ENGINE_HELP,
         "fix": "carry out the repairs that are safe, then look again",
+        "bootstrap": "HOST:PORT[,…] of another cluster: only ask it about itself, change nothing",
         "all": "show the checks that found nothing, too",
         "json": "print every check with its findings as JSON",
     }
@@ -31,16 +32,27 @@ def doctor(
     _c: Context,
     engine: str | None = None,
     fix: bool = False,
+    bootstrap: str = "",
     all: bool = False,
     json: bool = False,
 ) -> ExitCode:
     """Put every check to machine, configuration, data, cluster and services; exits 1 if one finds an error."""
-    from backbone import console
+    from backbone import addresses, console
     from backbone.doctor import checks, fixes
-    from backbone.doctor.gather import gather
+    from backbone.doctor.gather import elsewhere, gather
 
     from . import targets
 
+    if bootstrap:
+        if fix:
+            raise StackError(
+                "usage",
+                "nothing is repaired on another cluster",
+                hint=f"./invoke doctor --bootstrap {bootstrap}",
+                exit_code=ExitCode.USAGE,
+            )
+        found = checks.diagnose(elsewhere(addresses.bootstrap(bootstrap)), checks.ELSEWHERE)
+        return _tell("", found, everything=all, json=json)
     stack = targets.everything(engine)
     evidence = gather(stack)
     results = checks.diagnose(evidence)
@@ -48,10 +60,16 @@ def doctor(
         for words in done:
             console.say(f"fixed: {words}")
         results = checks.diagnose(gather(targets.everything(engine)))
+    return _tell(stack.engine.name, results, everything=all, json=json)
+
+
+def _tell(engine: str, results: Sequence[Result], *, everything: bool, json: bool) -> ExitCode:
+    from backbone import console
+
     if json:
-        console.print_json({"engine": stack.engine.name, "checks": [result.as_dict() for result in results]})
+        console.print_json({"engine": engine, "checks": [result.as_dict() for result in results]})
     else:
-        _print(results, everything=all)
+        _print(results, everything=everything)
     return ExitCode.FINDINGS if any(result.status == "error" for result in results) else ExitCode.OK
 
 

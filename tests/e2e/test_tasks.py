@@ -178,6 +178,25 @@ def test_an_export_equals_what_runs_until_something_differs(running: Checkout, t
     assert len(differences) == 3  # and the kustomization of the topics
 
 
+def test_another_cluster_is_asked_about_itself_and_nothing_is_changed(running: Checkout) -> None:
+    lines = running.run("endpoints", "--format", "env").stdout.splitlines()
+    servers = dict(line.split("=", 1) for line in lines)["KAFKA_BOOTSTRAP_SERVERS"]
+    running.run(
+        "topics", "create", "risky", "--set", "min.insync.replicas=1", "--set", "unclean.leader.election.enable=true"
+    )
+    running.run("topics", "create", "lonely", "--replicas", "1")
+    before = running.json("topics", "list")
+    said = running.json("doctor", "--bootstrap", servers, code=1)
+    assert running.json("topics", "list") == before
+    running.run("topics", "delete", "risky", "--yes")
+    running.run("topics", "delete", "lonely", "--yes")
+    found = {each["check"]: each["findings"][0]["evidence"] for each in said["checks"] if each["findings"]}
+    assert set(found) == {"D050", "D051", "D052"}
+    assert "risky" in found["D050"]
+    assert "risky" in found["D052"]
+    assert "lonely" in found["D051"]
+
+
 def test_logs_show_the_end(running: Checkout) -> None:
     lines = running.run("logs", "kafka-2", "--tail", "5").stdout.splitlines()
     assert len(lines) == 5

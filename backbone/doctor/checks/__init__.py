@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backbone.doctor.checks import configuration, data, kafka, machine, services
+from backbone.doctor.checks import configuration, data, durability, kafka, machine, services
 from backbone.doctor.finding import Result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from backbone.doctor.evidence import Evidence
     from backbone.doctor.finding import Check
 
 CHECKS: tuple[Check, ...] = tuple(
     sorted(
-        (check for theme in (machine, configuration, data, kafka, services) for check in theme.register.checks),
+        (
+            check
+            for theme in (machine, configuration, data, kafka, services, durability)
+            for check in theme.register.checks
+        ),
         key=lambda check: check.name,
     )
 )
 
 
-def diagnose(evidence: Evidence) -> list[Result]:
-    """Put every check to the evidence."""
-    return [_answer(check, evidence) for check in CHECKS]
+ELSEWHERE = ("D028", "D029", "D030", "D031", "D050", "D051", "D052", "D053", "D054")
+"""The checks that a cluster can be put to whose files and machines are not ours: it is asked, and nothing else is."""
+
+
+def diagnose(evidence: Evidence, names: Sequence[str] = ()) -> list[Result]:
+    """Put every check to the evidence, or those of some names."""
+    return [_answer(check, evidence) for check in CHECKS if not names or check.name in names]
 
 
 def _answer(check: Check, evidence: Evidence) -> Result:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.doctor.evidence import Evidence
 from backbone.doctor.gather import configuration, data, kafka, machine, services
-from backbone.errors import StackError
+from backbone.errors import ExitCode, StackError
+from backbone.stack.compose import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from backbone.stack.engine import Stack
 
@@ -27,7 +28,8 @@ def gather(stack: Stack) -> Evidence:
             "meta": lambda: data.meta(stack.model),
             "services": lambda: services.running(stack),
             "unreachable": lambda: kafka.unreachable(stack),
-            "cluster": lambda: kafka.health(stack),
+            "cluster": lambda: kafka.health(stack.bootstrap),
+            "settings": lambda: kafka.settings(stack.bootstrap),
             "topics": lambda: kafka.topics(stack),
             "compatibility": lambda: kafka.compatibility(stack),
             "connectors": lambda: kafka.connectors(stack),
@@ -44,6 +46,22 @@ def gather(stack: Stack) -> Evidence:
         unseen=unseen,
         **seen,
     )
+
+
+def elsewhere(bootstrap: Sequence[str]) -> Evidence:
+    """Ask a cluster of somebody else's about itself; nothing is changed on it, and nothing else is looked at.
+
+    Raises StackError("no-broker") if none of the addresses answers.
+    """
+    seen, unseen = _look({"cluster": lambda: kafka.health(bootstrap), "settings": lambda: kafka.settings(bootstrap)})
+    if not seen:
+        raise StackError(
+            "no-broker",
+            f"no broker answers at {', '.join(bootstrap)}",
+            context="\n".join(sorted(set(unseen.values()))),
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    return Evidence(model=Model("", {}), engine_name="", env={}, env_example={}, unseen=unseen, **seen)
 
 
 def _look(probes: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, Any], dict[str, str]]:

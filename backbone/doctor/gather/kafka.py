@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backbone import clients
-from backbone.doctor.evidence import Topic
+from backbone.doctor.evidence import Settings, Topic
 from backbone.errors import ExitCode, StackError
 from backbone.events.connectors import worker as connect_worker
 from backbone.events.connectors.causes import explain
@@ -14,7 +14,7 @@ from backbone.stack import endpoints
 from backbone.stack import health as cluster_health
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from kafka.admin import KafkaAdminClient
 
@@ -22,12 +22,18 @@ if TYPE_CHECKING:
     from backbone.stack.health import ClusterHealth
 
 _UNLIMITED = "-1"
+_UNCLEAN = "unclean.leader.election.enable"
+_RISKY = ("auto.create.topics.enable",)
+"""What Kafka does by default and a cluster had better not."""
+_SET = ("STATIC_BROKER_CONFIG", "DYNAMIC_BROKER_CONFIG")
+_DEFAULTS = ("DYNAMIC_DEFAULT_BROKER_CONFIG",)
+_OF_TOPIC = "DYNAMIC_TOPIC_CONFIG"
 _DESCRIBED = ("retention.bytes", "segment.bytes")
 
 
-def health(stack: Stack) -> ClusterHealth:
+def health(bootstrap: Sequence[str]) -> ClusterHealth:
     """Ask the brokers."""
-    if found := cluster_health.probe(stack.bootstrap):
+    if found := cluster_health.probe(bootstrap):
         return found
     raise _unseen("no broker answers")
 
@@ -50,6 +56,33 @@ def topics(stack: Stack) -> tuple[Topic, ...]:
         for item in described
         if (name := str(item["name"])) in settings
     )
+
+
+def settings(bootstrap: Sequence[str]) -> Settings:
+    """Ask each broker what is set on it, and what counts for each topic."""
+    from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415 - slow, and only needed with a cluster
+
+    with clients.admin(bootstrap) as client:
+        nodes = [str(each["broker_id"]) for each in cluster_health.alive(client.describe_cluster()["brokers"])]
+        names = [str(each["name"]) for each in client.describe_topics()]
+        brokers = client.describe_configs(
+            [ConfigResource(ConfigResourceType.BROKER, node) for node in nodes], config_filter="all"
+        )
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name, [_UNCLEAN]) for name in names]
+        topics = client.describe_configs(asked, config_filter="all")["topic"] if names else {}
+    return Settings(
+        {int(node): _values(entry, {*_SET, *_DEFAULTS}) for node, entry in brokers["broker"].items()},
+        {name: _values(entry, {_OF_TOPIC}) for name, entry in topics.items()},
+    )
+
+
+def _values(entry: Mapping[str, Mapping[str, Any]], sources: Collection[str]) -> dict[str, str]:
+    """Return the settings of some sources; one that only Kafka's default says counts too where that is a risk."""
+    return {
+        name: str(each["value"])
+        for name, each in entry.items()
+        if each["value"] is not None and (each["config_source"] in sources or name in _RISKY)
+    }
 
 
 def compatibility(stack: Stack) -> str:

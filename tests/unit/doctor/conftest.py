@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backbone.doctor.evidence import EngineFacts, Evidence, Folder, Limits, PortUse, Running, Topic
+from backbone.doctor.evidence import EngineFacts, Evidence, Folder, Limits, PortUse, Running, Settings, Topic
 from backbone.stack import compose
 from backbone.stack.health import ClusterHealth, PartitionState
 
@@ -38,9 +38,11 @@ def _broker(node: int) -> dict[str, object]:
     }
 
 
-def partition(isr: tuple[int, ...] = (1, 2, 3), leader: int = 1) -> PartitionState:
+def partition(
+    isr: tuple[int, ...] = (1, 2, 3), leader: int = 1, replicas: tuple[int, ...] = (1, 2, 3), min_isr: int = 2
+) -> PartitionState:
     """Return a partition of events-topic."""
-    return PartitionState("events-topic", 0, leader, (1, 2, 3), isr, 2)
+    return PartitionState("events-topic", 0, leader, replicas, isr, min_isr)
 
 
 def cluster(
@@ -87,6 +89,7 @@ def healthy() -> Evidence:
         services=(running(),),
         unreachable=(),
         cluster=cluster(),
+        settings=Settings({node: {"auto.create.topics.enable": "false"} for node in (1, 2, 3)}, {"events-topic": {}}),
         topics=(Topic("events-topic", 3, 3, 320 << 20),),
         compatibility="BACKWARD",
         connectors={"archive": {"connector": "RUNNING", "task 0": "RUNNING"}},

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backbone.doctor.checks import CHECKS, diagnose
-from backbone.doctor.evidence import EngineFacts, Evidence, Limits, PortUse, Topic
+from backbone.doctor.checks import CHECKS, ELSEWHERE, diagnose
+from backbone.doctor.evidence import EngineFacts, Evidence, Limits, PortUse, Settings, Topic
+from backbone.stack.health import PartitionState
 from tests import ROOT
 from tests.unit.doctor.conftest import CLUSTER, GIB, cluster, folder, model, partition, running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+UNCLEAN = "unclean.leader.election.enable"
 OTHER = "TWVzc2FnaW5nQmFja2JvbQ"
 ALONE = partition(isr=(1,))
 
@@ -65,6 +67,14 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "D037": ({"services": (running(health="unhealthy", health_output="refused"),)}, "unhealthy: refused"),
     "D038": ({"services": (running(image="messaging-backbone/kafka:4.2.0"),)}, "kafka:4.2.0"),
     "D039": ({"services": (running(first_error="ERROR disk"),)}, "kafka-1: ERROR disk"),
+    "D050": ({"cluster": cluster(partition(min_isr=1))}, "min.insync.replicas is 1 for events-topic"),
+    "D051": ({"cluster": cluster(partition(isr=(1,), replicas=(1,), min_isr=1))}, "one copy of events-topic"),
+    "D052": ({"settings": Settings({1: {UNCLEAN: "true"}}, {"t": {UNCLEAN: "true"}})}, "true on broker 1, t"),
+    "D053": ({"settings": Settings({1: {"auto.create.topics.enable": "true"}}, {})}, "true on broker 1"),
+    "D054": (
+        {"settings": Settings({1: {"log.retention.ms": "5", "node.id": "1"}, 2: {"node.id": "2"}}, {})},
+        "log.retention.ms: broker 1 5, broker 2 (not set)",
+    ),
 }  # fmt: skip
 
 
@@ -99,8 +109,22 @@ def test_a_check_fires_on_what_it_is_for(name: str, healthy: Evidence) -> None:
 def test_what_cannot_be_seen_is_said_and_not_judged(healthy: Evidence) -> None:
     blind = replace(healthy, cluster=None, unseen={"cluster": "no broker answers"})
     unknown = {result.check.name: result.reason for result in diagnose(blind) if result.status == "unknown"}
-    assert set(unknown) == {"D027", "D028", "D029", "D030", "D031", "D032"}
+    assert set(unknown) == {"D027", "D028", "D029", "D030", "D031", "D032", "D050", "D051"}
     assert set(unknown.values()) == {"no broker answers"}
+
+
+def test_a_cluster_of_others_is_put_to_what_it_can_be_asked_alone(healthy: Evidence) -> None:
+    asked = Evidence(model(), "", {}, {}, cluster=healthy.cluster, settings=healthy.settings)
+    assert {result.check.name: result.status for result in diagnose(asked, ELSEWHERE)} == dict.fromkeys(ELSEWHERE, "ok")
+    worse = replace(asked, cluster=cluster(partition(isr=(1, 2), min_isr=1)))
+    found = {result.check.name for result in diagnose(worse, ELSEWHERE) if result.findings}
+    assert found == {"D031", "D050"}
+
+
+def test_what_is_somebodys_own_memory_is_not_judged_as_a_topic_of_users(healthy: Evidence) -> None:
+    journal = PartitionState("kafkasql-journal", 0, 1, (1,), (1,), 1)
+    fine = replace(healthy, cluster=cluster(journal))
+    assert [result for result in diagnose(fine, ["D050", "D051"]) if result.findings] == []
 
 
 def test_every_need_is_a_field_of_the_evidence() -> None:
