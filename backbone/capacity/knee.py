@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backbone.bench.document import MET_01_MS, VERSION
@@ -28,39 +29,95 @@ def published(cpus: float) -> Capacity:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One record size: the rate that one benchmark lets expect, and the one that another held. difference: a share."""
+
+    size: int
+    predicted: float
+    measured: float
+
+    @property
+    def difference(self) -> float:
+        """How far the prediction is off, as a share of what was measured."""
+        return self.predicted / self.measured - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """What a benchmark held: record size → highest rate with p95 < 100 ms. cpus: of the machine."""
+
+    held: Mapping[int, float]
+    replicas: int
+    brokers: int
+    cpus: float
+    started: str
+
+
 def measured(folder: Path, size: float) -> Capacity:
-    """Return what a broker bore in a benchmark, in the records nearest to a size: the highest rate with p95 < 100 ms.
+    """Return what a broker bore in a benchmark, with records of a size: the highest rate with p95 < 100 ms.
 
     Brokers and clients of a benchmark share one machine, so a broker of its own bears more. Raises
     StackError("no-results") for a folder without a sweep.
     """
+    sweep = _read(folder)
+    rate = _expected(sweep, size)
+    near = min(sweep.held, key=lambda each: abs(math.log(each / size)))
+    far = "" if 1 / _CLOSE <= near / size <= _CLOSE else f"; measured are {near} B, far from yours: measure those"
+    source = (
+        f"bench {sweep.started}: {rate:,.0f}/s of {size:g} B on {sweep.brokers} brokers and {sweep.cpus:g} cores{far}"
+    )
+    load = equivalent(rate * size, sweep.replicas, 1)
+    return Capacity(load / sweep.brokers, sweep.cpus / sweep.brokers, source)
+
+
+def against(one: Path, other: Path) -> tuple[Case, ...]:
+    """Return each record size of another benchmark, with the rate that the first one lets expect for it."""
+    sweep = _read(one)
+    return tuple(Case(size, _expected(sweep, size), rate) for size, rate in _read(other).held.items())
+
+
+def _expected(sweep: _Sweep, size: float) -> float:
+    """Return the rate for a size: between two that were measured on a line of logarithms, beyond them the same bytes.
+
+    Cost is a part for each record and a part for each byte; between two near sizes that is a line in logarithms.
+    """
+    below = max((each for each in sweep.held if each <= size), default=0)
+    above = min((each for each in sweep.held if each >= size), default=0)
+    if not below or not above:
+        end = below or above
+        return sweep.held[end] * (end / size if below else 1.0)
+    if below == above:
+        return sweep.held[below]
+    share = math.log(size / below) / math.log(above / below)
+    return math.exp((1 - share) * math.log(sweep.held[below]) + share * math.log(sweep.held[above]))
+
+
+def _read(folder: Path) -> _Sweep:
     path = folder / REPORT
     try:
         report = json.loads(reading.read_text(path))
-        best = dict(sorted(_held(report), key=lambda each: each[1][0]))
-        brokers = len(report["brokers"])
-        cpus = float(report["machine"]["cpus"]) / brokers
-    except (StackError, ValueError, LookupError, TypeError, AttributeError, ZeroDivisionError) as error:
+        cells = list(_cells(report))
+        brokers, cpus = len(report["brokers"]), float(report["machine"]["cpus"])
+        started = str(report["started"])
+    except (StackError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise _none(path, getattr(error, "context", None) or f"{type(error).__name__}: {error}") from error
-    if not best:
+    if not cells or not brokers:
         raise _none(path, "no valid run has a p95 below 100 ms")
-    nearest = min(best, key=lambda each: abs(math.log(each / size)))
-    rate, replicas = best[nearest]
-    far = "" if 1 / _CLOSE <= nearest / size <= _CLOSE else f"; your {size:g} B are far from that: measure them"
-    source = (
-        f"bench {report['started']}: {rate:g}/s × {nearest} B on {brokers} brokers and {cpus * brokers:g} cores{far}"
-    )
-    return Capacity(equivalent(rate * nearest, replicas, 1) / brokers, cpus, source)
+    held: dict[int, float] = {}
+    for size, rate, _ in sorted(cells):
+        held[size] = max(rate, held.get(size, 0.0))
+    return _Sweep(held, cells[0][2], brokers, cpus, started)
 
 
-def _held(report: Mapping[str, Any]) -> Iterator[tuple[int, tuple[float, int]]]:
-    """Yield size → (rate, replicas) of each valid cell that kept the limit."""
+def _cells(report: Mapping[str, Any]) -> Iterator[tuple[int, float, int]]:
+    """Yield (size, rate, replicas) of each valid cell that kept the limit."""
     if report.get("version") != VERSION:
         raise ValueError(f"version {report.get('version')}, this program reads {VERSION}")
     for cell in report["cells"]:
         p95 = cell["spans"]["end_to_end"].get("p95")
         if cell["valid"] and p95 is not None and p95 < MET_01_MS and cell["load"]["arrivals"] != "burst":
-            yield int(cell["load"]["size"]), (float(cell["load"]["rate"]), int(cell["replicas"]))
+            yield int(cell["load"]["size"]), float(cell["load"]["rate"]), int(cell["replicas"])
 
 
 def _none(path: Path, why: str) -> StackError:

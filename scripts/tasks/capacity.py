@@ -9,6 +9,8 @@ from backbone.errors import ExitCode, StackError
 from .command import command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from invoke import Context
 
     from backbone.capacity.model import Plan
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PER_CENT = 100
+_CLOSE = 0.25
 
 
 @command(
@@ -31,6 +34,7 @@ _PER_CENT = 100
         "partitions": "how many (default: as many as the consumers need)",
         "outage": "how long the simulated broker is away (default 10m)",
         "from_bench": "the folder of a `bench --sweep`: what a broker bears was measured there",
+        "against": "the folder of another sweep: how far the first one's prediction is from it, for each record size",
         "cpus": "cores of a broker, where nothing was measured (default 2)",
         "seed": "of the simulation (default 1)",
         "for_": "strimzi: print the size as `export strimzi --size` takes it",
@@ -50,6 +54,7 @@ def capacity(
     partitions: int = 0,
     outage: str = "10m",
     from_bench: str = "",
+    against: str = "",
     cpus: int = 2,
     seed: int = 1,
     for_: str = "",
@@ -57,7 +62,8 @@ def capacity(
 ) -> ExitCode:
     """Reckon brokers, partitions, disk, network and memory for a load, and simulate the loss of a broker at that size.
 
-    Each line says how it follows and where the rule is from. Exits 1 if a returned broker would never catch up.
+    Each line says how it follows and where the rule is from. Exits 1 if a returned broker would never catch up, and
+    with --against if a prediction is more than a quarter off.
     """
     from dataclasses import asdict
     from pathlib import Path
@@ -68,6 +74,8 @@ def capacity(
 
     if for_ not in {"", "strimzi"}:
         raise StackError("unknown-target", f"there is no {for_!r}; strimzi is what there is", exit_code=ExitCode.USAGE)
+    if against:
+        return _against(Path(from_bench), Path(against), json=json)
     demand = Demand(
         rate=rate,
         size=size,
@@ -90,6 +98,24 @@ def capacity(
     else:
         _show(plan, loss)
     return ExitCode.OK if loss.caught_up < float("inf") else ExitCode.FINDINGS
+
+
+def _against(one: Path, other: Path, *, json: bool) -> ExitCode:
+    from backbone import console
+    from backbone.capacity import knee
+
+    cases = knee.against(one, other)
+    if json:
+        console.print_json(
+            [
+                {"size": x.size, "predicted": x.predicted, "measured": x.measured, "difference": x.difference}
+                for x in cases
+            ]
+        )
+    else:
+        rows = [(x.size, f"{x.predicted:,.0f}", f"{x.measured:,.0f}", f"{x.difference:+.0%}") for x in cases]
+        console.print_table(("BYTES", "PREDICTED/S", "MEASURED/S", "DIFFERENCE"), rows)
+    return ExitCode.FINDINGS if any(abs(each.difference) > _CLOSE for each in cases) else ExitCode.OK
 
 
 def _show(plan: Plan, loss: Loss) -> None:

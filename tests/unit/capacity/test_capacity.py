@@ -141,12 +141,57 @@ def test_the_limit_is_where_it_no_longer_catches_up() -> None:
     assert loss.survivors == pytest.approx(plan.utilisation * plan.brokers / (plan.brokers - 1))
 
 
-def test_what_a_broker_bears_is_read_from_a_sweep() -> None:
-    found = knee.measured(ROOT / "results" / "kept" / "bench-sweep", 1024)
+KEPT = ROOT / "results" / "kept" / "bench-sweep"
+
+
+def sweep(folder: Path, **rates: float) -> Path:
+    """Write a sweep's report: s100=5000 is 5000/s of 100 B that kept the limit, and 6000/s that did not."""
+
+    def cell(size: int, rate: float, p95: float, *, valid: bool = True) -> dict[str, Any]:
+        load = {"size": size, "rate": rate, "arrivals": "constant"}
+        return {"load": load, "replicas": 3, "valid": valid, "spans": {"end_to_end": {"p95": p95}}}
+
+    cells = [
+        each
+        for name, rate in rates.items()
+        for size in [int(name[1:])]
+        for each in (
+            cell(size, rate / 2, 9),
+            cell(size, rate, 99),
+            cell(size, rate * 2, 101),
+            cell(size, rate * 3, 9, valid=False),
+        )
+    ]
+    report = {"version": 1, "started": "now", "brokers": ["a", "b", "c"], "machine": {"cpus": 6}, "cells": cells}
+    folder.mkdir(exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    return folder
+
+
+def test_what_a_broker_bears_is_read_from_a_sweep(tmp_path: Path) -> None:
+    found = knee.measured(KEPT, 1024)
     # 3000/s × 1024 B, three copies and one reader: written 3, read 3 / 4, by three brokers.
     assert found.rate == pytest.approx(3000 * 1024 * 3.75 / 3)
-    assert "3000/s × 1024 B on 3 brokers" in found.source
-    assert "far from that" in knee.measured(ROOT / "results" / "kept" / "bench-sweep", 3_000_000).source
+    assert "3,000/s of 1024 B on 3 brokers" in found.source
+    assert "far from yours" in knee.measured(KEPT, 3_000_000).source
+    said = "bench now: 5,000/s of 100 B on 3 brokers and 6 cores"
+    assert knee.measured(sweep(tmp_path, s100=5000), 100) == Capacity(5000 * 100 * 3.75 / 3, 2, said)
+
+
+def test_a_size_between_two_lies_between_their_rates_and_one_beyond_them_has_their_bytes(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, s100=8000, s10000=80)
+    rate = {size: knee.measured(folder, size).rate * 3 / 3.75 / size for size in (50, 100, 1000, 10_000, 100_000)}
+    assert rate[1000] == pytest.approx(800)  # half-way in logarithms
+    assert rate[50] == pytest.approx(8000)
+    assert rate[100_000] == pytest.approx(8)
+
+
+def test_predictions_are_set_beside_what_was_measured(tmp_path: Path) -> None:
+    one, other = sweep(tmp_path / "one", s100=8000, s10000=80), sweep(tmp_path / "other", s1000=1000, s100=8000)
+    (hundred, thousand) = knee.against(one, other)
+    assert (hundred.size, hundred.difference) == (100, 0.0)
+    assert (thousand.size, thousand.measured) == (1000, 1000)
+    assert thousand.difference == pytest.approx(-0.2)
 
 
 @pytest.mark.parametrize(
