@@ -68,8 +68,16 @@ def _broker(address: str) -> tuple[dict[str, str], str]:
 
 
 def _node(client: KafkaAdminClient, address: str) -> int:
-    listed = client.describe_cluster()["brokers"]
-    return next(int(each["broker_id"]) for each in listed if f"{each['host']}:{each['port']}" == address)
+    listed = {f"{each['host']}:{each['port']}": int(each["broker_id"]) for each in client.describe_cluster()["brokers"]}
+    if address not in listed:
+        raise StackError(
+            "no-broker",
+            f"the cluster has no broker at {address}",
+            context="its brokers: " + ", ".join(listed),
+            hint="./invoke status",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    return listed[address]
 
 
 def _agreed(told: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
