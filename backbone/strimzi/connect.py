@@ -36,6 +36,12 @@ _OWN_PLUGIN = "backbone.connect."
 _TOPICS = ("config.storage.topic", "offset.storage.topic", "status.storage.topic")
 _VARIABLE = re.compile(r"\$\{env:(\w+)\}")
 _LEFT = ("plugin.discovery",)
+_SECRETS_PROVIDER = "config.providers.secrets."
+_PROVIDER_THERE = {
+    # This stack's own class is in its image alone; Kafka's does the same for one folder (KIP-993).
+    f"{_SECRETS_PROVIDER}class": "org.apache.kafka.common.config.provider.DirectoryConfigProvider",
+    f"{_SECRETS_PROVIDER}param.allowed.paths": "/mnt/secrets",
+}
 _IN_SPEC = ("connector.class", "tasks.max", "name")
 
 
@@ -75,7 +81,19 @@ def manifests(backbone: Backbone, plugins: Sequence[Plugin]) -> Iterator[Manifes
 
 def left_out(worker: Worker) -> list[str]:
     """Return the worker's settings that are not exported: the operator makes them, or they only matter here."""
-    return sorted(name for name in worker.settings if (workers_own(name) and name not in _taken()) or name in _LEFT)
+    return sorted(name for name in worker.settings if (workers_own(name) and name not in _taken()) or _ours(name))
+
+
+def instead(setting: str) -> str:
+    """Return what takes the place of a setting that is left out."""
+    if setting.startswith(_SECRETS_PROVIDER):
+        return "Kafka's DirectoryConfigProvider, for /mnt/secrets alone"
+    return "not needed there" if setting in _LEFT else "the operator's own"
+
+
+def _ours(name: str) -> bool:
+    """Tell whether a setting is about this stack's own image."""
+    return name in _LEFT or name.startswith(_SECRETS_PROVIDER)
 
 
 def _taken() -> tuple[str, ...]:
@@ -99,8 +117,10 @@ def _worker(backbone: Backbone, worker: Worker, plugins: Sequence[Plugin]) -> Ma
     config = {
         name: typed(value)
         for name, value in sorted(settings.items())
-        if not workers_own(name) and name not in _LEFT and "${env:" not in value
+        if not workers_own(name) and not _ours(name) and "${env:" not in value
     }
+    if "secrets" in settings.get("config.providers", ""):
+        config |= _PROVIDER_THERE
     spec: dict[str, Any] = {
         "version": supported(backbone.version),
         "replicas": worker.size.brokers,

@@ -144,7 +144,7 @@ def _connects_own(model: Model, backbone: Backbone) -> Iterator[LeftOut]:
     if backbone.worker:
         yield from _of_this_machine(model[_CONNECT], "the resource itself, or a Secret", "a Service")
         for setting in connect.left_out(backbone.worker):
-            yield LeftOut(f"Connect: {setting}={backbone.worker.settings[setting]}", "the operator's own")
+            yield LeftOut(f"Connect: {setting}={backbone.worker.settings[setting]}", connect.instead(setting))
 
 
 def _of_this_machine(service: Service, folder: str, port: str) -> Iterator[LeftOut]:

@@ -182,7 +182,7 @@ def _to_fill_in(namespace: str) -> tuple[str, ...]:
         f"- `connect/kafka-connect.yaml`: every value with `{connect.FILL_IN}`",
         "- `connect/references.yaml`: where registry and database are",
         f"- the Secret `{connect.SECRETS}`, which is in no file: `{secret}`",
-        "- `archive-sink.jar`: `./invoke up` compiles it into `plugins/` of the cache (`~/.cache/messaging-backbone`);",
+        "- `archive-sink.jar`: `./invoke up` compiles it, `~/.cache/messaging-backbone/plugins/ArchiveSink-*.jar`;",
         "  put it where the cluster can fetch it, and its `sha512sum` beside its URL",
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.events.connectors.files import Connector
+from backbone.stack import home
 from backbone.stack.settings import Settings
 from backbone.stack.topics import Topic
 from backbone.strimzi import crd, layout
@@ -53,8 +54,11 @@ def crds() -> Mapping[tuple[str, str], Definition]:
 
 
 @pytest.fixture(scope="session")
-def settings() -> Settings:
-    return Settings(ROOT, {})
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return a home as this version makes it: nobody's .env is in it."""
+    root = tmp_path_factory.mktemp("home")
+    home.write(root, home.changes(root))
+    return Settings(root, {})
 
 
 @pytest.fixture(scope="session")

@@ -120,6 +120,10 @@ def test_connect_has_its_plugins_by_hash_and_refers_to_secrets(exports: Mapping[
     ]
     sink = one(exports["default"], "KafkaConnector", "postgres-archive")
     assert sink.get("spec", "config", "connection.password") == "${secrets:/mnt/secrets:postgres_password}"
+    config = found.mapped("spec", "config")
+    assert config["config.providers.secrets.class"].startswith("org.apache.kafka.")  # ours is in no image there
+    assert config["config.providers.secrets.param.allowed.paths"] == "/mnt/secrets"
+    assert not [name for name, value in config.items() if "backbone." in str(value)]
     assert one(exports["default"], "KafkaConnector", "postgres-changes").get("spec", "state") == "stopped"
 
 
