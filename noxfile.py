@@ -35,6 +35,7 @@ nox.options.sessions = [
     "e2e",
     "e2e-data",
     "e2e-failover",
+    "chaos",
     "bench",
 ]
 
@@ -218,6 +219,12 @@ def e2e_docker(session: nox.Session) -> None:
     The private engine wants root and Debian's docker.io, iptables, iproute2, tini and busybox-static.
     """
     run(session, "pytest", "tests/docker", "-s", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"])
+def chaos(session: nox.Session) -> None:
+    """Kill tasks and brokers at random under load; all heals, nothing is lost: nox -s chaos -- --kills 100."""
+    run(session, "pytest", "tests/chaos", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"])

@@ -76,6 +76,8 @@ class Running:
     restarts: int = 0
     health_output: str = ""
     first_error: str = ""
+    outdated: tuple[str, ...] = ()
+    data_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class Limits:
 class Evidence:
     """All of it. A field that is None could not be seen; `unseen` says why, by the field's name.
 
-    meta: log directory → the assignments of its meta.properties. env, env_example: variables by name.
+    meta: log directory → the assignments of its meta.properties. env, env_example: variables by name. damaged: programs
+    that are not what they were. leftovers: what killed tasks have left.
     """
 
     model: Model
@@ -113,4 +116,6 @@ class Evidence:
     settings: Settings | None = None
     compatibility: str | None = None
     connectors: Mapping[str, Mapping[str, str]] | None = None
+    damaged: tuple[str, ...] | None = None
+    leftovers: tuple[str, ...] | None = None
     unseen: Mapping[str, str] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
@@ -184,16 +185,25 @@ def read(path: Path) -> Plan:
         raise _bad(path, error.context or error.message) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _bad(path, f"{type(error).__name__}: {error}") from error
+    if not isinstance(plan.seed, int | None):
+        raise _bad(path, f"seed is a whole number, not {plan.seed!r}")
     for number, step in enumerate(plan.steps, 1):
-        if step.kind not in KINDS:
-            raise _bad(path, f"step {number}: no kind {step.kind!r}; there are {', '.join(KINDS)}")
-        if step.role not in KINDS[step.kind].roles:
-            raise _bad(path, f"step {number}: {step.kind} takes a role of {', '.join(KINDS[step.kind].roles)}")
-        if step.quiet < 0 or step.hold < 0:
-            raise _bad(path, f"step {number}: quiet and hold are not negative")
+        if wrong := _fault(step):
+            raise _bad(path, f"step {number}: {wrong}")
     if not plan.steps:
         raise _bad(path, "it has no steps")
     return plan
+
+
+def _fault(step: Step) -> str:
+    """Return what is wrong with a step that a file has given, "" if nothing is."""
+    if step.kind not in tuple(KINDS):  # a file may give a list, which no mapping can be asked for
+        return f"no kind {step.kind!r}; there are {', '.join(KINDS)}"
+    if step.role not in KINDS[step.kind].roles:
+        return f"{step.kind} takes a role of {', '.join(KINDS[step.kind].roles)}"
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in (step.quiet, step.hold)):
+        return "quiet and hold are numbers"
+    return "quiet and hold are not negative" if step.quiet < 0 or step.hold < 0 else ""
 
 
 def _bad(path: Path, what: str) -> StackError:

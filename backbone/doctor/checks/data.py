@@ -135,5 +135,18 @@ def owners(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
+@register.check("D045", "Log directories name their node", "meta")
+def damaged_identity(evidence: Evidence) -> Iterator[Finding]:
+    """A meta.properties that was cut short keeps its node from starting."""
+    for path, found in (evidence.meta or {}).items():
+        if found and not {"cluster.id", "node.id"} <= found.keys():
+            yield Finding(
+                "error",
+                f"{path}/meta.properties lacks {', '.join(sorted({'cluster.id', 'node.id'} - found.keys()))}",
+                "it was cut short: a full disk, a power cut, or an editor",
+                f"mv {path} {path}.damaged && ./invoke up",
+            )
+
+
 def _values(evidence: Evidence, key: str) -> Mapping[str, str]:
     return {path: values[key] for path, values in (evidence.meta or {}).items() if key in values}

@@ -85,3 +85,53 @@ def log_errors(evidence: Evidence) -> Iterator[Finding]:
                 "the first error of its log; later ones often follow from it",
                 f"./invoke logs {service.name} --tail 1000",
             )
+
+
+@register.check("D046", "Services run with the configuration of the files", "services")
+def outdated(evidence: Evidence) -> Iterator[Finding]:
+    """A changed port or setting takes effect when its service is restarted for it."""
+    for service in evidence.services or ():
+        if service.outdated:
+            yield Finding(
+                "warning",
+                f"{service.name} runs with other values of {', '.join(service.outdated)}",
+                "the files or .env were changed after it had been started",
+                f"./invoke restart {service.name} --renew",
+            )
+
+
+@register.check("D047", "The data of what runs is where it was", "services")
+def data_gone(evidence: Evidence) -> Iterator[Finding]:
+    """A service whose folder is moved goes on writing to files that nobody will find."""
+    for service in evidence.services or ():
+        if service.data_gone:
+            yield Finding(
+                "error",
+                f"{service.name}: {service.health_output}",
+                "the folder was moved or removed while the service ran",
+                f"./invoke restart {service.name}",
+            )
+
+
+@register.check("D048", "Programs are what they were", "damaged")
+def damaged_programs(evidence: Evidence) -> Iterator[Finding]:
+    """Unpacked archives, compiled plugins and the packages with Java and PostgreSQL."""
+    for what in evidence.damaged or ():
+        yield Finding(
+            "error",
+            f"{what}: a file is missing, altered or cut short",
+            "a full disk, a power cut, or something that cleans up caches",
+            "./invoke up",
+        )
+
+
+@register.check("D049", "No killed task has left anything", "leftovers")
+def left_behind(evidence: Evidence) -> Iterator[Finding]:
+    """Topics, groups and rows that a task makes for a while and takes away again."""
+    for what in evidence.leftovers or ():
+        yield Finding(
+            "warning",
+            f"{what} is left",
+            "the task that made it was killed",
+            "./invoke archive" if what.startswith("rows") else "./invoke up",
+        )

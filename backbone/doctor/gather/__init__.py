@@ -32,6 +32,8 @@ def gather(stack: Stack) -> Evidence:
             "settings": lambda: kafka.settings(stack.bootstrap),
             "topics": lambda: kafka.topics(stack),
             "compatibility": lambda: kafka.compatibility(stack),
+            "damaged": lambda: data.damaged(settings),
+            "leftovers": lambda: data.left(settings),
             "connectors": lambda: kafka.connectors(stack),
         }
     )

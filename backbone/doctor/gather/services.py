@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.doctor.evidence import Running
 from backbone.errors import StackError
+from backbone.stack import lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ def running(stack: Stack) -> tuple[Running, ...]:
     inspected = _inspected(stack)
     return tuple(
         _running(stack, state, inspected.get(state.name, {}))
-        for state in stack.engine.states()
+        for state in lifecycle.survey(stack)[0]
         if state.phase not in ("stopped", "unavailable")
     )
 
@@ -39,8 +40,10 @@ def _running(stack: Stack, state: ServiceState, container: Mapping[str, Any]) ->
         exit_code=state.exit_code,
         out_of_memory=bool(facts.get("OOMKilled")),
         restarts=int(container.get("RestartCount", 0)),
-        health_output=str(checks[-1]["Output"]).strip()[:_SHOWN] if checks else "",
+        health_output=str(checks[-1]["Output"]).strip()[:_SHOWN] if checks else state.detail,
         first_error=_first_error(stack, state.name),
+        outdated=state.outdated,
+        data_gone=state.data_gone,
     )
 
 

@@ -92,5 +92,7 @@ def healthy() -> Evidence:
         settings=Settings({node: {"auto.create.topics.enable": "false"} for node in (1, 2, 3)}, {"events-topic": {}}),
         topics=(Topic("events-topic", 3, 3, 320 << 20),),
         compatibility="BACKWARD",
+        damaged=(),
+        leftovers=(),
         connectors={"archive": {"connector": "RUNNING", "task 0": "RUNNING"}},
     )

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -82,12 +83,14 @@ def sealed(folder: Path, make: Callable[[Path], None]) -> Path:
 
     One that has lost, gained or altered a file is replaced. Raises StackError("cache-not-writable").
     """
-    if _intact(folder):
+    if found := _checked(folder):
+        with suppress(OSError):
+            found.save()  # it was copied or touched, and is the same
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(_beside(folder, "lock")):
-            if not _intact(folder):
+            if not intact(folder):
                 _make(folder, make)
     except OSError as error:
         raise StackError(
@@ -119,15 +122,17 @@ def _make(folder: Path, make: Callable[[Path], None]) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _intact(folder: Path) -> bool:
+def intact(folder: Path) -> bool:
+    """Tell whether a folder that was sealed has all its files, and no others, as they were."""
+    return _checked(folder) is not None
+
+
+def _checked(folder: Path) -> Seals | None:
     seals = Seals.read(_beside(folder, "seal"), folder)
     wanted = {name: digest for name, (_, digest) in seals.known.items()}
     if not wanted or {*_files(folder)} != wanted.keys():
-        return False
-    if not all(seals.digest(name) == digest for name, digest in wanted.items()):
-        return False
-    seals.save()  # copied or touched, and the same
-    return True
+        return None
+    return seals if all(seals.digest(name) == digest for name, digest in wanted.items()) else None
 
 
 def _beside(folder: Path, kind: str) -> Path:
