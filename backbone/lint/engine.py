@@ -29,6 +29,7 @@ FAMILIES = (
     "image_facts",
     "quorum",
     "listeners",
+    "authorization",
     "advertised",
     "reachability",
     "web_addresses",

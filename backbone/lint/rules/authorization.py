@@ -1,0 +1,197 @@
+"""Rules on who may do what: the authorizer, its super users, and the mechanisms of a listener (KC171 to KC174)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from backbone.lint.kafka import clusters
+from backbone.lint.model import Finding, Severity, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from backbone.lint.project import Project
+
+_AUTHORIZER = "authorizer.class.name"
+_EVERYONE = "allow.everyone.if.no.acl.found"
+_SUPER_USERS = "super.users"
+_ANONYMOUS = "User:ANONYMOUS"
+_PREFIX = "KAFKA_"
+_STANDARD = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+_OF_ZOOKEEPER = frozenset({"kafka.security.authorizer.AclAuthorizer", "kafka.security.auth.SimpleAclAuthorizer"})
+# listener.name.NAME.MECHANISM.…: what is written with dots between its parts is no mechanism that Kafka knows.
+_DOTTED = re.compile(r"listener\.name\..+?\.(?P<mechanism>scram\.sha\.(?:256|512))\.")
+
+
+@rule("KC171", "everyone-allowed", Severity.WARNING)
+def everyone_allowed(project: Project) -> Iterator[Finding]:
+    """Flag an authorizer that lets everybody use what no ACL names.
+
+    Why:
+        A topic without an ACL, such as one that was made a minute ago, is everybody's to read, write and delete:
+        only the first ACL closes it.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: PLAINTEXT://:9092
+              KAFKA_AUTHORIZER_CLASS_NAME: org.apache.kafka.metadata.authorizer.StandardAuthorizer
+              KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND: "true"
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: PLAINTEXT://:9092
+              KAFKA_AUTHORIZER_CLASS_NAME: org.apache.kafka.metadata.authorizer.StandardAuthorizer
+              KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND: "false"
+              KAFKA_SUPER_USERS: User:admin
+
+    Source:
+        Kafka documentation, Security, "Authorization and ACLs"
+    """
+    for node in clusters.nodes(project):
+        if node.get(_AUTHORIZER) and node.is_set(_EVERYONE) and node.get(_EVERYONE).lower() == "true":
+            yield Finding(
+                at=node.where(_EVERYONE),
+                message=f"{node.name} lets everybody use what no ACL names",
+                service=node.name,
+                evidence=_EVERYONE,
+                label="everybody, until there is an ACL",
+                help=f"set {node.variable(_EVERYONE)} to false, and name who administers it in "
+                f"{node.variable(_SUPER_USERS)}",
+            )
+
+
+@rule("KC172", "super-user-anonymous", Severity.ERROR)
+def super_user_anonymous(project: Project) -> Iterator[Finding]:
+    """Flag an authorizer whose super users include whoever shows no identity.
+
+    Why:
+        On a listener without TLS client certificates and without SASL every client is User:ANONYMOUS, and a super
+        user is asked for no ACL: the authorizer refuses nothing there.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: PLAINTEXT://:9092
+              KAFKA_AUTHORIZER_CLASS_NAME: org.apache.kafka.metadata.authorizer.StandardAuthorizer
+              KAFKA_SUPER_USERS: User:admin;User:ANONYMOUS
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: PLAINTEXT://:9092
+              KAFKA_AUTHORIZER_CLASS_NAME: org.apache.kafka.metadata.authorizer.StandardAuthorizer
+              KAFKA_SUPER_USERS: User:admin
+
+    Source:
+        org.apache.kafka.common.security.auth.KafkaPrincipal, ANONYMOUS
+    """
+    for node in clusters.nodes(project):
+        names = [name.strip() for name in node.get(_SUPER_USERS).split(";")]
+        if node.get(_AUTHORIZER) and node.is_set(_SUPER_USERS) and _ANONYMOUS in names:
+            yield Finding(
+                at=node.where(_SUPER_USERS, part=_ANONYMOUS),
+                message=f"{node.name} takes whoever shows no identity for a super user",
+                service=node.name,
+                evidence=_ANONYMOUS,
+                label="every client of a listener that asks nobody",
+                help="take it out, and let brokers and clients show who they are (SSL or SASL)",
+            )
+
+
+@rule("KC173", "authorizer-of-zookeeper", Severity.ERROR)
+def authorizer_of_zookeeper(project: Project) -> Iterator[Finding]:
+    """Flag a KRaft node with the authorizer that keeps its ACLs in ZooKeeper.
+
+    Why:
+        There is no ZooKeeper to keep them in, and Kafka 4 has no such class: the node ends at once with a
+        ClassNotFoundException.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_AUTHORIZER_CLASS_NAME: kafka.security.authorizer.AclAuthorizer
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_PROCESS_ROLES: broker,controller
+              KAFKA_AUTHORIZER_CLASS_NAME: org.apache.kafka.metadata.authorizer.StandardAuthorizer
+
+    Source:
+        KIP-801
+    """
+    for node in clusters.nodes(project):
+        if node.roles and node.is_set(_AUTHORIZER) and node.get(_AUTHORIZER) in _OF_ZOOKEEPER:
+            yield Finding(
+                at=node.where(_AUTHORIZER),
+                message=f"{node.name} runs in KRaft mode with the authorizer of ZooKeeper",
+                service=node.name,
+                evidence=node.get(_AUTHORIZER),
+                label="keeps ACLs in ZooKeeper",
+                help=f"set {node.variable(_AUTHORIZER)} to {_STANDARD}",
+            )
+
+
+@rule("KC174", "mechanism-without-dashes", Severity.ERROR)
+def mechanism_without_dashes(project: Project) -> Iterator[Finding]:
+    """Flag a listener's setting for a SASL mechanism whose dashes became dots.
+
+    In a variable of the Apache image `_` is a dot, `__` an underscore and `___` a dash.
+
+    Why:
+        The property is read by nobody: the node ends later, because it finds no JAAS configuration for the mechanism,
+        or it takes another one and refuses every client.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: BROKER://:9092
+              KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: BROKER:SASL_SSL
+              KAFKA_LISTENER_NAME_BROKER_SCRAM_SHA_512_SASL_JAAS_CONFIG: a.Module required;
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: BROKER://:9092
+              KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: BROKER:SASL_SSL
+              KAFKA_LISTENER_NAME_BROKER_SCRAM___SHA___512_SASL_JAAS_CONFIG: a.Module required;
+
+    Source:
+        kafka.docker.KafkaDockerWrapper (KIP-975); KIP-84, the mechanisms' names
+    """
+    for node in clusters.nodes(project):
+        # Other images make other properties of a variable.
+        for setting in node.settings.values() if node.prefix == _PREFIX else ():
+            match = _DOTTED.match(setting.name)
+            if match is None or not setting.variable:
+                continue
+            dotted = match["mechanism"]
+            meant = setting.variable.replace(dotted.replace(".", "_").upper(), dotted.replace(".", "___").upper())
+            yield Finding(
+                at=node.service.key("environment", setting.variable),
+                message=f"{node.name} sets {setting.name}: the mechanism is called {dotted.replace('.', '-')}",
+                service=node.name,
+                evidence=setting.variable,
+                label="read by nobody",
+                help=f"write {meant}",
+            )
