@@ -38,7 +38,8 @@ def say(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Print one JSON document on stdout, the only thing that goes there."""
-    json.dump(value, sys.stdout, indent=2, default=str, ensure_ascii=False)
+    ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+    json.dump(value, sys.stdout, indent=2, default=str, ensure_ascii=ascii_only)
     sys.stdout.write("\n")
 
 

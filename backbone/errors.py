@@ -19,7 +19,24 @@ LINTER = "kafka-compose-lint"
 """The program that has the linter's tasks only, and needs no word for `lint`."""
 
 _PROGRAMS = frozenset(
-    ("./invoke", "cat", "cd", "cp", "curl", "df", "docker", "git", "ls", "mv", "nox", "rm", "sudo", "ulimit", "unset")
+    (
+        "./invoke",
+        "cat",
+        "cd",
+        "cp",
+        "curl",
+        "df",
+        "docker",
+        "export",
+        "git",
+        "ls",
+        "mv",
+        "nox",
+        "rm",
+        "sudo",
+        "ulimit",
+        "unset",
+    )
 )
 _TASK = re.compile(r"(?<![\w./-])\./invoke (?=[a-z-])")
 _REFERENCE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

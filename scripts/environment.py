@@ -54,7 +54,7 @@ def make(root: Path) -> None:
 
 
 def heal(root: Path) -> None:
-    """Make an environment of ./invoke that lacks a package, or a part of one, again, and run the command line again."""
+    """Make an environment that lacks a package, or a part of one, again, and run the command line again."""
     venv = root / ".venv"
     if Path(sys.executable).parent == venv / "bin" and not os.environ.get(_REMADE):
         wanted = _read(venv / _CONTENT).splitlines()

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from backbone import report_file
+from backbone import interpreter, report_file
 from backbone.errors import LINTER, PROGRAM, ExitCode, StackError
 
 if TYPE_CHECKING:
@@ -251,6 +251,7 @@ def _exit_code(outcome: Outcome, threshold: int) -> ExitCode:
 
 def main(argv: Sequence[str] | None = None) -> ExitCode:
     """Run `kafka-compose-lint [explain|rules] …`: the linter alone, without the tasks around it."""
+    interpreter.settle()
     os.environ.setdefault(PROGRAM, LINTER)
     words = list(sys.argv[1:] if argv is None else argv)
     function: Callable[..., ExitCode | None] = lint

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack.settings import check_places
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -174,8 +175,10 @@ def config(
 def load(settings: Settings, profiles: Sequence[str]) -> Model:
     """Return the resolved project for some profiles ("*" for all).
 
-    Raises StackError("compose-refused") with Compose's own words, "unset-variable" for a variable without default.
+    Raises StackError("compose-refused") with Compose's own words, "unset-variable" for a variable without default,
+    "bad-port" or "bad-address" for a value that Compose would refuse without its name.
     """
+    check_places(settings)
     env_file = settings.values_file if settings.values_file.exists() else None
     environ = {key: value for key, value in settings.environ.items() if key != "COMPOSE_PROFILES"}
     done = config(settings.compose_file, profiles=profiles, env_file=env_file, environ=environ)

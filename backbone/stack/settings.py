@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import os
 import re
 import uuid
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PORTS = range(1024, 65536)
+_NO_PORT = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,55 @@ def ensure_env_file(settings: Settings) -> bool:
     partial.write_text(text, encoding="utf-8")
     partial.replace(settings.env_file)
     return True
+
+
+def check_places(settings: Settings) -> None:
+    """Raise StackError("bad-port", "bad-address") for what cannot be listened on, with where it was set.
+
+    Compose names neither. Kubernetes and `docker run --link` export NAME_PORT=tcp://…, and the shell wins over .env.
+    """
+    if not settings.env_example.exists():
+        return
+    values = settings.variables()
+    for name in env_file.load(settings.env_example, {}).assignments:
+        value = values.get(name, "")
+        if (
+            name.endswith("_PORT")
+            and value
+            and not (value.isascii() and value.isdecimal() and 0 < int(value) < _NO_PORT)
+        ):
+            raise _misplaced(settings, "bad-port", name, f"{name}={value} is no port: 1 to {_NO_PORT - 1}")
+        if name == "BIND_ADDRESS" and value and not _is_ipv4(value):
+            raise _misplaced(settings, "bad-address", name, f"{name}={value} is no IPv4 address, such as 127.0.0.1")
+
+
+def _misplaced(settings: Settings, reference: str, name: str, message: str) -> StackError:
+    shell = name in settings.environ
+    return StackError(
+        reference,
+        message,
+        context=f"{name} is set in this shell, which Compose prefers to .env"
+        if shell
+        else f"in {settings.values_file}",
+        hint=f"unset {name}" if shell else f"set {name} in .env",
+        exit_code=ExitCode.USAGE,
+    )
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        return bool(ipaddress.IPv4Address(text))
+    except ValueError:
+        return False
+
+
+def unmoved_ports(settings: Settings) -> dict[str, str]:
+    """Return the ports that no shift moves, and why: their value is no number, or .env does not set them."""
+    written = env_file.load(settings.values_file, {}).assignments
+    known = env_file.load(settings.env_example, {}).assignments if settings.env_example.exists() else {}
+    found = {name: f"is {one.value}" for name, one in written.items() if not one.value.isdecimal()}
+    found |= {name: f"is not in {settings.values_file.name}" for name in known if name not in written}
+    return {name: why for name, why in found.items() if name.endswith("_PORT")}
 
 
 def shift_ports(path: Path, by: int) -> dict[str, int]:

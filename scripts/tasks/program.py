@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from invoke import Exit, ParseError, Program
 from invoke.parser import Argument, Parser, ParserContext
 
-from backbone import resources
+from backbone import interpreter, resources
 from backbone.errors import PROGRAM, ExitCode, StackError
 
 from . import completion
@@ -133,6 +133,7 @@ def is_invoke(program: str) -> bool:
 
 def run(tasks: Collection) -> NoReturn:
     """Run the tasks of the command line; exits."""
+    interpreter.settle()
     called = os.environ.get(PROGRAM)
     if not called and Path(sys.argv[0]).name == "invoke":
         called = os.environ[PROGRAM] = "invoke"

@@ -300,6 +300,8 @@ def env(
 @command(help={"shift": "add this to every port of .env; may be negative", "json": "print JSON"})
 def ports(c: Context, shift: int = 0, json: bool = False) -> None:
     """Show the ports of this checkout, or move them all, so that two checkouts run side by side."""
+    from rich.markup import escape
+
     from backbone import console
     from backbone.stack import settings
 
@@ -307,6 +309,8 @@ def ports(c: Context, shift: int = 0, json: bool = False) -> None:
     if shift:
         settings.ensure_env_file(here)
     found = settings.shift_ports(here.values_file, shift)
+    for name, why in settings.unmoved_ports(here).items():
+        console.say(escape(f"not moved: {name} {why}"))
     if json:
         console.print_json(found)
     else:

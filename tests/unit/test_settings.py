@@ -7,7 +7,7 @@ import pytest
 
 from backbone.errors import ExitCode, StackError
 from backbone.source import env_file
-from backbone.stack.settings import Settings, ensure_env_file, new_cluster_id, shift_ports
+from backbone.stack.settings import Settings, check_places, ensure_env_file, new_cluster_id, shift_ports, unmoved_ports
 from tests import ROOT
 
 
@@ -97,3 +97,43 @@ def test_a_shift_out_of_range_changes_nothing(tmp_path: Path, by: int) -> None:
         shift_ports(env, by)
     assert (caught.value.reference, caught.value.exit_code) == ("port-out-of-range", ExitCode.USAGE)
     assert env.read_text(encoding="utf-8") == "A_PORT=9092\nB_PORT=19092\n"
+
+
+def test_an_exported_or_quoted_port_is_shifted_and_what_is_not_is_told(tmp_path: Path) -> None:
+    settings = Settings(tmp_path, {})
+    settings.env_example.write_text("A_PORT=1\nB_PORT=2\nC_PORT=3\nD_PORT=4\nHOST=x\n", encoding="utf-8")
+    settings.env_file.write_text('export A_PORT=9092\nexport  B_PORT="9093" # b\nC_PORT=${X}\n', encoding="utf-8")
+    assert shift_ports(settings.env_file, 10) == {"A_PORT": 9102, "B_PORT": 9103}
+    assert (
+        settings.env_file.read_text(encoding="utf-8") == 'export A_PORT=9102\nexport  B_PORT="9103" # b\nC_PORT=${X}\n'
+    )
+    assert unmoved_ports(settings) == {"C_PORT": "is ", "D_PORT": "is not in .env"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reference"),
+    [
+        ("DB_PORT", "tcp://172.17.0.2:5432", "bad-port"),
+        ("DB_PORT", "99999", "bad-port"),
+        ("DB_PORT", "0", "bad-port"),
+        ("DB_PORT", "٥٤٣٢", "bad-port"),
+        ("BIND_ADDRESS", "::1", "bad-address"),
+        ("BIND_ADDRESS", "localhost", "bad-address"),
+    ],
+)
+def test_what_cannot_be_listened_on_is_told_with_its_variable_and_where_it_was_set(
+    name: str, value: str, reference: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".env.example").write_text("DB_PORT=5432\nBIND_ADDRESS=127.0.0.1\n", encoding="utf-8")
+    check_places(Settings(tmp_path, {name: ""}))
+    check_places(Settings(tmp_path, {"NOT_OURS_PORT": "tcp://x"}))
+    with pytest.raises(StackError) as caught:
+        check_places(Settings(tmp_path, {name: value}))
+    error = caught.value
+    assert (error.reference, error.exit_code, error.hint) == (reference, ExitCode.USAGE, f"unset {name}")
+    assert f"{name}={value}" in error.message
+    assert "in this shell" in str(error.context)
+    (tmp_path / ".env").write_text(f"{name}={value}\n", encoding="utf-8")
+    with pytest.raises(StackError) as caught:
+        check_places(Settings(tmp_path, {}))
+    assert caught.value.context == f"in {tmp_path / '.env'}"

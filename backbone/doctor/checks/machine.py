@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from backbone.doctor.finding import Finding, Register
 from backbone.stack.engine.docker.preflight import MIN_ENGINE, limits, version_of
+from backbone.stack.engine.embedded.preflight import MIN_OPEN_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,9 +127,16 @@ def clock(evidence: Evidence) -> Iterator[Finding]:
 @register.check("D008", "Open files", "limits")
 def open_files(evidence: Evidence) -> Iterator[Finding]:
     """Each segment and each connection is an open file."""
-    if evidence.engine_name != "docker":
-        return
     available = _limits(evidence).open_files
+    if evidence.engine_name != "docker":
+        if available < MIN_OPEN_FILES:
+            yield Finding(
+                "error",
+                f"a process may open {available} files, a broker needs {MIN_OPEN_FILES} or more",
+                "the hard limit of `ulimit -n` is that low",
+                "raise it (nofile in /etc/security/limits.conf, LimitNOFILE of a unit), and log in again\nulimit -Hn",
+            )
+        return
     for service in evidence.model.services.values():
         nofile = (service.raw.get("ulimits") or {}).get("nofile")
         wanted = int(nofile["hard"] if isinstance(nofile, dict) else nofile or 0)

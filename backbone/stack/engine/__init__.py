@@ -85,9 +85,10 @@ def _docker_answers() -> str | None:
 
 def _engine(settings: Settings, model: Model, name: str, downloads: Downloads, renewed: Collection[str] = ()) -> Engine:
     if name == "embedded":
-        from backbone.stack.engine.embedded.engine import EmbeddedEngine  # noqa: PLC0415 - the other engine is never loaded
+        from backbone.stack.engine.embedded import loopback  # noqa: PLC0415 - the other engine is never loaded
+        from backbone.stack.engine.embedded.engine import EmbeddedEngine  # noqa: PLC0415
 
-        return EmbeddedEngine(settings, model, downloads, renewed=frozenset(renewed))
+        return EmbeddedEngine(settings, loopback.fitted(model), downloads, renewed=frozenset(renewed))
     from backbone.stack.engine.docker.engine import DockerEngine  # noqa: PLC0415 - nor are its libraries
 
     return DockerEngine(settings, model)

@@ -111,6 +111,12 @@ def test_a_check_fires_on_what_it_is_for(name: str, healthy: Evidence) -> None:
     assert all(item.evidence and item.cause and item.remedy for item in result.findings)
 
 
+def test_too_few_open_files_are_told_without_docker(healthy: Evidence) -> None:
+    low = replace(healthy, limits=Limits(256), engine_name="embedded")
+    (result,) = (item for item in diagnose(low) if item.check.name == "D008")
+    assert result.findings[0].evidence.startswith("a process may open 256 files")
+
+
 def test_what_cannot_be_seen_is_said_and_not_judged(healthy: Evidence) -> None:
     blind = replace(healthy, cluster=None, unseen={"cluster": "no broker answers"})
     unknown = {result.check.name: result.reason for result in diagnose(blind) if result.status == "unknown"}

@@ -245,3 +245,13 @@ def test_a_lock_that_is_none_says_how_to_get_it_back(tmp_path: Path, text: str |
     error = caught.value
     assert (error.reference, error.exit_code) == ("artifact-lock", ExitCode.USAGE)
     assert str(error.hint).startswith("git checkout -- ")
+
+
+def test_a_cache_that_cannot_be_written_to_is_told_only_when_something_is_to_be_fetched(
+    tmp_path: Path, remote: Remote, shown: Shown
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StackError) as caught:
+        ensure(ALL, tmp_path / "file" / "cache", shown, remote.connect)
+    assert caught.value.reference == "cache-not-writable"
+    assert "XDG_CACHE_HOME" in str(caught.value.hint)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from backbone.stack.engine.embedded.local_service import LocalService, host_addresses
+from backbone.errors import StackError
+from backbone.stack.engine.embedded.local_service import LocalService
 from tests.fakes import model
 
 
@@ -103,19 +104,6 @@ def test_a_site_keeps_its_files_in_its_own_folder() -> None:
     assert here.hosts_file.parent == here.home.parent
 
 
-def test_each_node_has_an_address_of_its_own_and_the_rest_share_one() -> None:
-    services: dict[str, dict[str, Any]] = {
-        "kafka-1": {"environment": {"KAFKA_NODE_ID": "1"}, "hostname": "broker-1"},
-        "kafka-3": {"environment": {"KAFKA_NODE_ID": "3"}},
-        "registry": {},
-    }
-    assert host_addresses(model(**services)) == {
-        "broker-1": "127.0.0.11",
-        "kafka-3": "127.0.0.13",
-        "registry": "127.0.0.1",
-    }
-
-
 def test_a_path_of_this_machine_is_one_word_of_the_jvms_options_whatever_it_contains() -> None:
     odd = """/it's "my" stäck"""
     body = {
@@ -130,3 +118,9 @@ def test_a_path_of_this_machine_is_one_word_of_the_jvms_options_whatever_it_cont
 def test_only_paths_of_this_machine_are_written_differently() -> None:
     body = {"environment": {"A": "/data/x,b/data", "B": "none"}, **MOUNTED}
     assert local(**body).environment_with(str.upper) == {"A": "/HOST/DATA/x,b/data", "B": "none"}
+
+
+def test_options_with_half_a_quote_are_told_with_their_variable() -> None:
+    with pytest.raises(StackError) as caught:
+        local(environment={"KAFKA_HEAP_OPTS": "-Xmx1g '-Dx=a"}).words("KAFKA_HEAP_OPTS")
+    assert (caught.value.reference, caught.value.context) == ("bad-options", "KAFKA_HEAP_OPTS=-Xmx1g '-Dx=a")

@@ -166,3 +166,12 @@ def test_a_folder_is_made_with_its_parents_and_left_empty(tmp_path: Path) -> Non
     preflight.make_folder(tmp_path / "a" / "b")
     preflight.make_folder(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_a_low_hard_limit_of_open_files_is_named(tmp_path: Path, free_port: int) -> None:
+    here = local(tmp_path, ports=(free_port,))
+    with refused("open-files") as caught:
+        preflight.check([here], available_memory=lambda: 1 << 40, open_files=lambda: 256)
+    assert "`ulimit -n` is 256" in str(caught.value.context)
+    preflight.check([here], available_memory=lambda: 1 << 40, open_files=lambda: preflight.MIN_OPEN_FILES)
+    assert preflight.open_files_limit() > 0

@@ -120,3 +120,21 @@ def test_each_shell_takes_its_script_and_offers_what_the_program_says(shell: str
         typed = TYPED[shell].format(program="./invoke")
     done = subprocess.run([str(found), "-c", script + typed], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("delete describe\n", "")
+
+
+@pytest.mark.parametrize("odd", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONOPTIMIZE": "2"}, {"PYTHONOPTIMIZE": "1"}])
+@pytest.mark.parametrize("words", ["up --help", "explain KC002", "rules --json", "--help kö"])
+def test_the_users_python_and_terminal_change_no_help(words: str, odd: dict[str, str]) -> None:
+    program = "from scripts.tasks.program import main; main()"
+    env = {**os.environ, "BACKBONE_PROGRAM": "backbone", **odd}
+    argv = [sys.executable, "-c", program, *words.split()]
+    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert "Traceback" not in done.stderr
+    plain = subprocess.run(
+        argv, cwd=ROOT, env=env | dict.fromkeys(odd, ""), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == plain.returncode
+    if "PYTHONOPTIMIZE" in odd:
+        assert done.stdout == plain.stdout
+    elif "--json" in words:
+        assert json.loads(done.stdout) == json.loads(plain.stdout)

@@ -20,8 +20,8 @@ from backbone.source import reading
 from backbone.stack.compose import Model
 from backbone.stack.engine import reach
 from backbone.stack.engine.base import Progress, ServiceState
-from backbone.stack.engine.embedded import aot, artifacts, launched, packages, preflight, process, tail
-from backbone.stack.engine.embedded.local_service import RECORD, LocalService, host_addresses
+from backbone.stack.engine.embedded import aot, artifacts, launched, loopback, packages, preflight, process, tail
+from backbone.stack.engine.embedded.local_service import RECORD, LocalService
 from backbone.stack.engine.embedded.probe import answers
 from backbone.stack.engine.embedded.runtimes import RUNTIMES
 from backbone.stack.engine.embedded.stopping import Leaving, await_ends, dependents_first, records, saves_cache
@@ -69,7 +69,7 @@ class EmbeddedEngine:
     @cached_property
     def places(self) -> dict[str, LocalService]:
         """Where each service that can run here lives."""
-        hosts = host_addresses(self.model)
+        hosts = loopback.addresses(self.as_running)
         return {
             name: LocalService(
                 self.as_running[name],
@@ -240,11 +240,11 @@ class EmbeddedEngine:
 
     def unreachable(self, model: Model) -> list[str]:
         """Return the addresses that brokers advertise and nobody can connect to; the network is this machine."""
-        known = host_addresses(self.model)
+        known = loopback.addresses(self.as_running)
         return reach.unreachable(model, lambda _, host, port: reach.from_host(known.get(host, host), port))
 
     def _prepare(self, local: LocalService) -> Launch:
-        for folder in (local.home, local.log_file.parent, *local.data_dirs()):
+        for folder in (local.home, local.log_file.parent, local.temporary, *local.data_dirs()):
             preflight.make_folder(folder)
         return self._runtime(local).launch(local)
 
@@ -377,7 +377,8 @@ class EmbeddedEngine:
     def _write_hosts(self) -> None:
         self._home.mkdir(parents=True, exist_ok=True)
         lines = [
-            f"{address} {name}" for name, address in {"localhost": "127.0.0.1", **host_addresses(self.model)}.items()
+            f"{address} {name}"
+            for name, address in {"localhost": "127.0.0.1", **loopback.addresses(self.as_running)}.items()
         ]
         # JVMs that run read it at each look-up: it must never be there in part.
         durable_file.replace(self._home / "hosts", "\n".join(lines) + "\n")

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from backbone.stack.compose import Model, Service
+    from backbone.stack.compose import Service
     from backbone.stack.engine.embedded.aot import Cache
 
 _BIND_ALL = re.compile(r"(?:\b0\.0\.0\.0|(?<=://)(?:\[::\])?):(\d+)")
@@ -25,8 +27,6 @@ LOG_PATH = "logs/service.log"
 
 RECORD = "process.json"
 """Where the identity of a service's process stands, from its own folder."""
-
-_NODE_ADDRESS = 10  # node n listens on 127.0.0.(10+n), so that all nodes can share one internal port
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,11 @@ class LocalService:
         return self.home / "output.log"
 
     @property
+    def temporary(self) -> Path:
+        """The service's own folder for temporary files."""
+        return self.home / "tmp"
+
+    @property
     def record_file(self) -> Path:
         """The identity of the process that runs the service."""
         return self.home / RECORD
@@ -83,7 +88,17 @@ class LocalService:
 
     def words(self, variable: str) -> list[str]:
         """Return the words of a variable such as KAFKA_OPTS, split as a shell does: a path of this machine is one."""
-        return [self.here(word) for word in shlex.split(self._declared.get(variable, ""))]
+        value = self._declared.get(variable, "")
+        try:
+            return [self.here(word) for word in shlex.split(value)]
+        except ValueError as error:
+            raise StackError(
+                "bad-options",
+                f"{self.service.name}: {variable} has a quote without its other half",
+                context=f"{variable}={value}",
+                hint=f"set {variable} in .env, or unset it in this shell",
+                exit_code=ExitCode.USAGE,
+            ) from error
 
     @property
     def _declared(self) -> dict[str, str]:
@@ -142,15 +157,3 @@ def _moved(text: str, sources: Mapping[str, str]) -> str:
         return text
     targets = "|".join(re.escape(target) for target in sorted(sources, key=len, reverse=True))
     return re.sub(rf"(?<![\w./-])(?:{targets})(?![\w.-])", lambda match: sources[match[0]], text)
-
-
-def host_addresses(model: Model) -> dict[str, str]:
-    """Return service name → loopback address: one of its own for each Kafka node, 127.0.0.1 for the rest."""
-    return {
-        service.hostname: f"127.0.0.{_NODE_ADDRESS + int(node)}" if (node := _node_id(service)) else "127.0.0.1"
-        for service in model.services.values()
-    }
-
-
-def _node_id(service: Service) -> str | None:
-    return service.environment.get("KAFKA_NODE_ID")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import resource
 import shlex
 import shutil
 import socket
+import sys
 from typing import TYPE_CHECKING, Protocol
 
 import psutil
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backbone.stack.engine.embedded.local_service import LocalService
+
+MIN_OPEN_FILES = 1024
+"""Files that a process must be allowed to open; a JVM raises its limit up to the hard one. A broker that cannot open a
+segment stops (Kafka's operations guide wants 100,000 for a large one)."""
 
 MIN_FREE_DISK = 1 << 30
 """Bytes that must be free where the data goes: below it a broker soon takes its log directory offline."""
@@ -40,17 +46,36 @@ def check(
     held: Collection[tuple[str, int]] = (),
     disk_usage: Callable[[Path], DiskUsage] = shutil.disk_usage,
     available_memory: Callable[[], int] = lambda: psutil.virtual_memory().available,
+    open_files: Callable[[], int] | None = None,
 ) -> None:
-    """Raise at the first thing that would make these services fail to start. Both measures are in bytes.
+    """Raise at the first thing that would make these services fail to start. Disk and memory are in bytes.
 
     held: addresses that these services have now and will have given back when they start again.
     """
     _check_ports(starting, held)
+    _check_open_files(starting, (open_files or open_files_limit)())
     for local in starting:
         for folder in local.data_dirs():
             make_folder(folder)
             _check_disk(folder, disk_usage(folder).free)
     _check_memory(starting, available_memory())
+
+
+def open_files_limit() -> int:
+    """Return how many files a process of this user may open at most (RLIMIT_NOFILE, hard)."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
+
+
+def _check_open_files(starting: Sequence[LocalService], limit: int) -> None:
+    if starting and limit < MIN_OPEN_FILES:
+        raise StackError(
+            "open-files",
+            f"a process may open {limit} files on this machine, and a broker needs {MIN_OPEN_FILES} or more",
+            context=f"the hard limit of `ulimit -n` is {limit}",
+            hint="raise it (nofile in /etc/security/limits.conf, LimitNOFILE of a unit), and log in again\nulimit -Hn",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
 
 
 def make_folder(folder: Path) -> None:
@@ -133,7 +158,7 @@ def _bindable(host: str, port: int) -> bool:
                 raise StackError(
                     "no-loopback-address",
                     f"this machine has no address {host}",
-                    hint=f"sudo ifconfig lo0 alias {host}",
+                    hint="set BIND_ADDRESS in .env to an address of this machine, such as 127.0.0.1",
                     exit_code=ExitCode.ENVIRONMENT,
                 ) from error
             return False

@@ -41,6 +41,8 @@ def launch(
         str(jre.java()),
         *flags,
         f"-Djdk.net.hosts.file={local.hosts_file}",
+        # Codecs unpack a library there and load it, which a /tmp mounted noexec does not let them.
+        f"-Djava.io.tmpdir={local.temporary}",
         "-cp",
         ":".join(map(str, classpath)),
         *main,
