@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import (
@@ -19,6 +19,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from backbone.errors import as_typed, is_command
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from backbone.errors import StackError
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_GAP = 2  # blanks between two columns
+_FEW = 10  # below it a tenth of a unit counts
 
 words = Console(stderr=True, highlight=False, soft_wrap=True)
 data = Console(highlight=False, soft_wrap=True)
@@ -48,16 +53,55 @@ def write_lines(lines: Iterable[str]) -> None:
     sys.stdout.writelines(line + "\n" for line in lines)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
-    """Print rows on stdout: a table on a terminal, tab-separated lines with a header elsewhere."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None, spare: Sequence[str] = ()
+) -> None:
+    """Print rows on stdout: a table on a terminal, tab-separated lines with a header elsewhere.
+
+    spare: columns that a narrow terminal does without, the first one first, so that the others keep their words whole.
+    """
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
     if not data.is_terminal:
-        for row in (columns, *rows):
-            sys.stdout.write("\t".join("" if cell is None else str(cell) for cell in row) + "\n")
+        for row in (columns, *texts):
+            sys.stdout.write("\t".join(row) + "\n")
         return
-    table = Table(*columns, title=title, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
-    data.print(table)
+    kept = _kept(columns, texts, spare, data.width)
+    table = Table(*(columns[at] for at in kept), title=title, box=None, pad_edge=False, header_style="bold")
+    for row in texts:
+        table.add_row(*(escape(row[at]) for at in kept))
+    data.print(table, soft_wrap=False)
+
+
+def _kept(columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str], width: int) -> list[int]:
+    """Return the places of the columns that are shown: without those that hold nothing, and as many as find room."""
+    filled = [at for at in range(len(columns)) if columns[at] or any(row[at] for row in rows)]
+    widths = {at: max(map(len, (columns[at], *(row[at] for row in rows)))) for at in filled}
+    for name in spare:
+        if sum(widths.values()) + _GAP * (len(widths) - 1) <= width:
+            break
+        widths.pop(columns.index(name), None)
+    return list(widths)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it: 42 s, 12 min, 3 h 25 min, 4 d 2 h."""
+    whole = round(seconds)
+    if whole < 2 * _MINUTE:
+        return f"{whole} s"
+    if whole < 2 * _HOUR:
+        return f"{whole // _MINUTE} min"
+    if whole < 2 * _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def size(count: float) -> str:
+    """Return bytes as a person says them: 512 KiB, 87 MiB, 1.4 GiB."""
+    for unit, bytes_ in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if count >= bytes_:
+            value = count / bytes_
+            return f"{value:.1f} {unit}" if value < _FEW else f"{value:.0f} {unit}"
+    return f"{count / 1024:.0f} KiB"
 
 
 def print_error(error: StackError) -> None:
@@ -143,10 +187,10 @@ class Waiting:
         """Show (service, word) rows, what is still missing and the seconds waited."""
         if self._live:
             table = Table.grid(padding=(0, 2))
-            table.add_row("", f"[bold]{waited:5.1f} s[/] of {self._timeout:g} s", escape(note))
             for name, word in rows:
                 table.add_row(_GLYPHS.get(word, " "), name, word)
-            self._live.update(table)
+            head = f"[bold]{waited:.0f} s[/] of {duration(self._timeout)}" + (f": {escape(note)}" if note else "")
+            self._live.update(Group(Text.from_markup(head, overflow="fold"), table))
             return
         for name, word in (*rows, ("cluster", note or "ready")):
             if self._seen.get(name) != word:

@@ -33,4 +33,4 @@ def artifacts(c: Context, action: str, json: bool = False) -> None:
     if json:
         console.print_json([{"set": name, "files": files, "bytes": size} for name, files, size in rows])
     else:
-        console.print_table(("SET", "FILES", "MB"), [(name, files, f"{size / 1e6:.1f}") for name, files, size in rows])
+        console.print_table(("SET", "FILES", "SIZE"), [(name, files, console.size(size)) for name, files, size in rows])

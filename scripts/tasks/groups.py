@@ -128,7 +128,7 @@ def _list(client: KafkaAdminClient, brokers: Sequence[str], *, json: bool) -> No
     if json:
         console.print_json(rows)
     elif rows:
-        columns = ("NAME", "TYPE", "STATE", "MEMBERS", "LAG", "LAG SECONDS")
+        columns = ("NAME", "TYPE", "STATE", "MEMBERS", "LAG", "BEHIND")
         console.print_table(columns, [tuple(map(_shown, row.values())) for row in rows])
     else:
         console.say("there are no groups")
@@ -137,7 +137,9 @@ def _list(client: KafkaAdminClient, brokers: Sequence[str], *, json: bool) -> No
 def _shown(value: object) -> object:
     if value is None:
         return "-"
-    return f"{value:.1f}" if isinstance(value, float) else value
+    from backbone import console
+
+    return console.duration(value) if isinstance(value, float) else value
 
 
 def _describe(client: KafkaAdminClient, brokers: Sequence[str], group: Group, *, json: bool) -> None:

@@ -200,7 +200,11 @@ def status(c: Context, engine: str | None = None, json: bool = False) -> ExitCod
         console.print_json(value | {"lag_records": lags})
     else:
         columns = ("SERVICE", "STATE", "HEALTH", "WHERE", "PORTS", "UPTIME", "MEMORY", "")
-        console.print_table(columns, [_row(state) for state in states])
+        here = [state for state in states if state.phase != "unavailable"]
+        spare = ("WHERE", "PORTS", "MEMORY", "UPTIME", "HEALTH")
+        console.print_table(columns, [_row(state) for state in here], spare=spare)
+        if absent := [state.name for state in states if state.phase == "unavailable"]:
+            console.say(f"[dim]docker only: {', '.join(absent)}[/]")
         console.say(_cluster_words(cluster))
         if lags is not None:
             console.say(escape(_lag_words(lags)))
@@ -319,7 +323,11 @@ def ports(c: Context, shift: int = 0, json: bool = False) -> None:
 
 def show(waiting: object, snapshot: Snapshot) -> None:
     """Show one moment of a wait for the stack."""
-    rows = [(state.name, state.health if state.phase == "running" else state.phase) for state in snapshot.states]
+    rows = [
+        (state.name, state.health if state.phase == "running" else state.phase)
+        for state in snapshot.states
+        if state.phase != "unavailable"  # the docker-only ones are named once, when all is ready
+    ]
     waiting.show(rows, snapshot.missing, snapshot.waited)  # type: ignore[attr-defined]
 
 
@@ -337,8 +345,10 @@ def _farewell(stack: Stack, snapshot: Snapshot, *, wait: bool) -> None:
 
 
 def _row(state: ServiceState) -> tuple[object, ...]:
-    uptime = "" if state.uptime is None else f"{state.uptime:.0f} s"
-    memory = "" if state.memory is None else f"{state.memory / 2**20:.0f} MiB"
+    from backbone import console
+
+    uptime = "" if state.uptime is None else console.duration(state.uptime)
+    memory = "" if state.memory is None else console.size(state.memory)
     ports = ",".join(map(str, state.ports))
     older = f"older configuration ({', '.join(state.outdated)})" if state.outdated else ""
     detail = "; ".join(filter(None, (state.detail, older)))

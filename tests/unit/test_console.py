@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -103,7 +104,7 @@ def test_a_terminal_gets_a_live_table_that_goes_away() -> None:
         "console.print_table(('NAME',), [('[kafka-1]',)])"
     )
     seen = on_a_terminal(code, "")
-    assert "2.0 s" in seen
+    assert "2 s of 9 s" in re.sub(r"\x1b\[[0-9;]*m", "", seen)
     assert "1 of 3 [brokers]" in seen
     assert "[kafka-1]" in seen
 
@@ -140,3 +141,51 @@ def test_a_failed_download_is_not_called_done(capsys: pytest.CaptureFixture[str]
     with pytest.raises(StackError), console.download(1, 10):
         raise StackError("download-failed", "no network")
     assert "downloaded" not in capsys.readouterr().err
+
+
+WIDE = """
+from backbone import console
+rows = [
+    ("schema-registry", "running", "healthy", "pid 2345678", "8081,8091", "3 h 25 min", "412 MiB", ""),
+    ("kafka-2", "exited", "", "", "9094", "", "", "died"),
+]
+console.print_table(
+    ("SERVICE", "STATE", "HEALTH", "WHERE", "PORTS", "UPTIME", "MEMORY", ""),
+    rows,
+    spare=("WHERE", "PORTS", "MEMORY", "UPTIME", "HEALTH"),
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("width", "head"),
+    [
+        (120, "SERVICE STATE HEALTH WHERE PORTS UPTIME MEMORY"),
+        (80, "SERVICE STATE HEALTH PORTS UPTIME MEMORY"),
+        (60, "SERVICE STATE HEALTH UPTIME MEMORY"),
+        (30, "SERVICE STATE"),
+    ],
+)
+def test_a_narrow_terminal_loses_columns_and_no_letter(width: int, head: str) -> None:
+    seen = on_a_terminal(WIDE, "", COLUMNS=str(width), NO_COLOR="1").replace("\r", "")
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in seen.splitlines() if line.strip()]
+    assert lines[0].split() == head.split()
+    assert [line.split()[0] for line in lines] == ["SERVICE", "schema-registry", "kafka-2"]
+    assert lines[2].endswith("died")
+    assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (12345, "3 h 25 min"), (360_000, "4 d 4 h")],
+)
+def test_a_time_is_told_in_the_units_of_a_person(seconds: float, said: str) -> None:
+    assert console.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0 KiB"), (524_288, "512 KiB"), (9 << 20, "9.0 MiB"), (412 << 20, "412 MiB"), (1_500_000_000, "1.4 GiB")],
+)
+def test_a_size_is_told_in_the_units_of_a_person(count: int, said: str) -> None:
+    assert console.size(count) == said
