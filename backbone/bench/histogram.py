@@ -8,12 +8,25 @@ hour.
 from __future__ import annotations
 
 import math
+import platform
+import shlex
+import sys
 from typing import TYPE_CHECKING
 
-from hdrh.histogram import HdrHistogram
-from hdrh.log import HistogramLogWriter
-
 from backbone.bench.statistics import quantile
+from backbone.errors import ExitCode, StackError
+
+try:
+    from hdrh.histogram import HdrHistogram
+    from hdrh.log import HistogramLogWriter
+except ModuleNotFoundError as error:
+    raise StackError(
+        "bench-library",
+        f"bench needs the package hdrhistogram, which has no wheel for {platform.machine()} and is not installed",
+        hint="it is built from its source, with a C compiler and Python's headers\n"
+        f"{shlex.quote(sys.executable)} -m pip install hdrhistogram",
+        exit_code=ExitCode.ENVIRONMENT,
+    ) from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from backbone.bench.histogram import AGREEMENT, HIGHEST_NS, disagreement, histogram, write_log
 from backbone.bench.statistics import QUANTILES
+from tests import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,3 +49,18 @@ def test_the_log_holds_every_interval(tmp_path: Path) -> None:
     reader.close()
     assert [each.get_total_count() for each in read] == [200] * 4
     assert read[2].get_value_at_percentile(50) == histogram(blocks[2]).get_value_at_percentile(50)
+
+
+def test_a_machine_without_the_library_is_told_what_to_install() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['hdrh'] = None\n"
+        "from backbone.bench import machine\n"
+        "from backbone.errors import StackError\n"
+        "try:\n"
+        "    import backbone.bench.histogram\n"
+        "except StackError as error:\n"
+        "    print(error.reference, error.hint.splitlines()[-1].endswith('pip install hdrhistogram'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "bench-library True\n"
