@@ -76,7 +76,7 @@ def read_account(file: Path) -> Account:
         raise StackError(
             "no-rabbitmq-account",
             f"{file} has no {lacking[0]}",
-            hint=f"rm {shlex.quote(str(file))} && docker compose --profile rabbitmq up -d --wait   # makes it again",
+            hint=f"rm {shlex.quote(str(file))} && docker compose --profile rabbitmq up -d --wait",
             exit_code=ExitCode.ENVIRONMENT,
         )
     return Account(values["default_user"], values["default_pass"])

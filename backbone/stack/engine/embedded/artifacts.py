@@ -178,7 +178,7 @@ def ensure(
             "cache-not-writable",
             f"cannot write to {cache}",
             context=str(error),
-            hint=f"df -h {shlex.quote(str(cache))}\nls -ld {shlex.quote(str(cache))}\nor set XDG_CACHE_HOME to another folder",
+            hint=f"ls -ld {shlex.quote(str(cache))}\nor set XDG_CACHE_HOME to another folder",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
     return tuple(repository / item.path for item in wanted)
