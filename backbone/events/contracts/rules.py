@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import fastavro
 from fastavro.schema import SchemaParseException
 
-from backbone.events.contracts import avrotypes, jsonschemas, values
+from backbone.events.contracts import avrotypes, defaults, jsonschemas
 from backbone.events.contracts.model import Contract, Finding, Version, canonical, is_json_schema
 from backbone.events.contracts.positions import line_of
 
@@ -48,7 +48,7 @@ def _judge_defaults(root: Type) -> None:
         for field in kind.fields:
             if field.has_default:
                 try:
-                    values.default(field.type, field.default)
+                    defaults.default(field.type, field.default)
                 except ValueError as error:
                     raise avrotypes.SchemaError(field.steps, f"{field.name}: {error}") from error
         parts = [*kind.parts, *(field.type for field in kind.fields)]
