@@ -60,6 +60,12 @@ def name_fault(name: str) -> str:
     return ""
 
 
+def application_fault(name: str) -> str:
+    """Return why no application can have a topic of this name: Kafka refuses it, or it is a part's own memory."""
+    kept = memory(name)
+    return name_fault(name) or (f"{name} holds {kept}: the part that keeps it also makes it" if kept else "")
+
+
 def collision(name: str, others: Iterable[str]) -> str:
     """Return the other topic that Kafka takes for the same in its metrics, where a dot is an underscore; "" if none."""
     alike = name.replace(".", "_")

@@ -127,7 +127,7 @@ def faults(body: Any) -> list[str]:
     names = [item["name"] for item in body["topics"]]
     for number, item in enumerate(body["topics"]):
         place = f"$.topics[{number}]"
-        if reason := topic_rules.name_fault(item["name"]):
+        if reason := topic_rules.application_fault(item["name"]):
             found.append(f"{place}.name: {reason}")
         elif other := topic_rules.collision(item["name"], names):
             found.append(f"{place}.name: {_alike(item['name'], other)}")

@@ -145,6 +145,7 @@ def test_a_file_that_takes_no_more_items_is_left_as_it_is(tmp_path: Path) -> Non
         ("topics: [{name: a, partitions: 1, config: {retention.ms: 5d}}]\n", "retention.ms wants a whole number"),
         ("topics: [{name: a.b, partitions: 1}, {name: a_b, partitions: 1}]\n", "a.b and a_b cannot both be"),
         ("topics: [{name: '" + "n" * 250 + "', partitions: 1}]\n", "the name has 250 characters"),
+        ("topics: [{name: __consumer_offsets, partitions: 50}]\n", "holds the places of all consumer groups"),
         ("topics: {}\n", "$.topics"),
         ("", "$"),
         ("topics: [\n", "topics.yml is not valid"),

@@ -8,11 +8,10 @@ import shlex
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack import topic_rules
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
 _CONTRACT = """\
 # The values of {topic}. Version N is vN.avsc; a version that was published never changes, a new one is added.
@@ -32,15 +31,11 @@ _FIELDS = (
 def write(folder: Path, topic: str, owner: str) -> list[Path]:
     """Write contract.yml and v1.avsc for a topic below the folder of contracts, and return them.
 
-    Raises StackError("bad-topic") for a name that Kafka refuses, "contract-exists" if there is something already.
+    Raises StackError("topic-name") for a name that no topic of an application can have, "contract-exists" if there is
+    something already.
     """
-    if not _TOPIC.fullmatch(topic):
-        raise StackError(
-            "bad-topic",
-            f"{topic!r} is no name of a topic: 1 to 249 of A-Z, a-z, 0-9, '.', '_' and '-', and neither . nor ..",
-            hint="./invoke contracts new orders",
-            exit_code=ExitCode.USAGE,
-        )
+    if reason := topic_rules.application_fault(topic):
+        raise StackError("topic-name", reason, hint="./invoke contracts new orders", exit_code=ExitCode.USAGE)
     home = folder / f"{topic}-value"
     if home.exists():
         raise StackError(
