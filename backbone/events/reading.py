@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import heapq
-import shlex
-import sys
 from collections import deque
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -57,22 +55,11 @@ def consume(bootstrap: Sequence[str], topic: str, selection: Selection) -> Itera
     Raises StackError("no-topic"), "no-partition", "no-group-place", "unknown-start", "unsupported-codec", "no-broker"
     or "kafka-request".
     """
-    from kafka.errors import UnsupportedCodecError  # noqa: PLC0415 - slow, see backbone.clients
-
-    try:
-        with (
-            clients.errors_as("kafka-request", f"the cluster does not answer while {topic} is read"),
-            closing(clients.consumer(bootstrap, fetch_max_wait_ms=100, group_id=selection.group or None)) as consumer,
-        ):
-            yield from select(consumer, topic, selection)
-    except UnsupportedCodecError as error:
-        raise StackError(
-            "unsupported-codec",
-            f"{topic} has records compressed in a way that cannot be read here",
-            context=str(error),
-            hint=f"{shlex.quote(sys.executable)} -m pip install --force-reinstall lz4 python-snappy zstandard",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
+    with (
+        clients.errors_as("kafka-request", f"the cluster does not answer while {topic} is read"),
+        closing(clients.consumer(bootstrap, fetch_max_wait_ms=100, group_id=selection.group or None)) as consumer,
+    ):
+        yield from select(consumer, topic, selection)
 
 
 def select(consumer: Untyped, topic: str, selection: Selection) -> Iterator[Untyped]:

@@ -35,7 +35,6 @@ Untyped: TypeAlias = Any
 
 _SHOWN = 20
 _TRANSACTION_MS = 15 * 60 * 1000  # the brokers' own limit, transaction.max.timeout.ms
-_BATCH_BYTES = 131_072
 _BATCH_HEAD = 61  # bytes of a record batch before its first record (Kafka protocol, RecordBatch v2)
 
 
@@ -228,13 +227,17 @@ def transaction(bootstrap: Sequence[str], topic: str, limit: int | None = None) 
     """
     from kafka.errors import KafkaError  # noqa: PLC0415 - slow, see backbone.clients
 
+    batch = clients.BULK_PRODUCER["batch_size"]
     with clients.errors_as("not-sent", f"Kafka rejected the records for {topic}; none of them is visible"):
         producer = clients.producer(
             bootstrap,
-            transactional_id=f"produce-{topic}-{uuid.uuid4()}",
-            transaction_timeout_ms=_TRANSACTION_MS,
-            batch_size=min(_BATCH_BYTES, limit or _BATCH_BYTES),
-            max_request_size=max(limit or 0, 1024 * 1024) + _BATCH_BYTES,
+            **{
+                **clients.BULK_PRODUCER,
+                "transactional_id": f"produce-{topic}-{uuid.uuid4()}",
+                "transaction_timeout_ms": _TRANSACTION_MS,
+                "batch_size": min(batch, limit or batch),
+                "max_request_size": max(limit or 0, 1024 * 1024) + batch,
+            },
         )
         try:
             producer.init_transactions()

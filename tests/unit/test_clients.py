@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from kafka.errors import KafkaTimeoutError
+from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from backbone import clients
 from backbone.errors import ExitCode, StackError
@@ -78,3 +79,27 @@ def test_what_the_library_raises_becomes_one_error() -> None:
     ):
         raise KafkaTimeoutError("expired")
     assert caught.value.context == "KafkaTimeoutError: expired"
+
+
+def test_a_codec_without_its_library_is_named_whoever_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=DefaultRecordBatchBuilder.CODEC_ZSTD,
+        is_transactional=False,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
+        batch_size=1_000_000,
+    )
+    builder.append(0, 0, b"key", b"value" * 1000, [])
+    batch = DefaultRecordBatch(builder.build())
+    monkeypatch.setattr("kafka.codec.zstd", None)
+    with pytest.raises(StackError) as raised, clients.errors_as("kafka-request", "no broker answers"):
+        next(iter(batch))
+    assert (raised.value.reference, raised.value.exit_code) == ("unsupported-codec", ExitCode.ENVIRONMENT)
+    assert "zstd" in str(raised.value.context)
+
+
+def test_a_producer_of_many_records_keeps_the_promises_of_any_other() -> None:
+    changed = {name for name, value in clients.BULK_PRODUCER.items() if clients.PRODUCER.get(name) != value}
+    assert changed == {"linger_ms", "batch_size"}

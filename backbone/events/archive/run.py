@@ -225,7 +225,8 @@ def _events_are_archived(this: Run, codec: records.Codec, checks: Checks) -> Non
         _await_rows(this)
         seconds = time.monotonic() - started
         this.figures |= {"events": plan.count, "first_send_to_last_row_s": seconds, "rows_per_s": plan.count / seconds}
-        found.append(Line(f"first send to last row {seconds:.2f} s, {plan.count / seconds:,.0f} rows/s"))
+        sent = f"the last acknowledgement after {this.figures['acknowledged_s']:.2f} s"
+        found.append(Line(f"first send to last row {seconds:.2f} s ({sent}), {plan.count / seconds:,.0f} rows/s"))
         found.extend(_table_differences(this))
 
 

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 Untyped: TypeAlias = Any
 """A value of kafka-python, which publishes no types."""
 
-_DELIVERY_TIMEOUT_MS = 120_000
-_BATCH_SIZE = 131_072
+_DELIVERY_TIMEOUT_MS = clients.BULK_PRODUCER["delivery_timeout_ms"]
 
 
 @contextmanager
@@ -30,7 +29,7 @@ def producer(bootstrap: Sequence[str]) -> Iterator[Untyped]:
     Raises StackError("no-broker"), or "not-sent" for whatever the client cannot hand to a broker at all.
     """
     with clients.errors_as("not-sent", f"Kafka at {', '.join(bootstrap)} does not take events"):
-        client = clients.producer(bootstrap, batch_size=_BATCH_SIZE, delivery_timeout_ms=_DELIVERY_TIMEOUT_MS)
+        client = clients.producer(bootstrap, **clients.BULK_PRODUCER)
         try:
             yield client
         finally:
