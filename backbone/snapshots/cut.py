@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from backbone.errors import ExitCode, StackError
 from backbone.snapshots import metadata
-from backbone.snapshots.manifest import Identity
+from backbone.snapshots.manifest import SECRETS, Identity
 from backbone.stack.engine.embedded import artifacts
 from backbone.stack.engine.embedded.engine import LOCK_FILE
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 Parts: TypeAlias = "Mapping[str, Path]"
 """Name of a part of the data → its folder on this machine."""
-
-SECRETS = "secrets"
-"""The part that holds passwords and keys; in a snapshot only on request."""
 
 _KAFKA, _POSTGRES = "kafka", "postgres"
 _VERSION = re.compile(r":v?(\d+(?:\.\d+)*)")
@@ -80,7 +77,7 @@ def check(manifest: Manifest, stack: Stack, *, any_cluster: bool = False) -> lis
     or "snapshot-foreign".
     """
     theirs, ours = manifest.identity, identity(stack)
-    if _numbers(theirs.kafka) > _numbers(ours.kafka):
+    if ours.kafka and _numbers(theirs.kafka) > _numbers(ours.kafka):
         raise StackError(
             "snapshot-newer",
             f"{manifest.name} was written by Kafka {theirs.kafka}, this stack runs {ours.kafka}; nothing was touched",

@@ -12,10 +12,13 @@ from backbone import json_schema, resources
 from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 FORMAT = 1
 SCHEMA = resources.schema("snapshot.schema.json")
+SECRETS = "secrets"
+"""The part that holds passwords and keys; in a snapshot only on request."""
+
 _SEAL = "sha256"
 
 
@@ -97,8 +100,11 @@ def load(text: bytes, where: str) -> Manifest:
     del body["format"]
     identity = body.pop("identity")
     entries = tuple(Entry(**entry) for entry in body.pop("entries"))
-    if strange := [entry.path for entry in entries if not _inside(entry.path)]:
+    parts = {*identity["parts"], *([SECRETS] if body["secrets"] else [])}
+    if strange := [entry.path for entry in entries if not _inside(entry.path, parts)]:
         raise damaged(where, f"it names a file outside of it: {strange[0]}")
+    if len({entry.path for entry in entries}) < len(entries):
+        raise damaged(where, "it names a file twice")
     return Manifest(identity=Identity(**{**identity, "parts": tuple(identity["parts"])}), entries=entries, **body)
 
 
@@ -117,6 +123,6 @@ def _seal(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _inside(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return bool(parts) and not path.startswith("/") and ".." not in parts
+def _inside(path: str, parts: Container[str]) -> bool:
+    steps = PurePosixPath(path).parts
+    return bool(steps) and steps[0] in parts and ".." not in steps

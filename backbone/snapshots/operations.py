@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from backbone import resources
 from backbone.errors import ExitCode, StackError
 from backbone.snapshots import cut, store
-from backbone.snapshots.manifest import Manifest
+from backbone.snapshots.manifest import SECRETS, Manifest
 from backbone.snapshots.store import Store
 from backbone.stack import lifecycle, settings, swap
 from backbone.stack.engine.embedded.runtimes.postgres import NEW_PASSWORD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from backbone.snapshots.cut import Parts
@@ -37,7 +39,7 @@ def save(
     """
     snapshots = of(stack.settings)
     snapshots.demand_new(name)
-    with lifecycle.exclusive(stack.settings, progress):
+    with lifecycle.exclusive(stack.settings, progress), _disk():
         parts = cut.folders(stack, secrets=secrets)
         if not any(_filled(parts, part) for part in parts):
             raise StackError("nothing-to-save", "there is no data yet", hint="./invoke up", exit_code=ExitCode.NOTHING)
@@ -67,7 +69,7 @@ def restore(stack: Stack, name: str, *, timeout: float, progress: Progress, watc
     manifest = snapshots.load(name)
     if others := cut.check(manifest, stack):
         progress(f"saved under another configuration (ports, versions or settings) of {', '.join(others)}")
-    with lifecycle.exclusive(stack.settings, progress):
+    with lifecycle.exclusive(stack.settings, progress), _disk():
         _stage(stack, snapshots, manifest, progress)
         with lifecycle.stopped(stack, timeout=timeout, progress=progress, watch=watch):
             swap.commit(stack.settings.state_dir)
@@ -94,7 +96,7 @@ def adopt(stack: Stack, name: str, progress: Progress) -> Manifest:
     snapshots = of(stack.settings)
     manifest = snapshots.load(name)
     cut.check(manifest, stack, any_cluster=True)
-    with lifecycle.exclusive(stack.settings, progress):
+    with lifecycle.exclusive(stack.settings, progress), _disk():
         parts = cut.folders(stack)
         if there := [str(parts[part]) for part in parts if _filled(parts, part)]:
             raise StackError(
@@ -127,6 +129,21 @@ def _stage(stack: Stack, snapshots: Store, manifest: Manifest, progress: Progres
         raise
 
 
+@contextmanager
+def _disk() -> Iterator[None]:
+    """Tell what the disk refuses (full, read-only, another user's) in words; the data is as it was then."""
+    try:
+        yield
+    except OSError as error:
+        raise StackError(
+            "snapshot-copy",
+            f"the data cannot be copied: {error.strerror or error}",
+            context=str(error.filename or ""),
+            hint="./invoke doctor",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+
+
 def _filled(parts: Parts, part: str) -> bool:
     """Tell whether a part other than the secrets has anything in it."""
-    return part != cut.SECRETS and parts[part].is_dir() and any(parts[part].iterdir())
+    return part != SECRETS and parts[part].is_dir() and any(parts[part].iterdir())

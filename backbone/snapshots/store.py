@@ -110,10 +110,9 @@ class Store:
                 target.mkdir(exist_ok=True)
                 target.chmod(entry.mode | stat.S_IRWXU)
                 continue
-            try:
-                found = sparse.copy(source / entry.path, target)
-            except FileNotFoundError as error:
-                raise manifests.damaged(manifest.name, f"{entry.path} is missing") from error
+            if not (source / entry.path).is_file():
+                raise manifests.damaged(manifest.name, f"{entry.path} is missing")
+            found = sparse.copy(source / entry.path, target)
             if found != entry.sha256 or target.stat().st_size != entry.size:
                 raise manifests.damaged(manifest.name, f"{entry.path} does not have the digest of the manifest")
             target.chmod(entry.mode)
@@ -162,11 +161,14 @@ class Store:
     def bring(self, file: Path, progress: Progress, name: str = "") -> Manifest:
         """Take a snapshot from a file, under its own name or another, once every byte of it is what was written.
 
-        Raises StackError("snapshot-exists"), "snapshot-damaged", "snapshot-newer", "no-snapshot-file".
+        Raises StackError("snapshot-exists") if another has that name, "snapshot-damaged", "snapshot-newer",
+        "no-snapshot-file".
         """
         with _opened(file) as tar:
             found = _first(tar, file)
             named = replace(found, name=name or found.name)
+            if named.name in self.names() and self.load(named.name) == named:
+                return named  # the very same is here
             with self.new(named.name) as folder:
                 _unpack(tar, found, folder / _DATA, file.name, progress)
                 seal(named, folder)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from backbone.errors import StackError
-from backbone.snapshots import cut, operations, store
+from backbone.snapshots import cut, operations, sparse, store
 from backbone.snapshots.manifest import Manifest
 from backbone.stack.engine.base import Stack
 from backbone.stack.settings import Settings
@@ -52,10 +53,11 @@ def services(root: Path, cluster: str) -> dict[str, dict[str, Any]]:
 def made(root: Path, cluster: str = "ours") -> tuple[Stack, FakeEngine]:
     """Return a stack with data."""
     engine = FakeEngine(model(**services(root, cluster)))
-    for name in ("kafka-1", "kafka-2", "postgres"):
-        (root / "data" / name).mkdir(parents=True, exist_ok=True)
-        (root / "data" / name / "content").write_text("old", encoding="utf-8")
-    (root / "secrets").mkdir()
+    if not (root / "data").exists():
+        for name in ("kafka-1", "kafka-2", "postgres"):
+            (root / "data" / name).mkdir(parents=True)
+            (root / "data" / name / "content").write_text("old", encoding="utf-8")
+    (root / "secrets").mkdir(exist_ok=True)
     (root / "secrets" / "postgres_password").write_text("word", encoding="utf-8")
     (root / ".env").write_text(f"CLUSTER_ID={cluster}\n", encoding="utf-8")
     return Stack(Settings(root, {}), engine.model, engine), engine
@@ -100,6 +102,28 @@ def test_what_runs_is_started_again_when_the_copy_fails(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="snapshot-file"):
         save(stack)
     assert list(engine.looks) == ["kafka-1"]
+
+
+def test_what_the_disk_refuses_is_told_in_words_and_what_ran_runs_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, engine = made(tmp_path)
+    save(stack)
+    engine.start(["kafka-1"], quiet)
+    write(tmp_path, "now")
+
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device", "file")
+
+    monkeypatch.setattr(sparse, "copy", full)
+    with pytest.raises(StackError, match="snapshot-copy"):
+        save(stack, "two")
+    with pytest.raises(StackError, match="snapshot-copy"):
+        restore(stack)
+    assert list(engine.looks) == ["kafka-1"]
+    assert contents(tmp_path) == ["now"] * 3
+    assert operations.of(stack.settings).names() == ["one"]
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["kafka-1", "kafka-2", "postgres"]
 
 
 def test_the_database_is_told_to_take_the_password_of_this_home(tmp_path: Path) -> None:
@@ -152,6 +176,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_touched(
     with operations.of(stack.settings).new("one") as folder:
         entries = store.take(cut.folders(stack), folder, quiet)
         identity = replace(cut.identity(stack), **change)
+        entries = tuple(each for each in entries if each.path.partition("/")[0] in identity.parts)
         store.seal(
             Manifest("one", "", "", "fake", identity, None, secrets=False, entries=entries),
             folder,

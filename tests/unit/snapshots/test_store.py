@@ -179,12 +179,29 @@ def test_a_later_format_is_refused_by_its_number_whatever_else_it_says(snapshots
         snapshots.load("one")
 
 
-@pytest.mark.parametrize("path", ["../outside", "/etc/x", "kafka-1/../../x", ""])
+@pytest.mark.parametrize("path", ["../outside", "/etc/x", "kafka-1/../../x", "", "kafka-9/x", "secrets/x"])
 def test_a_manifest_that_names_a_file_outside_is_refused(path: str, snapshots: Store, live: dict[str, Path]) -> None:
     made = save(snapshots, live)
     text = replace(made, entries=(replace(made.entries[-1], path=path),)).dump()
     with pytest.raises(StackError, match="snapshot-damaged"):
         manifests.load(text, "one")
+
+
+def test_a_manifest_that_names_a_file_twice_is_refused(snapshots: Store, live: dict[str, Path]) -> None:
+    made = save(snapshots, live)
+    with pytest.raises(StackError, match="snapshot-damaged"):
+        manifests.load(replace(made, entries=(*made.entries, made.entries[-1])).dump(), "one")
+
+
+def test_the_same_file_twice_is_one_snapshot(snapshots: Store, live: dict[str, Path], tmp_path: Path) -> None:
+    made = save(snapshots, live)
+    snapshots.export("one", tmp_path / "file", quiet)
+    assert snapshots.bring(tmp_path / "file", quiet) == made
+    (live["postgres"] / "PG_VERSION").write_text("19\n", encoding="utf-8")
+    snapshots.remove("one")
+    save(snapshots, live)
+    with pytest.raises(StackError, match="snapshot-exists"):
+        snapshots.bring(tmp_path / "file", quiet)
 
 
 def test_names_are_taken_once_and_begun_ones_do_not_count(snapshots: Store, live: dict[str, Path]) -> None:
