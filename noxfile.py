@@ -263,7 +263,7 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def pages(session: nox.Session) -> None:
-    """Write what is generated in docs/: rules.md, traceability.md, the picture of architecture.md (-- --check)."""
+    """Write what is generated in docs/: rules, traceability, the stack's picture, the figures (-- --check)."""
     maintain(session, "pages", *session.posargs)
 
 
@@ -301,6 +301,24 @@ def lint_bench(session: nox.Session) -> None:
 def start_bench(session: nox.Session) -> None:
     """Measure starts of the stack with and without the JVM's start-up cache (-- --rounds 3)."""
     maintain(session, "start_benchmark", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def growth(session: nox.Session) -> None:
+    """Measure how costs grow with the work, hours in all: -- --only lint --only checker --most 100000."""
+    maintain(session, "growth", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def figures(session: nox.Session) -> None:
+    """Take the short form of every figure, calibrated, and say what is better or worse than kept (-- --keep)."""
+    maintain(session, "figures", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def trial(session: nox.Session) -> None:
+    """Measure two variants of settings A B B A: -- -b KAFKA_HEAP_OPTS=-Xmx1g [--measure failover] -- --quick."""
+    maintain(session, "trial", *session.posargs)
 
 
 @nox.session(default=False)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from backbone.bench import document
+from backbone.bench import document, figures, growth
 from backbone.bench.page import page as bench_page
 from backbone.errors import StackError
 from backbone.failover import result
@@ -71,6 +71,22 @@ KINDS = (
         name=lambda report: str(report["title"]),
         figure="seconds of all checks",
         value=lambda report: float(sum(each["seconds"] for each in report["checks"])),
+    ),
+    Kind(
+        field="curves",
+        version=growth.VERSION,
+        page=growth.page,
+        name=lambda _: "growth",
+        figure="costs that outgrow their work",
+        value=lambda report: float(sum(growth.first_bend(each) != "nothing" for each in report["curves"])),
+    ),
+    Kind(
+        field="figures",
+        version=figures.VERSION,
+        page=figures.page,
+        name=lambda _: "figures",
+        figure="figures worse than kept",
+        value=lambda report: float(sum(each["outcome"] == "worse" for each in report["compared"])),
     ),
 )
 

@@ -102,7 +102,7 @@ def measure(cluster: Cluster, cell: Cell, repeat: int, seed: int, *, settle: flo
         run = execute(Job(target, whole, run=secrets.randbits(63), grace=GRACE_S), start=cell.driver.start)
         busy, after = machine.since(at), cluster.topology(topic)
     measured = run.samples.after(settle)
-    judged = validity.gates(run, measured, before, after, replicas=cell.replicas)
+    judged = validity.gates(run, measured, before, after, replicas=cell.replicas, stolen=busy.stolen)
     return Measurement(cell, repeat, run, measured, judged, busy)
 
 

@@ -26,6 +26,9 @@ SENDER_LATENESS_NS = 2_000_000
 """Lateness (p99) that is always allowed: what a thread waits for a busy core, not a client at its limit. It is part
 of the end-to-end figure, which it makes larger, never smaller."""
 
+STOLEN = 0.05
+"""Largest share of the CPU that the hypervisor may take away: more, and the machine was not the one that is named."""
+
 LAG_SECONDS = 0.1
 """Most that the backlog may grow in a run, in seconds' worth of records, before it counts as growing."""
 
@@ -64,8 +67,13 @@ def failed(gates: Sequence[Gate]) -> list[Gate]:
     return [gate for gate in gates if not gate.passed]
 
 
-def gates(run: Run, measured: Samples, before: Topology, after: Topology, *, replicas: int = 3) -> list[Gate]:
-    """Return every gate of one run; `measured` is the run without its settling time."""
+def gates(
+    run: Run, measured: Samples, before: Topology, after: Topology, *, replicas: int = 3, stolen: float = 0.0
+) -> list[Gate]:
+    """Return every gate of one run.
+
+    measured: the run without its settling time. stolen: the share of all CPU time that the hypervisor took meanwhile.
+    """
     return [
         _clocks(run),
         _complete(run),
@@ -74,6 +82,7 @@ def gates(run: Run, measured: Samples, before: Topology, after: Topology, *, rep
         _lag(measured),
         _topology(before, after, replicas),
         _agreement(measured),
+        _machine(stolen),
     ]
 
 
@@ -115,10 +124,19 @@ def _complete(run: Run) -> Gate:
 
 
 def _achieved(measured: Samples) -> Gate:
-    """Sent rate over intended rate, both between first and last record."""
+    """Judge how far the sender has fallen behind from the first tenth of a run to the last.
+
+    A client that can't keep up is late with every record of the last tenth, one that stood still once is not: that is
+    for the gate `sender` to say. Records that were never handed over count as well.
+    """
     seconds = measured.duration()
     intended = (len(measured) - 1) / seconds if seconds else 0.0
-    share = measured.sent_rate() / intended if intended else 0.0
+    delays = measured.span("delay")
+    tenth = max(1, len(delays) // 10)
+    first, last = min(delays[:tenth], default=math.inf), min(delays[-tenth:], default=math.inf)
+    behind = max(0.0, last - first) / 1e9 if first < math.inf else math.inf
+    handed_over = sum(1 for each in delays if each < math.inf)
+    share = handed_over / len(delays) * seconds / (seconds + behind) if seconds else 0.0
     return Gate(
         "achieved",
         share >= ACHIEVED,
@@ -191,6 +209,17 @@ def _words(topology: Topology) -> str:
     return "; ".join(
         f"{number}: leader {state.leader} epoch {state.epoch} ISR {state.in_sync}/{state.replicas}"
         for number, state in sorted(topology.items())
+    )
+
+
+def _machine(stolen: float) -> Gate:
+    return Gate(
+        "machine",
+        stolen <= STOLEN,
+        f"{stolen:.1%} of the CPU stolen",
+        f"{STOLEN:.0%}",
+        "the hypervisor gave this machine's CPU to others: the figures are those of a smaller machine",
+        inflates=True,
     )
 
 

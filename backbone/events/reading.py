@@ -32,11 +32,13 @@ _WINDOW = 4  # each look for the last records goes back so many times farther th
 class Selection:
     """Which records of a topic, in what order they lie in each partition.
 
-    start: earliest, latest, an offset, or a moment (ISO 8601). last: the last so many instead. group: from where this
-    consumer group would go on. partitions, key: only those. maximum: stop after so many. follow: go on for ever.
+    start: earliest, latest, an offset, or a moment (ISO 8601). places: an offset for each partition instead, the first
+    one where none is named. last: the last so many instead. group: from where this consumer group would go on.
+    partitions, key: only those. maximum: stop after so many. follow: go on for ever.
     """
 
     start: str = _EARLIEST
+    places: Mapping[int, int] | None = None
     last: int | None = None
     group: str = ""
     partitions: frozenset[int] = field(default_factory=frozenset)
@@ -60,6 +62,19 @@ def consume(bootstrap: Sequence[str], topic: str, selection: Selection) -> Itera
         closing(clients.consumer(bootstrap, fetch_max_wait_ms=100, group_id=selection.group or None)) as consumer,
     ):
         yield from select(consumer, topic, selection)
+
+
+def ends(bootstrap: Sequence[str], topic: str) -> dict[int, int]:
+    """Return the end of each partition of a topic: the offset that its next record gets at least.
+
+    Raises StackError("no-topic"), "no-broker" or "kafka-request".
+    """
+    with (
+        clients.errors_as("kafka-request", f"the cluster does not tell the ends of {topic}"),
+        closing(clients.consumer(bootstrap)) as consumer,
+    ):
+        partitions = _partitions(consumer, topic, Selection())
+        return {each.partition: end for each, end in consumer.end_offsets(partitions).items()}
 
 
 def select(consumer: Untyped, topic: str, selection: Selection) -> Iterator[Untyped]:
@@ -97,6 +112,9 @@ def _partitions(consumer: Untyped, topic: str, selection: Selection) -> list[Unt
 def _begin(consumer: Untyped, partitions: Sequence[Untyped], selection: Selection) -> dict[Untyped, int]:
     if selection.group:
         return group_offsets(consumer, partitions, selection.group)
+    if selection.places is not None:
+        first = consumer.beginning_offsets(partitions)
+        return {each: max(first[each], selection.places.get(each.partition, 0)) for each in partitions}
     return start_offsets(consumer, partitions, selection.start)
 
 

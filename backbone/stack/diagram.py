@@ -12,7 +12,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.stack import compose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from backbone.stack.compose import Model, Service
     from backbone.stack.settings import Settings
@@ -32,11 +32,17 @@ def with_defaults(settings: Settings) -> Model:
 
 
 def render(text: str, model: Model) -> str:
+    """Return a page's text with the picture and tables of the stack made again; StackError("no-markers")."""
+    return between_markers(text, _part(model))
+
+
+def between_markers(text: str, lines: Iterable[str]) -> str:
     """Return a page's text with the part between the two markers made again; StackError("no-markers") without them."""
     pattern = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
     if not pattern.search(text):
         raise StackError("no-markers", f"the page has no {_BEGIN} … {_END}", exit_code=ExitCode.USAGE)
-    return pattern.sub(lambda _: "\n".join([_BEGIN, *_part(model), _END]), text)
+    made = "\n".join([_BEGIN, *lines, _END])
+    return pattern.sub(lambda _: made, text)
 
 
 def _part(model: Model) -> Iterator[str]:

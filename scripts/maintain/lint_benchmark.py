@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -19,19 +18,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from backbone import console
 from backbone.errors import ExitCode, StackError
 from backbone.stack.settings import Settings
-from scripts.maintain import ROOT, program
+from scripts.maintain import ROOT, processes, program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 DCLINT = "dclint@3.1.0"
 SIZES = (60, 125, 250, 500)
-_SAMPLE_S = 0.02
 _NODE = """\
   {name}:
     image: apache/kafka:4.3.1
@@ -149,7 +145,7 @@ def compare(commands: Mapping[str, Sequence[str]], runs: int) -> tuple[Timing, .
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for turn in range(runs + 1):
         for name, argv in commands.items():
-            taken = _timed(argv)
+            taken = processes.run(argv, timeout=_TIMEOUT_S).seconds
             if turn:
                 seconds[name].append(taken)
     return tuple(
@@ -160,28 +156,10 @@ def compare(commands: Mapping[str, Sequence[str]], runs: int) -> tuple[Timing, .
 
 def run(argv: Sequence[str]) -> Run:
     """Run one command and watch its memory."""
-    began = time.monotonic()
-    process = psutil.Popen(
-        argv,
-        cwd=ROOT,
-        env=_environ(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-    )
-    peak = 0
-    output = b""
-    while True:
-        peak = max(peak, _tree_memory(process))
-        try:
-            output, _ = process.communicate(timeout=_SAMPLE_S)
-            break
-        except subprocess.TimeoutExpired:
-            if time.monotonic() - began > _TIMEOUT_S:
-                process.kill()
-    lines = [line for line in output.decode(errors="replace").splitlines() if '"message"' in line or line[:1].isalpha()]
-    words = lines[0].strip()[:200] if lines else ""
-    return Run(round(time.monotonic() - began, 3), round(peak / 1024**2, 1), process.returncode, words)
+    ran = processes.run(argv, timeout=_TIMEOUT_S)
+    output = ran.output + ran.errors
+    lines = [line for line in output.splitlines() if '"message"' in line or line[:1].isalpha()]
+    return Run(ran.seconds, ran.peak_mib, ran.exit_code, lines[0].strip()[:200] if lines else "")
 
 
 def write_project(folder: Path, services: int) -> Path:
@@ -245,25 +223,6 @@ def _service(number: int) -> str:
 
 def _stack_files() -> list[Path]:
     return [ROOT / "docker-compose.yml", *sorted((ROOT / "infra").rglob("*.yml"))]
-
-
-def _timed(argv: Sequence[str]) -> float:
-    began = time.monotonic()
-    subprocess.run(argv, cwd=ROOT, env=_environ(), capture_output=True, check=False, timeout=_TIMEOUT_S)
-    return time.monotonic() - began
-
-
-def _environ() -> dict[str, str]:
-    """Return an environment in which Python may keep its bytecode, as it does for a user."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-
-
-def _tree_memory(process: psutil.Popen) -> int:
-    """Return the resident bytes of a process and its children, 0 once it is gone."""
-    try:
-        return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
-    except psutil.NoSuchProcess:
-        return 0
 
 
 def main(argv: Sequence[str]) -> ExitCode:

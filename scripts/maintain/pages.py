@@ -1,4 +1,4 @@
-"""The pages of docs/ that are made from code and data: the rules, the picture of the stack, what proves what."""
+"""The pages of docs/ made from code and data: the rules, the stack's picture, the figures, what proves what."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backbone.lint import engine
 from backbone.lint.output import manual
 from backbone.stack import diagram
 from backbone.stack.settings import Settings
-from scripts.maintain import program, traceability
+from scripts.maintain import kept_figures, program, traceability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,10 +33,13 @@ def made(settings: Settings) -> dict[Path, str]:
             context="\n".join(found.problems),
             hint=f"edit {traceability.DATA_FILE}",
         )
+    performance = docs / kept_figures.PAGE
+    kept = kept_figures.tables(settings.root / "results" / "kept")
     picture = docs / "architecture.md"
     return {
         docs / "rules.md": manual.book(rules.values()),
         picture: diagram.render(picture.read_text(encoding="utf-8"), diagram.with_defaults(settings)),
+        performance: diagram.between_markers(performance.read_text(encoding="utf-8"), kept),
         settings.root / traceability.PAGE_FILE: traceability.page(found, rules),
     }
 

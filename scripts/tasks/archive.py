@@ -45,6 +45,8 @@ def archive(
 
     Wants a running stack with the contracts applied: ./invoke up --profile messaging --profile data, then
     ./invoke contracts apply. Verdict and figures are kept below results/.
+
+    Exit code 0: all is where it belongs; 1: something is missing or changed; 3: not all could be looked at.
     """
     from pathlib import Path
 

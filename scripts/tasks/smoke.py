@@ -39,7 +39,10 @@ def smoke(
     json: bool = False,
     junit: str | None = None,
 ) -> ExitCode:
-    """Send and read back real messages, restart a leader in between, compare every field."""
+    """Send and read back real messages, restart a leader in between, compare every field.
+
+    Exit code 0: all is as it was sent; 1: something is lost, altered or rejected; 3: not all could be looked at.
+    """
     from backbone import addresses, console, report_file
     from backbone.stack import leftovers
     from backbone.stack import smoke as library

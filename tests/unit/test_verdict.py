@@ -8,13 +8,27 @@ from backbone.errors import ExitCode, StackError
 from backbone.verdict import Check, Checks, Line, StepFailedError, Verdict
 
 GOOD = Check("sent", ok=True, detail="300 records", seconds=0.25)
+DOUBT = Check("read back", ok=None, detail="not reached in 30 s", seconds=2.0)
 BAD = Check("read", ok=False, detail='1 lost: 0@7 <"&>', seconds=1.0)
 
 
 def test_a_verdict_needs_every_check_and_at_least_one() -> None:
     assert Verdict("smoke", (GOOD,)).exit_code is ExitCode.OK
     assert Verdict("smoke", (GOOD, BAD)).exit_code is ExitCode.FINDINGS
-    assert Verdict("smoke", ()).exit_code is ExitCode.FINDINGS
+    assert Verdict("smoke", ()).exit_code is ExitCode.NOTHING
+
+
+def test_a_check_that_was_not_judged_is_neither_a_pass_nor_an_accusation() -> None:
+    assert Verdict("smoke", (GOOD, DOUBT)).exit_code is ExitCode.NOTHING
+    assert Verdict("smoke", (GOOD, DOUBT, BAD)).exit_code is ExitCode.FINDINGS
+    assert Verdict("smoke", (GOOD, DOUBT)).lines() == [
+        "smoke: UNKNOWN (1 of 2 checks, 2.2 s)",
+        "  because read back: not reached in 30 s",
+        "  ok   sent: 300 records",
+        "  ?    read back: not reached in 30 s",
+    ]
+    suite = ET.fromstring(Verdict("smoke", (GOOD, DOUBT)).junit())  # noqa: S314 - our own output
+    assert (suite.get("failures"), suite.get("errors")) == ("0", "1")
 
 
 def test_lines_say_the_verdict_first() -> None:
@@ -73,7 +87,7 @@ def test_a_step_that_found_nothing_proves_nothing() -> None:
     checks = Checks("smoke")
     with checks.step("sent"):
         pass
-    assert not checks.verdict().ok
+    assert checks.verdict().ok is None
 
 
 def test_only_the_failures_of_a_step_are_told() -> None:
@@ -84,17 +98,18 @@ def test_only_the_failures_of_a_step_are_told() -> None:
     assert checks.verdict().checks[0].detail == "1 lost; 2 altered"
 
 
-def test_a_step_that_cannot_be_carried_out_is_the_last() -> None:
+@pytest.mark.parametrize(("refuted_by", "ok"), [((), None), (("send-failed",), False)])
+def test_a_step_that_cannot_be_carried_out_is_the_last(refuted_by: tuple[str, ...], *, ok: bool | None) -> None:
     checks = Checks("smoke")
-    with pytest.raises(StepFailedError), checks.step("sent"):
-        raise StackError("send-failed", "the topic took nothing", context="NotEnoughReplicas")
+    with pytest.raises(StepFailedError), checks.step("sent", refuted_by=refuted_by):
+        raise StackError("send-failed", "the topic took nothing", context="NotEnoughReplicas", hint="wait\nthen ask")
     (check,) = checks.verdict().checks
-    assert not check.ok
-    assert check.detail == "the topic took nothing (NotEnoughReplicas)"
+    assert check.ok is ok
+    assert check.detail == "the topic took nothing (NotEnoughReplicas); try: wait"
 
 
 def test_what_nobody_understands_is_recorded_and_goes_on() -> None:
     checks = Checks("smoke")
     with pytest.raises(ZeroDivisionError), checks.step("sent") as found:
         found.append(Line(str(1 // 0)))
-    assert not checks.verdict().ok
+    assert checks.verdict().ok is None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hdrh.histogram import HdrHistogram
 
 from backbone.bench.clock import OffsetBounds
 from backbone.bench.samples import Samples
 from backbone.bench.statistics import slope
 from backbone.bench.validity import LAG_SECONDS, Topology, backlog, failed, gates
-from tests.unit.bench.builders import CLOCKS, TOPOLOGY, constantly, run, samples, without
+from tests.unit.bench.builders import CLOCKS, MS, TOPOLOGY, constantly, run, samples, without
 
 if TYPE_CHECKING:
     from backbone.bench.run import Run
@@ -69,6 +71,12 @@ def test_a_fast_system_does_not_make_the_scheduler_a_fault(delay: float, expecte
     assert closed(run(samples(latency=constantly(5.0), delay_ms=delay))) == expected
 
 
+def test_a_sender_that_stood_still_in_the_end_is_not_called_saturated() -> None:
+    stood = samples(20_000, latency=lambda index: 1_100.0 if index >= 19_000 else 5.0)
+    stood.actual[19_000:] = array("q", [at + 1_000 * MS for at in stood.actual[19_000:]])
+    assert closed(run(stood)) == ["sender"]
+
+
 def test_a_sender_that_never_sent_is_no_valid_sender() -> None:
     never = without(without(samples(), "actual", *range(1000)), "received", *range(1000))
     assert "sender" in closed(run(never))
@@ -101,6 +109,18 @@ def test_a_moved_leader_or_missing_replica_voids_the_run() -> None:
     assert closed(run(), after=moved) == ["topology"]
     shrunk = {0: replace(TOPOLOGY[0], in_sync=2)}
     assert closed(run(), before=shrunk, after=shrunk) == ["topology"]
+
+
+def test_a_recorder_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = HdrHistogram.record_value
+    monkeypatch.setattr(HdrHistogram, "record_value", lambda self, value: right(self, int(value * 1.02)))
+    assert closed(run()) == ["histogram"]
+
+
+@pytest.mark.parametrize(("stolen", "passed"), [(0.04, True), (0.06, False)])
+def test_a_machine_that_was_taken_away_can_only_have_made_it_slower(stolen: float, *, passed: bool) -> None:
+    gate = gates(run(), samples(), TOPOLOGY, TOPOLOGY, stolen=stolen)[-1]
+    assert (gate.name, gate.passed, gate.inflates) == ("machine", passed, True)
 
 
 def test_every_gate_says_what_a_failure_means() -> None:

@@ -1,0 +1,106 @@
+"""How costs grow with the work: lint, checker, archive, latency, start and memory, each over several sizes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from backbone import console, resources
+from backbone.bench import growth, machine
+from backbone.errors import ExitCode, StackError
+from backbone.pages.folder import write
+from backbone.stack.settings import Settings
+from scripts.maintain import costs, program
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Environ = Mapping[str, str]
+Costs = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One cost over its sizes. stack: the profiles that it needs; the measure is given that stack's environment."""
+
+    work: str
+    sizes: Sequence[int]
+    measure: Callable[[Environ, int], Costs]
+    stack: Sequence[str] = ()
+
+
+def _alone(measure: Callable[[int], Costs]) -> Callable[[Environ, int], Costs]:
+    return lambda _, size: measure(size)
+
+
+CURVES: Mapping[str, Curve] = {
+    "lint": Curve("services", (60, 250, 1000, 5000), _alone(costs.lint)),
+    "checker": Curve("records", (10_000, 100_000, 1_000_000, 10_000_000), _alone(costs.checker)),
+    "start": Curve("partitions", (30, 100, 300, 1000, 3000), costs.start, ("messaging",)),
+    "latency by partitions": Curve(
+        "partitions", (3, 30, 300, 1000), lambda environ, n: costs.bench(environ, partitions=n), ("messaging",)
+    ),
+    "latency by size": Curve(
+        "bytes a record",
+        (100, 1024, 10_240, 102_400),
+        lambda environ, size: costs.bench(environ, rate=100, size=size),
+        ("messaging",),
+    ),
+    "archive": Curve("rows", (10_000, 100_000, 1_000_000, 10_000_000), costs.archive, ("messaging", "data")),
+}
+_RUNS_ITS_OWN = "start"
+
+
+def measure(name: str, curve: Curve, most: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure one curve up to a size; one that cannot be measured ends it, and the reason is kept."""
+    sizes = [size for size in curve.sizes if size <= most]
+    found: list[tuple[int, Costs]] = []
+    ended = ""
+    with _stack(name, curve) as environ:
+        for size in sizes:
+            try:
+                found.append((size, curve.measure(environ, size)))
+            except StackError as error:
+                ended = f"{error.message} at {size:,}"
+                say(f"{name}: {ended}: {error.context}")
+                break
+            say(f"{name}: {size:,} {curve.work}: " + ", ".join(f"{v:.4g} {unit}" for unit, v in found[-1][1].items()))
+    return growth.curve(name, curve.work, found, ended)
+
+
+def _stack(name: str, curve: Curve) -> AbstractContextManager[Environ]:
+    """Return a running stack for a curve that needs one, an environment to start one in, or nothing."""
+    if not curve.stack:
+        return nullcontext({})
+    return costs.stack(*curve.stack) if name == _RUNS_ITS_OWN else costs.running(*curve.stack)
+
+
+def main(argv: Sequence[str]) -> ExitCode:
+    """Measure how costs grow with the work, and keep figures and page below results/growth."""
+    parser = argparse.ArgumentParser(prog="nox -s growth --", description=main.__doc__)
+    parser.add_argument("--only", action="append", choices=list(CURVES), help="one curve (default: all; repeatable)")
+    parser.add_argument("--most", type=int, default=sys.maxsize, help="no larger size than this")
+    options = parser.parse_args(argv)
+    now = datetime.now(UTC)
+    names = options.only or list(CURVES)
+    curves = [measure(name, CURVES[name], options.most, console.say) for name in names]
+    report = {
+        "version": growth.VERSION,
+        "started": now.isoformat(timespec="seconds"),
+        "machine": machine.describe(),
+        "curves": curves,
+    }
+    folder = Settings().results_dir / "growth" / f"{now:%Y%m%dT%H%M%SZ}"
+    page = write(folder, report, growth.page(report), resources.schema("growth-report.schema.json"))
+    console.print_table(growth.COLUMNS, growth.rows(curves))
+    console.say(f"report: {page}")
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(program.run(main, sys.argv[1:]))
