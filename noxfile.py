@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent
 LOCK = ROOT / "requirements" / "dev.txt"
+EXAMPLES_LOCK = ROOT / "requirements" / "examples.txt"
 TOOLS = ROOT / ".nox" / "dev" / "bin"
 E2E = tuple(
     f"tests/e2e/test_{name}.py"
     for name in ("newcomer", "tasks", "faults", "lint_truth", "lint_truth_live", "compatibility")
 )
 E2E_DATA = tuple(
-    f"tests/e2e/test_{name}.py" for name in ("events_to_table", "refused_records", "columns", "any_contract")
+    f"tests/e2e/test_{name}.py"
+    for name in ("events_to_table", "refused_records", "columns", "any_contract", "foreign_clients", "examples")
 )
 STAGES = ("schema", "policy", "config", "security", "workflows")
 
@@ -186,9 +188,13 @@ def e2e(session: nox.Session) -> None:
     run(session, "pytest", *(session.posargs or E2E))
 
 
-@nox.session(name="e2e-data", venv_backend="none", requires=["dev"])
+@nox.session(name="e2e-data", requires=["dev"])
 def e2e_data(session: nox.Session) -> None:
-    """Bring events into PostgreSQL on the whole stack, with everything that can go wrong on the way."""
+    """Bring events into PostgreSQL on the whole stack, with all that can go wrong; run the programs of docs/clients.md.
+
+    Node and Go come from this session's own environment.
+    """
+    session.install("--quiet", "--require-hashes", "-r", str(EXAMPLES_LOCK))
     run(session, "pytest", *(session.posargs or E2E_DATA))
 
 
@@ -326,6 +332,8 @@ def lock(session: nox.Session) -> None:
     """Write requirements/*.txt again from pyproject.toml (uv, with hashes; -- --upgrade for newer ones)."""
     session.install(*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lock"))
     command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
-    command += ["--no-header", "--no-annotate", *session.posargs, "pyproject.toml", "--extra", "stack"]
-    session.run(*command, "--output-file", "requirements/runtime.txt", "--group", "checkout")
-    session.run(*command, "--output-file", "requirements/dev.txt", "--group", "dev")
+    command += ["--no-header", "--no-annotate", *session.posargs]
+    stack = (*command, "pyproject.toml", "--extra", "stack")
+    session.run(*stack, "--output-file", "requirements/runtime.txt", "--group", "checkout")
+    session.run(*stack, "--output-file", "requirements/dev.txt", "--group", "dev")
+    session.run(*command, "--output-file", str(EXAMPLES_LOCK.relative_to(ROOT)), "--group", "examples")

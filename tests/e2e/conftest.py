@@ -49,8 +49,10 @@ def running(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[C
 def data_stack(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Checkout]:
     """The whole way from contracts to the table, shared by the modules that try it."""
     made = checkout.make(tmp_path_factory.mktemp("data"), cache, shift=checkout.free_shift())
-    made.run("up", "--profile", "messaging", "--profile", "data")
-    made.run("contracts", "apply")
-    made.run("connectors", "apply")
-    yield made
-    made.run("down")
+    try:
+        made.run("up", "--profile", "messaging", "--profile", "data")
+        made.run("contracts", "apply")
+        made.run("connectors", "apply")
+        yield made
+    finally:
+        made.run("down")

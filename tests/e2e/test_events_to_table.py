@@ -190,17 +190,13 @@ def test_every_command_of_the_page_works(stack: Checkout, page: str) -> None:
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
 
 
-@pytest.mark.parametrize("page", ["send-an-event", "events-into-a-table"])
-def test_the_python_of_the_page_works(stack: Checkout, page: str) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (stack.root / f"docs/{page}.md").read_text(), re.DOTALL)
-    found = model(stack)
-    code = code.replace("127.0.0.1:9092", endpoints.bootstrap(found)[0])
-    registry = endpoints.named(found, "schema-registry", "SCHEMA_REGISTRY_URL")
-    code = code.replace("http://127.0.0.1:8081/apis/ccompat/v7", registry)
-    code = code.replace('host="127.0.0.1",', f'host="127.0.0.1", port={endpoints.address(found, "postgres")[1]},')
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=stack.root, env=stack.env, capture_output=True, text=True, check=False
-    )
+def test_the_python_of_the_page_works_with_the_addresses_that_the_stack_prints(stack: Checkout) -> None:
+    page = (stack.root / "docs/events-into-a-table.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (export,) = re.findall(r"`(export [^`]+)`", page)
+    script = export.replace("./invoke", f"{sys.executable} -m invoke") + f'\n{sys.executable} -c "$CODE"'
+    env = stack.env | {"CODE": code}
+    done = subprocess.run(["sh", "-euc", script], cwd=stack.root, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
