@@ -94,8 +94,8 @@ def check(local: LocalService) -> None:
             raise StackError(
                 "damaged-data",
                 f"{local.service.name}: {folder / 'meta.properties'} is damaged: it names no cluster or no node",
-                hint=f"mv {shlex.quote(str(folder))} {shlex.quote(str(folder))}.damaged && ./invoke up   "
-                "# the node copies its partitions from the others",
+                hint=f"mv {shlex.quote(str(folder))} {shlex.quote(str(folder))}.damaged && ./invoke up\n"
+                "the node copies its partitions from the others",
                 exit_code=ExitCode.ENVIRONMENT,
             )
         for key, variable in (("cluster.id", "CLUSTER_ID"), ("node.id", "KAFKA_NODE_ID")):
