@@ -65,6 +65,12 @@ class Registry:
         answer: dict[str, Any] = self._call("POST", path, _typed(schema))
         return int(answer["id"])
 
+    def delete(self, subject: str) -> None:
+        """Delete a subject with its versions, for good; one that is not there is no error."""
+        path = f"/subjects/{quote(subject, safe='')}"
+        if self._call("DELETE", path, none_if_missing=True) is not None:
+            self._call("DELETE", f"{path}?permanent=true", none_if_missing=True)
+
     def find(self, subject: str, schema: str) -> Registered | None:
         """Return the version of a subject that has this schema, None if it was never registered there."""
         answer = self._call("POST", f"/subjects/{quote(subject, safe='')}", _typed(schema), none_if_missing=True)
