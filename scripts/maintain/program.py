@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def run(main: Callable[[Sequence[str]], ExitCode], argv: Sequence[str]) -> ExitCode:
-    """Call a module's `main` with its arguments; an error becomes words on stderr and its exit code."""
+    """Call a module's `main` with its arguments; an error becomes words on stderr and its exit code.
+
+    SIGTERM ends it like Ctrl-C, so that a stack that was started for a measurement is stopped.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return main(argv)
     except StackError as error:

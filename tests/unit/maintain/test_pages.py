@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +51,24 @@ def test_an_error_is_words_and_an_exit_code(capsys: pytest.CaptureFixture[str]) 
 
     assert program.run(fails, ["docs/rules.md"]) == ExitCode.FINDINGS
     assert "error[page-stale]: not up to date: docs/rules.md" in capsys.readouterr().err
+
+
+def test_a_sigterm_ends_it_like_ctrl_c() -> None:
+    code = (
+        "import sys, time\n"
+        "from scripts.maintain import program\n"
+        "def main(_):\n"
+        "    print('began', flush=True)\n"
+        "    try: time.sleep(60)\n"
+        "    finally: print('tidied', flush=True)\n"
+        "sys.exit(program.run(main, []))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "began\n"
+        process.terminate()
+        assert process.stdout.read() == "tidied\n"
+    assert process.returncode == ExitCode.INTERRUPTED
 
 
 def test_ctrl_c_is_an_exit_code_of_its_own() -> None:
