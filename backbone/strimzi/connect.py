@@ -42,6 +42,8 @@ _PROVIDER_THERE = {
     f"{_SECRETS_PROVIDER}class": "org.apache.kafka.common.config.provider.DirectoryConfigProvider",
     f"{_SECRETS_PROVIDER}param.allowed.paths": "/mnt/secrets",
 }
+_CLIENTS_LOGIN = re.compile(r"(?:producer|consumer|admin)\.(?:ssl|sasl|security)\.")
+"""How the worker's clients log in: the operator gives them what spec.tls and spec.authentication say."""
 _IN_SPEC = ("connector.class", "tasks.max", "name")
 
 
@@ -88,12 +90,14 @@ def instead(setting: str) -> str:
     """Return what takes the place of a setting that is left out."""
     if setting.startswith(_SECRETS_PROVIDER):
         return "Kafka's DirectoryConfigProvider, for /mnt/secrets alone"
+    if _CLIENTS_LOGIN.match(setting):
+        return "tls and authentication of the resource KafkaConnect"
     return "not needed there" if setting in _LEFT else "the operator's own"
 
 
 def _ours(name: str) -> bool:
-    """Tell whether a setting is about this stack's own image."""
-    return name in _LEFT or name.startswith(_SECRETS_PROVIDER)
+    """Tell whether a setting is about this stack's own image, or files that only it has."""
+    return name in _LEFT or name.startswith(_SECRETS_PROVIDER) or bool(_CLIENTS_LOGIN.match(name))
 
 
 def _taken() -> tuple[str, ...]:

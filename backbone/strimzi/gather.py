@@ -135,23 +135,23 @@ def _brokers_own(brokers: Sequence[Service], backbone: Backbone) -> Iterator[Lef
     if flags := environment.get("KAFKA_JVM_PERFORMANCE_OPTS"):
         yield LeftOut(f"KAFKA_JVM_PERFORMANCE_OPTS={flags}", "the operator's own collector (G1) and compiler")
     for broker in brokers:
-        yield from _of_this_machine(
-            broker, "a persistent volume claim", "a listener of type ingress, loadbalancer or nodeport"
-        )
+        yield from _of_this_machine(broker, "a listener of type ingress, loadbalancer or nodeport")
 
 
 def _connects_own(model: Model, backbone: Backbone) -> Iterator[LeftOut]:
     if backbone.worker:
-        yield from _of_this_machine(model[_CONNECT], "the resource itself, or a Secret", "a Service")
+        yield from _of_this_machine(model[_CONNECT], "a Service")
         for setting in connect.left_out(backbone.worker):
             yield LeftOut(f"Connect: {setting}={backbone.worker.settings[setting]}", connect.instead(setting))
 
 
-def _of_this_machine(service: Service, folder: str, port: str) -> Iterator[LeftOut]:
+def _of_this_machine(service: Service, port: str) -> Iterator[LeftOut]:
     """Yield the host paths and loopback ports of a service, with what takes the place of each."""
+    data = service.environment.get("KAFKA_LOG_DIRS", "").split(",")
     for mount in service.mounts:
         if mount.kind == "bind":
-            yield LeftOut(f"{service.name}: host path for {mount.target}", folder)
+            instead = "a persistent volume claim" if mount.target in data else "the resource itself, or a Secret"
+            yield LeftOut(f"{service.name}: host path for {mount.target}", instead)
     for each in service.ports:
         if each.host_ip in _LOOPBACK:
             yield LeftOut(f"{service.name}: {each.host_ip}:{each.published}", port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -125,6 +126,20 @@ def test_connect_has_its_plugins_by_hash_and_refers_to_secrets(exports: Mapping[
     assert config["config.providers.secrets.param.allowed.paths"] == "/mnt/secrets"
     assert not [name for name, value in config.items() if "backbone." in str(value)]
     assert one(exports["default"], "KafkaConnector", "postgres-changes").get("spec", "state") == "stopped"
+
+
+def test_how_the_workers_clients_log_in_here_is_left_to_the_operator(settings: Settings, default: Backbone) -> None:
+    worker = default.worker
+    assert worker
+    here = {f"{client}.ssl.keystore.location": "tls/keystore.pem" for client in ("producer", "consumer", "admin")}
+    here["admin.security.protocol"] = "SSL"
+    kept = {"consumer.max.poll.records": "7"}
+    secure = replace(default, worker=replace(worker, settings={**worker.settings, **here, **kept}))
+    config = one(layout.manifests(settings, secure, "kafka"), "KafkaConnect").mapped("spec", "config")
+    assert config["consumer.max.poll.records"] == 7
+    assert not here.keys() & config.keys()
+    left = {each.what.partition("=")[0]: each.instead for each in gather.left_out(settings, secure)}
+    assert "authentication" in left["Connect: producer.ssl.keystore.location"]
 
 
 def test_the_lock_and_the_checksums_name_the_same_files(settings: Settings, tmp_path: Path) -> None:
