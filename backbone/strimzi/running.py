@@ -109,14 +109,14 @@ def _topics(said: Iterable[Topic], found: Mapping[str, Topic], default: int) -> 
 
 
 def _connectors(said: Iterable[Connector], worker: Worker) -> Iterable[Connector]:
-    """Yield what the worker runs, and the recipes that nobody has started."""
+    """Yield what the worker runs; one that nobody has started is stopped there too."""
     known = {each.name: each for each in said}
     running = worker.connectors()
     for name, each in known.items():
         if name in running:
             yield Connector(name, each.doc, False, _ordered(worker.config(name) or {}, each.config))  # noqa: FBT003
-        elif each.optional:
-            yield each
+        else:
+            yield replace(each, optional=True)
     for name in running:
         if name not in known:
             yield Connector(name, "", False, worker.config(name) or {})  # noqa: FBT003

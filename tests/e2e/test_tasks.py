@@ -166,7 +166,9 @@ def test_topics_follow_their_file(running: Checkout) -> None:
 def test_an_export_equals_what_runs_until_something_differs(running: Checkout, tmp_path: Path) -> None:
     folder = str(tmp_path / "kubernetes")
     running.run("export", "strimzi", "--out", folder)
-    assert running.json("export", "--check", folder) == {"differences": [], "faults": []}
+    # Nobody has applied the archive's connector to this stack, so it is the one thing that differs.
+    (stopped,) = running.json("export", "--check", folder, code=1)["differences"]
+    assert (stopped["path"], stopped["found"], stopped["expected"]) == ("spec.state", "(nothing)", "stopped")
     running.run("topics", "create", "strange", "--partitions", "2")
     pool = tmp_path / "kubernetes" / "cluster" / "node-pools.yaml"
     pool.write_text(pool.read_text(encoding="utf-8").replace("replicas: 3", "replicas: 5"), encoding="utf-8")
@@ -175,7 +177,7 @@ def test_an_export_equals_what_runs_until_something_differs(running: Checkout, t
     differences = {(each["path"], each["found"], each["expected"]) for each in found["differences"]}
     assert ("spec.replicas", "5", "3") in differences
     assert ("KafkaTopic", "(nothing)", "KafkaTopic strange") in differences
-    assert len(differences) == 3  # and the kustomization of the topics
+    assert len(differences) == 4  # and the kustomization of the topics
 
 
 def test_another_cluster_is_asked_about_itself_and_nothing_is_changed(running: Checkout) -> None:
