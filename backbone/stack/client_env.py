@@ -6,7 +6,7 @@ import json
 import shlex
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack import postgres
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _BOOTSTRAP = "KAFKA_BOOTSTRAP_SERVERS"
 _REGISTRY = "SCHEMA_REGISTRY_URL"
+_PASSFILE = "PGPASSFILE"
 
 
 def of(stack: Stack, *, with_secrets: bool = False) -> dict[str, str]:
@@ -34,6 +35,7 @@ def of(stack: Stack, *, with_secrets: bool = False) -> dict[str, str]:
         found[postgres.URL] = server.url(password=server.password())
     elif (file := server.passfile_in(stack.settings.state_dir)).exists():
         found[postgres.URL] = server.url(passfile=file)
+        found[_PASSFILE] = str(file)  # for drivers that look there and not into the URL (JDBC's, Node's)
     return found
 
 
@@ -88,7 +90,7 @@ def _properties(values: Mapping[str, str]) -> str:
 
 
 def _spring(values: Mapping[str, str]) -> str:
-    return _properties_lines(
+    return _needed(values) + _properties_lines(
         {
             "spring.kafka.bootstrap-servers": values.get(_BOOTSTRAP),
             "spring.kafka.properties.schema.registry.url": values.get(_REGISTRY),
@@ -98,7 +100,7 @@ def _spring(values: Mapping[str, str]) -> str:
 
 
 def _quarkus(values: Mapping[str, str]) -> str:
-    return _properties_lines(
+    return _needed(values) + _properties_lines(
         {
             "kafka.bootstrap.servers": values.get(_BOOTSTRAP),
             "mp.messaging.connector.smallrye-kafka.schema.registry.url": values.get(_REGISTRY),
@@ -142,14 +144,12 @@ def _dotnet(values: Mapping[str, str]) -> str:
 
 
 def _jdbc(values: Mapping[str, str], url: str, user: str, password: str) -> dict[str, str | None]:
-    """Return PostgreSQL for JDBC, which knows no user in the URL; its driver reads a password from a file as well."""
+    """Return PostgreSQL for JDBC, which knows no user in the URL; its driver finds the password by PGPASSFILE."""
     if not (given := values.get(postgres.URL)):
         return {}
     parts = urlsplit(given)
-    file = _passfile(given)
-    said = f"jdbc:postgresql://{parts.hostname}:{parts.port}{parts.path}"
     return {
-        url: said + (f"?passfile={quote(file, safe='/')}" if file else ""),
+        url: f"jdbc:postgresql://{parts.hostname}:{parts.port}{parts.path}",
         user: unquote(parts.username or ""),
         password: unquote(parts.password) if parts.password else None,
     }
@@ -158,6 +158,12 @@ def _jdbc(values: Mapping[str, str], url: str, user: str, password: str) -> dict
 def _passfile(url: str) -> str:
     query = urlsplit(url).query
     return unquote(query.removeprefix("passfile=")) if query.startswith("passfile=") else ""
+
+
+def _needed(values: Mapping[str, str]) -> str:
+    """Return a comment with what has to be in the environment of the program, "" for nothing."""
+    file = values.get(_PASSFILE)
+    return f"# in the environment: {_PASSFILE}={file}\n" if file else ""
 
 
 def _properties_lines(values: Mapping[str, str | None]) -> str:

@@ -21,7 +21,11 @@ VALUES = {
     "SCHEMA_REGISTRY_URL": "http://127.0.0.1:8081/apis/ccompat/v7",
     "POSTGRES_URL": f"postgresql://me:{quote(WORD, safe='')}@127.0.0.1:5432/events",
 }
-BY_FILE = {**VALUES, "POSTGRES_URL": "postgresql://me@127.0.0.1:5432/events?passfile=/a%20b/pgpass"}
+BY_FILE = {
+    **VALUES,
+    "POSTGRES_URL": "postgresql://me@127.0.0.1:5432/events?passfile=/a%20b/pgpass",
+    "PGPASSFILE": "/a b/pgpass",
+}
 
 
 def lines(text: str) -> dict[str, str]:
@@ -49,9 +53,11 @@ def test_for_java() -> None:
     assert spring["spring.kafka.bootstrap-servers"] == VALUES["KAFKA_BOOTSTRAP_SERVERS"]
     assert spring["spring.datasource.url"] == "jdbc:postgresql://127.0.0.1:5432/events"
     assert (spring["spring.datasource.username"], spring["spring.datasource.password"]) == ("me", WORD)
-    quarkus = lines(said("quarkus", BY_FILE))
+    first, rest = said("quarkus", BY_FILE).split("\n", 1)
+    assert first == "# in the environment: PGPASSFILE=/a b/pgpass"
+    quarkus = lines(rest)
     assert quarkus["kafka.bootstrap.servers"] == VALUES["KAFKA_BOOTSTRAP_SERVERS"]
-    assert quarkus["quarkus.datasource.jdbc.url"].endswith("/events?passfile=/a%20b/pgpass")
+    assert quarkus["quarkus.datasource.jdbc.url"].endswith(":5432/events")
     assert "quarkus.datasource.password" not in quarkus
 
 
