@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import stat
 from contextlib import suppress
@@ -97,7 +98,7 @@ def sealed(folder: Path, make: Callable[[Path], None]) -> Path:
             "cache-not-writable",
             f"cannot write to {folder.parent}",
             context=str(error),
-            hint=f"df -h {folder.parent}; ls -ld {folder.parent}",
+            hint=f"df -h {shlex.quote(str(folder.parent))}\nls -ld {shlex.quote(str(folder.parent))}",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
     return folder

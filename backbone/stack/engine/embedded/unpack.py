@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tarfile
 from typing import TYPE_CHECKING
@@ -32,6 +33,6 @@ def _extract(archive: Path, folder: Path) -> None:
             "unpack-failed",
             f"cannot unpack {archive.name}",
             context=str(error),
-            hint=f"df -h {folder.parent}",
+            hint=f"df -h {shlex.quote(str(folder.parent))}",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
