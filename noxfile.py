@@ -37,7 +37,6 @@ nox.options.sessions = [
     "e2e",
     "e2e-data",
     "e2e-failover",
-    "chaos",
     "bench",
 ]
 
@@ -227,7 +226,7 @@ def e2e_docker(session: nox.Session) -> None:
     run(session, "pytest", "tests/docker", "-s", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=["dev"])
+@nox.session(venv_backend="none", requires=["dev"], default=False)
 def chaos(session: nox.Session) -> None:
     """Kill tasks and brokers at random under load; all heals, nothing is lost: nox -s chaos -- --kills 100."""
     run(session, "pytest", "tests/chaos", *session.posargs)
