@@ -111,16 +111,21 @@ def named(client: Untyped, name: str) -> Group:
 
 
 def members(client: Untyped, groups: Sequence[Group]) -> dict[str, tuple[Member, ...]]:
-    """Return the members of those groups that can be asked for them.
+    """Return the members of those groups that can be asked for them: consumers of either protocol, and share groups.
 
-    DescribeGroups knows classic groups only; kafka-python 3.0.12 has no request for the others (KIP-848, KIP-932), and
-    reads the members of consumers only.
+    What the workers of Kafka Connect and of other protocols hand each other is theirs alone.
     """
-    names = [group.name for group in groups if group.kind == _CLASSIC and group.protocol in {"consumer", ""}]
-    if not names:
-        return {}
-    described = client.describe_groups(names)
-    return {name: tuple(map(_member, body["members"])) for name, body in described.items() if not body.get("error")}
+    from backbone.stack import newer_groups  # noqa: PLC0415 - slow, see backbone.clients
+
+    found: dict[str, tuple[Member, ...]] = {}
+    if names := [group.name for group in groups if group.kind == _CLASSIC and group.protocol in {"consumer", ""}]:
+        described = client.describe_groups(names)
+        found |= {name: tuple(map(_member, each["members"])) for name, each in described.items() if not each["error"]}
+    for kind in newer_groups.REQUESTS:
+        if names := [group.name for group in groups if group.kind == kind]:
+            described = newer_groups.members(client, kind, names)
+            found |= {name: tuple(map(_newer_member, each)) for name, each in described.items()}
+    return found
 
 
 def _member(body: Mapping[str, Any]) -> Member:
@@ -128,6 +133,12 @@ def _member(body: Mapping[str, Any]) -> Member:
     assigned = assignment.get("assigned_partitions", ()) if isinstance(assignment, dict) else ()
     partitions = (f"{each['topic']}-{number}" for each in assigned for number in each["partitions"])
     return Member(body["client_id"], body["client_host"].removeprefix("/"), tuple(partitions))
+
+
+def _newer_member(body: Untyped) -> Member:
+    assigned = body.assignment.topic_partitions
+    partitions = (f"{each.topic_name}-{number}" for each in assigned for number in each.partitions)
+    return Member(body.client_id, body.client_host.removeprefix("/"), tuple(partitions))
 
 
 def places(client: Untyped, groups: Sequence[Group]) -> dict[str, tuple[Place, ...]]:

@@ -1,4 +1,4 @@
-"""Records as other clients make them: every codec of librdkafka and of Java."""
+"""Records and groups as other clients make them: every codec of librdkafka and Java, groups of newer protocols."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, ShareConsumer
 
 from backbone import clients
 from backbone.events import reading
@@ -69,3 +69,32 @@ def test_what_java_compresses_is_read(data_stack: Checkout, codec: str) -> None:
             producer.send(topic, value=text.encode())
         producer.flush(timeout=60)
     assert [message.value.decode() for message in reading.consume(brokers, topic, reading.Selection())] == texts
+
+
+def test_groups_of_the_newer_protocols_are_listed_with_their_members(data_stack: Checkout) -> None:
+    brokers = {"bootstrap.servers": ",".join(endpoints.bootstrap(model(data_stack))), "client.id": "worker"}
+    newer = Consumer(brokers | {"group.id": "next-generation", "group.protocol": "consumer"})
+    share = ShareConsumer(brokers | {"group.id": "job-queue"})
+    try:
+        newer.subscribe([TOPIC])
+        share.subscribe([TOPIC])
+
+        def both() -> dict[str, dict[str, object]] | None:
+            newer.poll(0.2)
+            share.poll(0.2)
+            listed = {each["name"]: each for each in data_stack.json("groups", "list")}
+            found = {name: listed.get(name, {}) for name in ("next-generation", "job-queue")}
+            return found if all(each.get("state") == "Stable" for each in found.values()) else None
+
+        found = wait_until(both, what="both groups to be stable", timeout=60)
+        assert {name: (each["type"], each["members"]) for name, each in found.items()} == {
+            "next-generation": ("consumer", 1),
+            "job-queue": ("share", 1),
+        }
+        (member,) = data_stack.json("groups", "describe", "job-queue")["members"]
+        assert (member["client"], sorted(member["partitions"])) == ("worker", [f"{TOPIC}-{n}" for n in range(3)])
+        assert "share-group" in data_stack.run("groups", "delete", "job-queue", "--yes", code=2).stderr
+        assert "group-active" in data_stack.run("groups", "reset", "next-generation", "--to", "latest", code=1).stderr
+    finally:
+        newer.close()
+        share.close()

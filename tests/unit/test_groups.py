@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +19,7 @@ from backbone.stack.groups import Group, Member, Move, Place
 from tests.fakes import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 A0, A1, B0, GONE = (TopicPartition(*each) for each in (("a", 0), ("a", 1), ("b", 0), ("gone", 0)))
 
@@ -37,7 +39,7 @@ class FakeCluster:
     committed: dict[str, dict[TopicPartition, int]] = field(default_factory=dict)
     joins: bool = False
     """A member joins between the look and the commit."""
-    members: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    members: dict[str, list[Any]] = field(default_factory=dict)
     positions: dict[TopicPartition, int] = field(default_factory=dict)
     paused: set[TopicPartition] = field(default_factory=set)
     markers: int = 0
@@ -47,6 +49,31 @@ class FakeCluster:
 
     def describe_groups(self, names: Sequence[str]) -> dict[str, Any]:
         return {name: {"error": None, "members": self.members.get(name, [])} for name in names}
+
+    async def _find_coordinator_ids(self, names: Sequence[str]) -> dict[str, int]:
+        return {name: len(name) % 3 for name in names}
+
+    @property
+    def _manager(self) -> FakeCluster:
+        return self
+
+    def run(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        return asyncio.run(ask())
+
+    async def send(self, request: Any, node_id: int) -> Any:
+        """Describe groups of the newer protocols; a coordinator knows its own only, and of the kind asked for."""
+        kinds = {each["group_id"]: each["group_type"] for each in self.listed}
+        asked = "share" if request.API_KEY == 77 else "consumer"
+        return SimpleNamespace(
+            groups=[
+                SimpleNamespace(
+                    group_id=name,
+                    error_code=0 if (kinds.get(name), len(name) % 3) == (asked, node_id) else 69,
+                    members=self.members.get(name, []),
+                )
+                for name in request.group_ids
+            ]
+        )
 
     def list_group_offsets(self, names: Sequence[str]) -> dict[str, dict[TopicPartition, OffsetAndMetadata]]:
         assert not any(each["group_type"] == "share" for each in self.listed if each["group_id"] in names)
@@ -190,7 +217,19 @@ def test_members_are_shown_with_what_they_read(cluster: FakeCluster) -> None:
     ]
     found = groups.members(cluster, [*groups.find(cluster), Group("connect", "classic", "Stable", "connect")])
     assert found["busy"] == (Member("c", "127.0.0.1", ("a-0", "a-1")), Member("new", "127.0.0.1", ()))
-    assert set(found) == {"busy", "done", "slow"}
+    assert set(found) == {"busy", "done", "slow", "shared"}
+
+
+def test_members_of_the_newer_protocols_are_asked_of_their_coordinators(cluster: FakeCluster) -> None:
+    assigned = SimpleNamespace(topic_partitions=[SimpleNamespace(topic_name="a", partitions=[0, 1])])
+    worker = SimpleNamespace(client_id="w", client_host="/127.0.0.1", assignment=assigned)
+    cluster.listed += [group("next", "Stable", "consumer"), group("nobody", "Empty", "consumer")]
+    cluster.members |= {"next": [worker], "shared": [worker, worker]}
+    gone = Group("went meanwhile", "share", "Stable")
+    found = groups.members(cluster, [*groups.find(cluster), gone])
+    member = Member("w", "127.0.0.1", ("a-0", "a-1"))
+    assert (found["next"], found["shared"], found["nobody"]) == ((member,), (member, member), ())
+    assert gone.name not in found
 
 
 @pytest.mark.parametrize(
