@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from backbone import clients
 from backbone.errors import ExitCode, StackError
+from backbone.events import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -128,6 +130,11 @@ def read(topic: str, messages: Iterable[Untyped]) -> Box:
     return box
 
 
+def open_box(bootstrap: Sequence[str], topic: str) -> Box:
+    """Return what lies in a topic of dead letters of a cluster; raises what reading.consume() says."""
+    return read(topic, reading.consume(bootstrap, topic, reading.Selection()))
+
+
 def groups(box: Box) -> list[Group]:
     """Return the causes, the most frequent first."""
     by_cause: dict[str, list[Letter]] = defaultdict(list)
@@ -216,6 +223,26 @@ class Sender:
     def close(self) -> None:
         """Close the connection; what was not committed is forgotten."""
         self._producer.close(timeout=10)
+
+
+def send_again(
+    bootstrap: Sequence[str], topic: str, only: Mapping[str, str], *, rate: float, again: bool, dry: bool
+) -> Due:
+    """Send the letters of a topic that `select` finds by `only` again, or only say which those are (dry).
+
+    Raises StackError("not-sent") if not all were sent, "bad-rate", and what reading.consume() says.
+    """
+    if dry:
+        box = open_box(bootstrap, topic)
+        return due(box, select(box.waiting(), **only), again=again)
+    with (
+        clients.errors_as("not-sent", f"not all dead letters of {topic} were sent again"),
+        closing(Sender(bootstrap, topic)) as sender,
+    ):
+        box = open_box(bootstrap, topic)
+        found = due(box, select(box.waiting(), **only), again=again)
+        replay(found.send, sender.send, rate=rate)
+    return found
 
 
 def replay(

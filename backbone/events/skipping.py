@@ -169,3 +169,21 @@ def skip(
         worker.resume(name)
     deployment.wait_running([name], worker, timeout=timeout, clock=clock)
     return True
+
+
+def put_aside(bootstrap: Sequence[str], connector: Connector, stuck: Stuck, worker: Worker, *, timeout: float) -> bool:
+    """Copy the record that a sink failed at to its dead letters, and skip it (see `skip`)."""
+    record, copy = fetch(bootstrap, stuck.place), copier(bootstrap)
+
+    def next_offset(offset: int) -> int | None:
+        found = first(bootstrap, stuck.place._replace(offset=offset))
+        return None if found is None else int(found.offset)
+
+    return skip(
+        connector,
+        stuck,
+        worker,
+        lambda: copy(str(connector.dead_letters), connector.name, stuck, record),
+        next_offset,
+        timeout=timeout,
+    )

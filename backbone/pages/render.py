@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,6 +25,9 @@ def _environment(*, html: bool) -> Environment:
     made.filters["shown"] = shown
     return made
 
+
+STYLE = resources.files("backbone.pages").joinpath("templates/style.css").read_text(encoding="utf-8")
+"""The look of every page, reports and console alike."""
 
 _HTML, _MARKDOWN = _environment(html=True), _environment(html=False)
 

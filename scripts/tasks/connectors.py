@@ -148,20 +148,7 @@ def _skip(settings: Settings, worker: Worker, wanted: Sequence[Connector], at: s
     if not yes:
         console.say(f"would go to {letters}, and {sink.name} on behind it:\n{what}\nnothing was done; --yes does it")
         return None
-    put_aside = skipping.copier(brokers)
-
-    def next_offset(offset: int) -> int | None:
-        found = skipping.first(brokers, stuck.place._replace(offset=offset))
-        return None if found is None else int(found.offset)
-
-    done = skipping.skip(
-        sink,
-        stuck,
-        worker,
-        lambda: put_aside(letters, sink.name, stuck, record),
-        next_offset,
-        timeout=_START_TIMEOUT_S,
-    )
+    done = skipping.put_aside(brokers, sink, stuck, worker, timeout=_START_TIMEOUT_S)
     console.say(f"{'skipped, now in ' + letters if done else 'nothing to skip any more'}: {what}")
     return None
 

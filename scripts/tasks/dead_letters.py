@@ -68,7 +68,7 @@ def dead_letters(
     if action == "replay":
         _replay(brokers, topics, {"cause": cause, "key": key, "place": place}, rate=rate, again=again, yes=yes)
         return
-    boxes = [_read(brokers, name) for name in topics]
+    boxes = [library.open_box(brokers, name) for name in topics]
     if action == "list":
         _list(boxes, json=json)
         return
@@ -81,13 +81,6 @@ def _topics(settings: Settings) -> list[str]:
 
     known = files.load(settings.root / files.FOLDER, files.SCHEMA_FILE)
     return list(dict.fromkeys(each.dead_letters for each in known if each.dead_letters))
-
-
-def _read(brokers: Sequence[str], topic: str) -> Box:
-    from backbone.events import dead_letters as library
-    from backbone.events import reading
-
-    return library.read(topic, reading.consume(brokers, topic, reading.Selection()))
 
 
 def _list(boxes: Sequence[Box], *, json: bool) -> None:
@@ -157,27 +150,14 @@ def _line(letter: Letter, decoder: Any) -> dict[str, Any]:
 def _replay(
     brokers: Sequence[str], topics: Sequence[str], only: dict[str, str], *, rate: int, again: bool, yes: bool
 ) -> None:
-    from contextlib import closing
-
-    from backbone import clients, console
+    from backbone import console
     from backbone.events import dead_letters as library
 
     total = 0
     for topic in topics:
-        if not yes:
-            box = _read(brokers, topic)
-            due = library.due(box, library.select(box.waiting(), **only), again=again)
-            total += len(due.send)
-            _tell(topic, due, "would be sent again")
-            continue
-        with (
-            clients.errors_as("not-sent", f"not all dead letters of {topic} were sent again"),
-            closing(library.Sender(brokers, topic)) as sender,
-        ):
-            box = _read(brokers, topic)
-            due = library.due(box, library.select(box.waiting(), **only), again=again)
-            total += library.replay(due.send, sender.send, rate=rate)
-            _tell(topic, due, "sent again")
+        due = library.send_again(brokers, topic, only, rate=rate, again=again, dry=not yes)
+        total += len(due.send)
+        _tell(topic, due, "sent again" if yes else "would be sent again")
     if total and not yes:
         console.say("nothing was sent; --yes does it")
 

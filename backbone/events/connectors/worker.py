@@ -129,8 +129,12 @@ class Worker:
         """Stop a connector: its tasks end, its configuration and offsets stay (KIP-875)."""
         self._call("PUT", f"/connectors/{quote(name, safe='')}/stop")
 
+    def pause(self, name: str) -> None:
+        """Let a connector's tasks wait where they are."""
+        self._call("PUT", f"/connectors/{quote(name, safe='')}/pause")
+
     def resume(self, name: str) -> None:
-        """Let a stopped connector run again."""
+        """Let a stopped or paused connector run again."""
         self._call("PUT", f"/connectors/{quote(name, safe='')}/resume")
 
     def offsets(self, name: str) -> dict[tuple[str, int], int]:
