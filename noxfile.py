@@ -217,6 +217,12 @@ def e2e_failover(session: nox.Session) -> None:
     run(session, "pytest", "tests/e2e/test_failover.py", *session.posargs)
 
 
+@nox.session(name="e2e-console", venv_backend="none", requires=["dev"], default=False)
+def e2e_console(session: nox.Session) -> None:
+    """Use the console in a real browser (Debian's chromium), and keep pictures of every page in results/console."""
+    run(session, "pytest", "tests/e2e/test_console.py", *session.posargs)
+
+
 @nox.session(name="e2e-docker", venv_backend="none", requires=["dev"], default=False)
 def e2e_docker(session: nox.Session) -> None:
     """Start the real Compose files on a Docker engine (the one that answers, else a private one) and try them.

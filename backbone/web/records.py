@@ -73,7 +73,10 @@ class Row:
 
 
 def rows(desk: Desk, topic: str, wanted: Wanted) -> list[Row]:
-    """Read records; no group is joined and no offset moved. At most 20,000 are looked at for a field's value."""
+    """Read records, the newest first unless there is a start; no group is joined and no offset moved.
+
+    At most 20,000 are looked at for a field's value.
+    """
     searching = bool(wanted.field)
     selection = reading.Selection(
         start=wanted.start or "earliest",
@@ -90,7 +93,8 @@ def rows(desk: Desk, topic: str, wanted: Wanted) -> list[Row]:
             found.append(record)
             if wanted.start and len(found) == wanted.count:
                 break
-    return [Row(record, *_verdict(record, codec)) for record in found[-wanted.count :]]
+    chosen = found[: wanted.count] if wanted.start else found[: -wanted.count - 1 : -1]
+    return [Row(record, *_verdict(record, codec)) for record in chosen]
 
 
 def codec(desk: Desk, topic: str) -> Codec:

@@ -36,7 +36,8 @@ def stack(desk: Desk) -> Values:
     states = [] if desk.stack is None else desk.fresh("states", _LOOK_S, desk.own.engine.states)
     shown = None
     if desk.stack is not None:
-        shown = graph.draw(desk.own.model, {each.name: each for each in states})
+        able = {each.name: each for each in states if each.phase != "unavailable"}
+        shown = graph.draw(desk.own.model.only(able), able)
     cluster, lost = None, ""
     try:
         cluster = desk.fresh("health", _LOOK_S, desk.cluster.health)
