@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from backbone.errors import ExitCode, StackError
 from backbone.events.connectors import files
-from backbone.events.connectors.worker import Worker
+from backbone.events.connectors.worker import of_stack
 from backbone.events.contracts import repository
 from backbone.events.contracts.registry import Registry
 from backbone.events.contracts.wire import Decoder
@@ -19,6 +19,7 @@ from backbone.web.cluster import Cluster
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from backbone.events.connectors.worker import Worker
     from backbone.events.contracts.model import Contracts
     from backbone.stack.engine import Stack
 
@@ -43,10 +44,7 @@ class Desk:
         """Return the desk of a checkout's stack with all its profiles."""
         model = endpoints.model(stack.settings)
         registry = endpoints.named(model, "schema-registry", "SCHEMA_REGISTRY_URL")
-        connect = endpoints.named(model, "kafka-connect", "KAFKA_CONNECT_URL")
-        return cls(
-            Cluster(stack.bootstrap), stack, Registry(registry.rstrip("/")), Worker(connect.rstrip("/"), timeout=5.0)
-        )
+        return cls(Cluster(stack.bootstrap), stack, Registry(registry.rstrip("/")), of_stack(model))
 
     @property
     def own(self) -> Stack:
