@@ -195,11 +195,18 @@ class Project:
 
     def active(self, profiles: frozenset[str]) -> Mapping[str, Service]:
         """Return the services that start with these profiles."""
-        return {
-            name: service
-            for name, service in self.services.items()
-            if not service.profiles or service.profiles & profiles
-        }
+        if profiles not in self._active:
+            self._active[profiles] = {
+                name: service
+                for name, service in self.services.items()
+                if not service.profiles or service.profiles & profiles
+            }
+        return self._active[profiles]
+
+    @cached_property
+    def _active(self) -> dict[frozenset[str], Mapping[str, Service]]:
+        """What was answered before: every cluster asks for the same sets."""
+        return {}
 
     def section(self, name: str) -> Mapping[str, Mapping[str, Any]]:
         """Return a top-level section (volumes, networks, secrets, configs) as resolved."""

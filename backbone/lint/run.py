@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from backbone.errors import ExitCode, StackError
 from backbone.lint import discovery
 from backbone.source import env_file, reading
+from backbone.source.compose_file import entries
 from backbone.source.env_file import EnvFile, Scope
 from backbone.source.source_map import SourceMap
 from backbone.stack import compose
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from backbone.lint.model import Rule
     from backbone.lint.project import Project
 
-CONFIG_TIMEOUT_S = 8.0
-"""How long Compose may take, unless --compose-timeout says otherwise."""
+_TIMEOUT_S = 8.0
+_TIMEOUT_S_PER_SERVICE = 0.002
 
 RULES_S = 5.0
 """What reading and the rules get besides: rules not yet done are left out then, and the report says which."""
@@ -56,7 +57,7 @@ class Request:
     project: a folder or a file, None for the project of the folder where the user stands. files: instead of it, in
     order as `docker compose --file`; "-" is `stdin`. env_files: the last one that sets a variable counts. policy: None
     for the project's own, if any. hygiene: whether that of a project
-    without a policy is told as well. compose_timeout: in seconds.
+    without a policy is told as well. compose_timeout: in seconds, None for one that fits the number of services.
     """
 
     project: Path | None = None
@@ -68,7 +69,7 @@ class Request:
     skip: tuple[str, ...] = ()
     ignores: bool = True
     hygiene: bool = True
-    compose_timeout: float = CONFIG_TIMEOUT_S
+    compose_timeout: float | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     stdin: BinaryIO | None = None
 
@@ -148,7 +149,7 @@ def run(request: Request) -> Outcome:
     )
     if request.ignores:
         selection = replace(selection, ignores=(*selection.ignores, *inline.ignores(project, rules)))
-    deadline = max(began + request.compose_timeout, time.monotonic()) + RULES_S
+    deadline = max(began + (request.compose_timeout or compose_timeout(inputs.sources)), time.monotonic()) + RULES_S
     result = engine.run(project, selection, rules, deadline=deadline)
     stopped = resolution.stopped
     if project.resolved is None and not any(judged.rule.code in _WHY_NO_MODEL for judged in result.findings):
@@ -188,6 +189,12 @@ def _run_one_of_many(request: Request) -> Outcome:
         project = Project(place if place.is_dir() else place.parent, SourceMap([], {}), None)
         rules, why = engine.load_rules(), f"{error.message} {error.context or ''}".strip()
         return Outcome(project, engine.Result(()), rules, masking.Mask(project, rules, ()), why)
+
+
+def compose_timeout(sources: SourceMap) -> float:
+    """Return how many seconds Compose may take for so many services, unless --compose-timeout says otherwise."""
+    services = [entries(file.root).get("services") for file in sources.files]
+    return _TIMEOUT_S + _TIMEOUT_S_PER_SERVICE * sum(len(entries(pair[1])) for pair in services if pair)
 
 
 def joined(outcomes: Sequence[Outcome]) -> Outcome:
@@ -296,11 +303,16 @@ def _ask(inputs: _Inputs, request: Request, instead: Mapping[str, str]) -> subpr
         overrides=inputs.files[1:],
         profiles=request.profiles or ["*"],
         env_files=[NO_FILE] if any(file.problem for file in inputs.env_files) else env_files,
-        environ={**instead, **inputs.environ, **NOTHING_FETCHED},
+        environ={**_memory_for_time(inputs), **instead, **inputs.environ, **NOTHING_FETCHED},
         options=["--format", "json"],
-        timeout=request.compose_timeout,
+        timeout=request.compose_timeout or compose_timeout(inputs.sources),
         stdin=inputs.stdin,
     )
+
+
+def _memory_for_time(inputs: _Inputs) -> dict[str, str]:
+    """Return what has Compose, a Go program, collect garbage less often; nothing where the project asks for it."""
+    return {} if any(one.name == "GOGC" for one in inputs.sources.interpolations) else {"GOGC": "400"}
 
 
 def _instead_of_unset(inputs: _Inputs) -> dict[str, str]:

@@ -122,7 +122,7 @@ def load(path: Path) -> tuple[ComposeFile, ...]:
 
 def parse(path: Path, text: str) -> tuple[ComposeFile, ...]:
     """Return a text's documents with their nodes, or with the first thing that keeps YAML from having any."""
-    if problem := _too_deep(text):
+    if problem := _too_much(text):
         return (ComposeFile(path, text, problem=problem),)
     try:
         roots = _compose(text)
@@ -219,14 +219,16 @@ def walk(node: Node | None, path: tuple[str | int, ...] = ()) -> Iterator[tuple[
             stack += [((*here, str(key.value)), value) for key, value in current.value][::-1]
 
 
-def _too_deep(text: str) -> Problem | None:
-    """Refuse what would overflow the parser's own stack, before it is called."""
+def _too_much(text: str) -> Problem | None:
+    """Refuse what would overflow the parser's own stack, or hold more variables than are meant, before it is called."""
     depth = 0
     if text.count("[") + text.count("{") > _DEEP_FLOW:
         for bracket in re.finditer(r"[\[\]{}]", text):
             depth = max(depth + (1 if bracket[0] in "[{" else -1), 0)
             if depth > _DEEP_FLOW:
                 return Problem(f"more than {_DEEP_FLOW} brackets are open here", bracket.start(), bracket.end())
+    if text.count("$") > MAX_NODES:
+        return Problem(f"it holds {text.count('$'):,} dollar signs, more than {MAX_NODES:,}")
     if match := _DEEP_BLOCK.search(text):
         return Problem("hundreds of nested lists begin here", match.start(), match.start() + 1)
     return None
@@ -247,16 +249,19 @@ def _measure(root: Node) -> Problem | None:
 
     Iterative and with each node visited once, so that it is linear in the file however its aliases multiply.
     """
+    if isinstance(root, ScalarNode):
+        return None
     sizes: dict[int, tuple[int, int]] = {}  # node → nodes and levels below it, aliases expanded
     open_: set[int] = set()
-    stack = [(root, False)]
+    stack: list[tuple[Node, list[Node] | None]] = [(root, None)]
     while stack:
-        node, children_done = stack.pop()
-        if children_done:
-            below = [sizes[id(child)] for child in _children(node)]
+        node, branches = stack.pop()
+        if branches is not None:
+            below = [sizes[id(child)] for child in branches]
+            leaves = len(node.value) - len(branches)
             sizes[id(node)] = (
-                1 + sum(size for size, _ in below),
-                1 + max((depth for _, depth in below), default=0),
+                1 + leaves + sum(size for size, _ in below),
+                1 + max((depth for _, depth in below), default=min(leaves, 1)),
             )
             open_.discard(id(node))
         elif id(node) in open_:
@@ -264,8 +269,9 @@ def _measure(root: Node) -> Problem | None:
             return Problem("this value contains an alias of itself", start, start + 1)
         elif id(node) not in sizes:
             open_.add(id(node))
-            stack.append((node, True))
-            stack += [(child, False) for child in _children(node) if id(child) not in sizes]
+            branches = _branches(node)
+            stack.append((node, branches))
+            stack += [(child, None) for child in branches if id(child) not in sizes]
     size, depth = sizes[id(root)]
     if depth > MAX_DEPTH:
         return Problem(f"values are nested {depth} levels deep, more than {MAX_DEPTH}")
@@ -275,8 +281,7 @@ def _measure(root: Node) -> Problem | None:
     return None
 
 
-def _children(node: Node) -> list[Node]:
-    """Return the values of a mapping or a list; keys are names, Compose does not count them either."""
-    if isinstance(node, MappingNode):
-        return [value for _, value in node.value]
-    return list(node.value) if isinstance(node, SequenceNode) else []
+def _branches(node: Node) -> list[Node]:
+    """Return what has something below it of the values of a mapping or a list; Compose does not count keys either."""
+    values = [value for _, value in node.value] if isinstance(node, MappingNode) else node.value
+    return [value for value in values if not isinstance(value, ScalarNode)]

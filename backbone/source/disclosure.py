@@ -17,15 +17,15 @@ _TELLABLE = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    r"""(?i)(?<![a-z])[\w.-]*(?:passw(?:or)?d|passphrase|requirepass|secret|token|credential|
-    (?:api|access|private|secret)[_.-]?key)[\w.-]*
+    r"""(?i)(?:passw(?:or)?d|passphrase|requirepass|secret|token|credential|
+    (?:api|access|private|secret)[_.-]?key)[\w.-]{0,80}
     (?:\\?["']?[ \t]*[:=][ \t]*(?:\\?["'])?|[ \t]+(?=[^-\s:=]))
     (?P<value>[^\s"'\\,;}\])$<*/\[{|>&?+-][^\s"'\\,;}\])]*)""",
     re.VERBOSE,
 )
 """`…PASSWORD: value`, `--password value`, `password="value"`; a path, a variable or a reference is no value."""
 _DEFAULT = re.compile(
-    r"(?i)\$\{\w*(?:passw(?:or)?d|passphrase|secret|token|credential|key)\w*:?[-+](?P<value>[^}$]+)\}"
+    r"(?i)\$\{\w{0,80}(?:passw(?:or)?d|passphrase|secret|token|credential|key)\w{0,80}:?[-+](?P<value>[^}$]+)\}"
 )
 _URL = re.compile(
     r"://[^/\s:@\"']*:(?P<value>[^/\s@\"'$]+)@|://(?P<user>[^/\s:@\"'$]{16,})@|(?i:bearer|basic)\s+(?P<http>\w{12,}\S*)"
@@ -39,6 +39,11 @@ _CLUSTER_ID = 22
 def is_tellable(value: str) -> bool:
     """Say whether a value may be told wherever it comes from: nothing, a port, a tag or a number."""
     return not value or bool(_TELLABLE.fullmatch(value))
+
+
+def is_secret_name(name: str) -> bool:
+    """Say whether a property's name says that its value is a secret."""
+    return name.endswith(("password", "secret"))
 
 
 def without_credentials(text: str) -> tuple[str, list[str]]:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     Lookup = Callable[[str], str | None]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BRACED = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<operator>:?[-?+])[^\n]*)?\}")
+_BRACED = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<operator>:?[-?+]|(?=\}))")
+_BRACE = re.compile(r"\{[^\n]?|\}")
+
+MAX_DEPTH = 20
+"""How deep variables may stand in each other's argument; what is deeper is none, so that nothing recurses further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +137,17 @@ def _braced(text: str, start: int) -> Use | None:
     another, and the character after it closes nothing.
     """
     match = _BRACED.match(text, start)
-    if match is None:
+    line = text.find("\n", start)
+    last = text.rfind("}", start, line if line >= 0 else len(text)) + 1
+    if match is None or not last:
         return None
-    depth, position, end = 0, start, match.end()
-    while position < match.end():
-        if text[position] == "{":
-            depth, position = depth + 1, position + 1
-        elif text[position] == "}":
-            depth -= 1
-            if not depth:
-                end = position + 1
-                break
-        position += 1
-    operator = match["operator"] or ""
-    return Use(match["name"], operator, text[match.end("operator") : end - 1] if operator else "", start, end)
+    depth, end = 0, last
+    for brace in _BRACE.finditer(text, start, last):
+        depth += -1 if brace[0] == "}" else 1
+        if depth > MAX_DEPTH:
+            return None
+        if not depth:
+            end = brace.end()
+            break
+    operator = match["operator"]
+    return Use(match["name"], operator, text[match.end() : end - 1] if operator else "", start, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -11,6 +12,8 @@ import pytest
 
 from backbone.errors import ExitCode, StackError
 from backbone.lint import run as lint_run
+from backbone.source.env_file import Scope
+from backbone.source.source_map import SourceMap
 from backbone.stack import compose
 from tests.lint.conftest import Lint, Write, codes, excerpts
 
@@ -159,3 +162,38 @@ def test_secrets_and_configs_are_never_opened(make: Callable[[Path], None], lint
     outcome = lint(text + "secrets: {s: {file: odd}}\nconfigs: {c: {file: odd}}\n", select=("KC0",))
     assert codes(outcome) == []
     assert outcome.project.resolved
+
+
+KAFKA = "services: {a: {image: 'apache/kafka:4.3.1', command: '%s'}}\n"
+LONG_LINES = {
+    "defaults": "${A:-b}" * 12_000,
+    "words with dots": "a." * 150_000,
+    "letters and digits": "a1" * 150_000,
+    "names of secrets": "password" * 40_000,
+    "an unclosed variable": "${" + "key" * 100_000,
+    "variables inside each other": "${A:-" * 1_500 + "b" * 100_000 + "}" * 1_500,
+    "values": "', labels: [" + "a=b," * 100_000 + "], user: '1",
+}
+
+
+@pytest.mark.parametrize("name", LONG_LINES)
+def test_one_long_line_takes_no_longer_than_its_length(name: str, lint: Lint) -> None:
+    # Measured in time of this process's processor: what is quadratic takes minutes.
+    began = time.process_time()
+    outcome = lint(KAFKA % LONG_LINES[name])
+    assert time.process_time() - began < 10
+    assert not outcome.result.crashes
+
+
+def test_more_variables_than_are_meant_are_refused(lint: Lint) -> None:
+    (judged,) = lint(KAFKA % ("$A" * 100_001)).result.findings
+    assert judged.finding.message.endswith("it holds 100,001 dollar signs, more than 100,000")
+
+
+def test_compose_has_longer_for_many_services(write: Write) -> None:
+    few, many = ({f"s{number}": {"image": "a/b:1.0.0"} for number in range(count)} for count in (2, 2_000))
+    seconds = []
+    for services in (few, many):
+        folder = write({"docker-compose.yml": json.dumps({"services": services})})
+        seconds.append(lint_run.compose_timeout(SourceMap.read([folder / "docker-compose.yml"], Scope(folder, {}))))
+    assert seconds == [pytest.approx(8.004), pytest.approx(12)]

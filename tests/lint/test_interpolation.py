@@ -59,6 +59,12 @@ def test_what_compose_refuses_is_left_as_it_is() -> None:
         assert list(interpolation.uses(text)) == []
 
 
+def test_variables_inside_each_other_end_at_a_depth_that_nobody_writes() -> None:
+    deep = "${A:-" * 1_500 + "x" + "}" * 1_500
+    assert [use.depth for use in interpolation.uses(deep)] == list(range(interpolation.MAX_DEPTH))
+    assert interpolation.evaluate(deep, {}.get).endswith("x" + "}" * (1_500 - interpolation.MAX_DEPTH))
+
+
 @given(st.text(alphabet="$${}:-?+AB x", max_size=40))
 def test_pieces_always_cover_the_text_in_order(text: str) -> None:
     position = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from backbone.addresses import LOOPBACK, is_ip_address
@@ -117,9 +118,15 @@ def _is_for_the_host(node: Node, advertised: Listener, listener: Listener, names
 
 def _published_elsewhere(number: int, owner: Service, project: Project) -> bool:
     """Whether another service, such as a proxy before the brokers, publishes a port of the host."""
+    return any(first <= number <= last and name != owner.name for name, first, last in _published_by_others(project))
+
+
+@lru_cache(maxsize=8)
+def _published_by_others(project: Project) -> tuple[tuple[str, int, int], ...]:
+    """Return each service that is no Kafka node with the first and last of the host ports it publishes."""
     nodes = speakers.by_service(project)
-    others = (service for service in project.services.values() if service is not owner and service.name not in nodes)
-    return any(port.published and port.published[0] <= number <= port.published[1] for o in others for port in o.ports)
+    others = (service for service in project.services.values() if service.name not in nodes)
+    return tuple((other.name, *port.published) for other in others for port in other.ports if port.published)
 
 
 def _port_faults(node: Node, advertised: Listener, listener: Listener, ports: tuple[Port, ...]) -> Iterator[Finding]:
