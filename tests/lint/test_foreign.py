@@ -137,6 +137,38 @@ BROKER = """
 
 COUSINS = {
     # (a code that must not speak, files)
+    "several ZooKeepers on the host's network": (
+        "KC112",
+        ("services:\n  z1: &z {image: 'confluentinc/cp-zookeeper:7.4.0', network_mode: host, environment: "
+        "{ZOOKEEPER_CLIENT_PORT: 22181}}\n  z2: {<<: *z, environment: {ZOOKEEPER_CLIENT_PORT: 32181}}\n"
+        "  k: {image: 'confluentinc/cp-kafka:7.4.0', network_mode: host, environment: {KAFKA_BROKER_ID: 1, "
+        "KAFKA_ZOOKEEPER_CONNECT: 'localhost:22181,localhost:32181,127.0.0.1:2181/kafka', "
+        "KAFKA_ADVERTISED_LISTENERS: 'PLAINTEXT://localhost:9092'}}\n"),
+    ),
+    "several ZooKeepers under one alias": (
+        "KC112",
+        ("services:\n  z1: &z {image: 'confluentinc/cp-zookeeper:7.4.0', networks: {n: {aliases: [zk]}}, environment: "
+        "{ZOOKEEPER_CLIENT_PORT: 22181}}\n  z2: {<<: *z, environment: {ZOOKEEPER_CLIENT_PORT: 32181}}\n"
+        "  k: {image: 'confluentinc/cp-kafka:7.4.0', networks: [n], environment: {KAFKA_BROKER_ID: 1, "
+        "KAFKA_ZOOKEEPER_CONNECT: 'zk:22181,zk:32181', KAFKA_ADVERTISED_LISTENERS: 'PLAINTEXT://k:9092'}}\n"
+        "networks: {n: }\n"),
+    ),
+    "several controllers on the host's network": (
+        "KC107",
+        "services:\n" + "".join(
+            f"  k{node}: {{image: 'apache/kafka:4.1.0', network_mode: host, environment: {{KAFKA_NODE_ID: {node}, "
+            f"KAFKA_PROCESS_ROLES: 'broker,controller', KAFKA_LISTENERS: 'PLAINTEXT://:{node}9092,"
+            f"CONTROLLER://:{node}9093', KAFKA_ADVERTISED_LISTENERS: 'PLAINTEXT://localhost:{node}9092', "
+            "KAFKA_CONTROLLER_LISTENER_NAMES: CONTROLLER, "
+            "KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:19093,2@localhost:29093,3@localhost:39093'}}\n"
+            for node in (1, 2, 3)
+        ),
+    ),
+    "OAuth in a worker that is built from Confluent's image": (
+        "KC006",
+        ("services: {connect: {build: ., environment: {CONNECT_BOOTSTRAP_SERVERS: 'b:9092', CONNECT_GROUP_ID: c, "
+        "CONNECT_OAUTHBEARER_JWKS_ENDPOINT_URL: '$JWKS', CONNECT_OAUTHBEARER_EXPECTED_ISSUER: '$ISSUER'}}}"),
+    ),
     "a map entry without a value": (
         "KC005",
         "services: {app: {image: 'a/b:1.0.0', environment: {TOKEN: , UMASK: null, MODE: ~}}}",

@@ -67,12 +67,12 @@ def unknown_property(project: Project) -> Iterator[Finding]:
             yield from _of_node(node)
     for service in project.services.values():
         if is_connect(service):
-            # An image that is no Connect image may hand any variable to its own properties file.
+            # One that is no Connect image may hand any variable to its own properties file, and may be built on any.
             image = parse_image(service.image)
             certain = image.is_connect
             for setting in properties.settings(service.environment, "CONNECT_").values():
                 near = certain or properties.suggestion(setting.name, "connect")
-                known = properties.is_known(setting.name, "connect", confluent=certain)
+                known = properties.is_known(setting.name, "connect", confluent=True)
                 if near and not known and not _of_an_older_worker(setting.name, image):
                     yield _unknown(service, setting, "connect", "CONNECT_")
 

@@ -249,21 +249,22 @@ def voter_port_mismatch(project: Project) -> Iterator[Finding]:
     for one in clusters.clusters(project):
         by_name = {node.name: node for node in one.controllers}
         for node, voter in _each_voter(one):
-            for service in names.resolve(node.service, voter.host):
-                target = by_name.get(service.name)
-                ports = {x.port: x for x in target.listeners if x.name in target.controller_names} if target else {}
-                if target and ports and voter.port not in ports:
-                    own = next(iter(ports.values()))
-                    yield Finding(
-                        at=node.where(VOTERS, part=voter.text),
-                        message=f"{node.name} expects the controller of {target.name} at port {voter.port}, "
-                        f"it listens at {own.port}",
-                        service=node.name,
-                        evidence=voter.text,
-                        label="not the controller listener",
-                        help=f"write {voter.id}@{voter.host}:{own.port}",
-                        related=(Related(target.where("listeners", part=own.text), "the controller listener"),),
-                    )
+            called = [by_name[each.name] for each in names.resolve(node.service, voter.host) if each.name in by_name]
+            # Several nodes have one name where they share the host's network; the voter's id says which is meant.
+            meant = [each for each in called if each.id == voter.id] or called
+            listening = [(each, own) for each in meant for own in each.listeners if own.name in each.controller_names]
+            if listening and all(own.port != voter.port for _, own in listening):
+                target, own = listening[0]
+                yield Finding(
+                    at=node.where(VOTERS, part=voter.text),
+                    message=f"{node.name} expects the controller of {target.name} at port {voter.port}, "
+                    f"it listens at {own.port}",
+                    service=node.name,
+                    evidence=voter.text,
+                    label="not the controller listener",
+                    help=f"write {voter.id}@{voter.host}:{own.port}",
+                    related=(Related(target.where("listeners", part=own.text), "the controller listener"),),
+                )
 
 
 @rule("KC108", "quorum-size", Severity.INFO)

@@ -92,11 +92,13 @@ def client_ports(service: Service) -> frozenset[int]:
 
 
 def _fault(client: Service, endpoint: Endpoint, names: network.Names) -> tuple[str, Service | None]:
+    if network.on_host(client) and endpoint.host in addresses.LOOPBACK:
+        return "", None  # any program of that machine may be meant
     found = names.resolve(client, endpoint.host)
-    for service in found:
-        ports = client_ports(service)
-        if ports and endpoint.port not in ports:
-            return f"{service.name} listens on {', '.join(map(str, sorted(ports)))}", service
+    known = {service: ports for service in found if (ports := client_ports(service))}
+    if known and not any(endpoint.port in ports for ports in known.values()):
+        service, ports = next(iter(known.items()))
+        return f"{service.name} listens on {', '.join(map(str, sorted(ports)))}", service
     if found or names.called(endpoint.host) or names.may_be_elsewhere(client, endpoint.host):
         return "", None
     return (
