@@ -51,6 +51,7 @@ def up(
 ) -> None:
     """Start the stack and wait until it is truly ready; what runs already stays."""
     from backbone import console
+    from backbone.lint import own_files
     from backbone.stack import leftovers, lifecycle, postgres, topics
 
     from . import targets
@@ -60,7 +61,7 @@ def up(
     _prepare(name, from_, engine)
     stack = targets.stack(profile, engine)
     if stack.brokers:
-        topics.read(stack.settings.root / topics.FILE)  # what is wrong with them is told before anything runs
+        own_files.require(stack.settings.root)
     with console.Waiting(timeout) as waiting:
         snapshot = lifecycle.up(stack, timeout=timeout, progress=console.say, watch=partial(show, waiting), wait=wait)
     if wait and stack.brokers:

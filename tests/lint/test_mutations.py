@@ -223,6 +223,7 @@ MUTATIONS = (
     Mutation("KC702", r"retention\.ms", "retentoin.ms", file=topics_as_code.TOPICS.as_posix()),
     Mutation("KC703", r"topic: events-topic\n", "topic: event-topic\n", file=CONTRACT),
     Mutation("KC704", r"topics: events-topic\n", "topics: event-topic\n", file=CONNECTOR),
+    Mutation("KC705", r'tasks.max: "2"', "tasks.max: 2", file=CONNECTOR),
 )
 
 

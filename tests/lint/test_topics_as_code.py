@@ -63,18 +63,27 @@ def test_a_fault_in_the_topics_is_told_where_it_is(text: str, found: list[str], 
     assert [change.after for change in fix.plan(outcome.result, outcome.project)] == [fixed] * (fixed is not None)
 
 
+def contract(topic: str, **others: str) -> str:
+    keys = {"topic": topic, "key": "id", "owner": "orders team", "compatibility": "FULL", **others}
+    return "".join(f"{key}: {value}\n" for key, value in keys.items())
+
+
+def sink(config: str) -> str:
+    return f"doc: Keeps every order.\nconfig: {{connector.class: org.example.Sink, tasks.max: '1', {config}}}\n"
+
+
 def named(outcome: Outcome) -> list[tuple[str, str]]:
     return [(judged.rule.code, judged.finding.message.split()[-6].rstrip(",")) for judged in outcome.result.findings]
 
 
 def test_topics_that_nobody_makes_are_told_of_contracts_and_connectors(lint: Lint) -> None:
     others = {
-        "schemas/contracts/a-value/contract.yml": "topic: a\n",
-        "schemas/contracts/b-value/contract.yml": "topic: b\n",
-        "infra/05-messaging/connect/connectors/sink.yml": (
-            "config:\n  topics: a, c\n  errors.deadletterqueue.topic.name: a.dead\n"
+        "schemas/contracts/a-value/contract.yml": contract("a"),
+        "schemas/contracts/b-value/contract.yml": contract("b"),
+        "infra/05-messaging/connect/connectors/sink.yml": sink(
+            "topics: 'a, c', errors.deadletterqueue.topic.name: a.dead"
         ),
-        "infra/05-messaging/connect/connectors/regex.yml": "config: {topics.regex: 'z.*'}\n",
+        "infra/05-messaging/connect/connectors/regex.yml": sink("topics.regex: 'z.*'"),
     }
     known = files("topics: [{name: a, partitions: 3}]\n", **others)
     outcome = lint(known, select=RULES)
@@ -91,4 +100,48 @@ def test_files_that_are_something_else_crash_nothing(text: str, lint: Lint) -> N
         "infra/05-messaging/connect/connectors/sink.yml": text,
     }
     outcome = lint(files("topics: [{name: a, partitions: 3}]\n", **others), select=RULES)
-    assert (codes(outcome), outcome.result.crashes) == ([], ())
+    assert (set(codes(outcome)), outcome.result.crashes) == ({"KC705"}, ())
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "found", "fixed"),
+    [
+        ("schemas/contracts/a-value/contract.yml", contract("a", owner="3"), ["3"], contract("a", owner='"3"')),
+        ("schemas/contracts/a-value/contract.yml", contract("a", compatibility="ALL"), ["ALL"], None),
+        ("schemas/contracts/a-value/contract.yml", contract("a", owners="x"), [""], None),
+        ("schemas/requirements.yml", "requirements: [{id: REQ-A-1}]\n", ["REQ-A-1", "{id: REQ-A-1}"], None),
+        ("schemas/requirements.yml", "requirements:\n- id: x\n  - y\n", [""], None),
+        (
+            "infra/05-messaging/connect/connectors/sink.yml",
+            sink("topics: a, batch.size: 100"),
+            ["100"],
+            sink('topics: a, batch.size: "100"'),
+        ),
+        (
+            "infra/05-messaging/connect/connectors/sink.yml",
+            "doc: Keeps every order.\n",
+            ["doc: Keeps every order."],
+            None,
+        ),
+    ],
+)
+def test_a_fault_in_another_of_our_files_is_told_where_it_is(
+    place: str, text: str, found: list[str], fixed: str | None, lint: Lint
+) -> None:
+    outcome = lint(files("topics: [{name: a, partitions: 3}]\n", **{place: text}), select=RULES)
+    assert {*codes(outcome)} == {"KC705"}
+    assert sorted(excerpts(outcome)) == sorted([*found, *found[1:] * 2] if "requirements: [" in text else found)
+    assert [change.after for change in fix.plan(outcome.result, outcome.project)] == [fixed] * (fixed is not None)
+
+
+def test_a_password_in_a_connector_file_is_told_and_not_quoted(lint: Lint) -> None:
+    others = {"infra/05-messaging/connect/connectors/sink.yml": sink("topics: a, db.password: tr0ub4dor")}
+    outcome = lint(files("topics: [{name: a, partitions: 3}]\n", **others), select=RULES)
+    (judged,) = outcome.result.findings
+    assert "a reference such as ${secrets:secrets:NAME} has to stand here" in judged.finding.message
+    assert "tr0ub4dor" not in repr(outcome.result) + outcome.project.quoted(judged.finding.at.path)
+
+
+def test_files_of_another_layout_are_not_ours(lint: Lint) -> None:
+    other = {"docker-compose.yml": "services: {web: {image: 'x:1.2.3'}}\n", "schemas/requirements.yml": "kafka: 3\n"}
+    assert codes(lint(other, select=RULES)) == []

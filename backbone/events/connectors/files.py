@@ -12,7 +12,7 @@ import yaml
 from backbone import json_schema, resources
 from backbone.errors import ExitCode, StackError
 from backbone.events.contracts.positions import line_of
-from backbone.source import reading
+from backbone.source import disclosure, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -106,6 +106,6 @@ def _read(file: Path, schema: Path) -> tuple[Connector | None, list[str]]:
 def _words(departure: json_schema.Departure) -> str:
     """Put the setting before the validator's words, and keep the value of a password out of them."""
     name = str(departure.path[-1]) if departure.path else ""
-    if name.endswith(("password", "secret")):
+    if disclosure.is_secret_name(name):
         return f"{name} is a reference such as ${{secrets:secrets:postgres_password}}, never the value itself"
     return f"{name}: {departure.message}" if name else departure.message

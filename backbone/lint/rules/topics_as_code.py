@@ -1,7 +1,7 @@
-"""KC702-KC704, topics as code: topics.yml, and the contracts and connectors that name its topics.
+"""KC702-KC705, a project's own files: topics.yml, and the contracts, connectors and requirements beside it.
 
-The keys of contracts and connector files are judged where they are used (`contracts check`, `connectors check`); what
-no single file can tell is told here, before anything is started.
+Each is judged by its schema, as the tasks judge it when they use it, and by what no single file can tell. Where there
+is no topics.yml, a project has another layout and these files are none of ours.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import yaml
 from backbone import json_schema, resources
 from backbone.lint.kafka import properties
 from backbone.lint.model import Edit, Finding, Severity, respelt, rule
-from backbone.source import compose_file
+from backbone.source import compose_file, disclosure
 from backbone.source.compose_file import ScalarNode, SequenceNode, entries
 
 if TYPE_CHECKING:
@@ -28,6 +28,12 @@ TOPICS = Path("infra", "05-messaging", "kafka", "topics.yml")
 CONTRACTS = Path("schemas", "contracts")
 CONNECTORS = Path("infra", "05-messaging", "connect", "connectors")
 _SCHEMA = resources.schema("topics.schema.json")
+_OTHERS = (
+    (CONTRACTS, "*/contract.yml", resources.schema("contract.schema.json")),
+    (CONNECTORS, "*.yml", resources.schema("connector.schema.json")),
+    (Path("schemas"), "requirements.yml", resources.schema("requirements.schema.json")),
+)
+"""Folder, files in it, and the schema that they keep to."""
 _MOST_FILES = 500
 
 
@@ -62,30 +68,9 @@ def topics_file(project: Project) -> Iterator[Finding]:
         schemas/topics.schema.json; org.apache.kafka.common.config.TopicConfig
     """
     file = _read(project.directory / TOPICS)
-    if file is None:
-        return
-    if file.problem or file.root is None:
-        message = file.problem.message if file.problem else "it is empty"
-        yield Finding(at=file.span(0, 0), message=f"{file.path.name} cannot be read: {message}", label="here")
-        return
-    try:
-        body = yaml.safe_load(file.text)
-    except (yaml.YAMLError, ValueError) as error:  # a date that no calendar has
-        yield Finding(at=file.span(0, 0), message=f"{file.path.name} cannot be read: {error}", label="here")
-        return
-    for departure in json_schema.departures(_SCHEMA, body):
-        if departure.keyword == "propertyNames":
-            continue  # told below, at the key itself
-        node = _at(file.root, departure.path)
-        at = file.span_of(node)
-        yield Finding(
-            at=at if at.line == at.end_line else file.span(at.start, at.start),
-            message=f"{departure.place} of {file.path.name}: {departure.message}",
-            evidence=f"{departure.place} {departure.keyword} {' '.join(departure.names)}".strip(),
-            label="not what the schema allows",
-            edits=_retyped(file, node, str(departure.limit)) if departure.keyword == "type" else (),
-        )
-    yield from _misnamed(file)
+    if file is not None:
+        yield from _departures(file, _SCHEMA)
+        yield from _misnamed(file)
 
 
 @rule("KC703", "contract-without-topic", Severity.ERROR, needs_model=False)
@@ -156,6 +141,77 @@ def connector_without_topic(project: Project) -> Iterator[Finding]:
         if file and config:
             for key in ("topics", "errors.deadletterqueue.topic.name"):
                 yield from _absent(project, file, entries(config[1]).get(key), f"the connector {path.stem}")
+
+
+@rule("KC705", "own-file-schema", Severity.ERROR, needs_model=False)
+def own_file_schema(project: Project) -> Iterator[Finding]:
+    """Flag a contract, a connector file or requirements.yml that departs from its schema.
+
+    A contract's versions, and whether one is compatible with the next, are judged by `contracts check`.
+
+    Why:
+        The file is used only after the stack has started: `up` would end there, or the connector would not run.
+
+    Fails:
+        services:
+          web: {image: "nginx:1.29.3"}
+        --- infra/05-messaging/kafka/topics.yml
+        topics:
+          - {name: orders, partitions: 3}
+        --- infra/05-messaging/connect/connectors/archive.yml
+        doc: Keeps every order in the database.
+        config: {connector.class: org.example.Sink, tasks.max: 1, topics: orders}
+
+    Passes:
+        services:
+          web: {image: "nginx:1.29.3"}
+        --- infra/05-messaging/kafka/topics.yml
+        topics:
+          - {name: orders, partitions: 3}
+        --- infra/05-messaging/connect/connectors/archive.yml
+        doc: Keeps every order in the database.
+        config: {connector.class: org.example.Sink, tasks.max: "1", topics: orders}
+
+    Source:
+        schemas/contract.schema.json, schemas/connector.schema.json, schemas/requirements.schema.json
+    """
+    if (project.directory / TOPICS).exists():
+        for folder, names, schema in _OTHERS:
+            for path in sorted((project.directory / folder).glob(names))[:_MOST_FILES]:
+                if file := _read(path):
+                    yield from _departures(file, schema)
+
+
+def _departures(file: ComposeFile, schema: Path) -> Iterator[Finding]:
+    """Yield a finding for a file that cannot be read, else for each place where it departs from its schema."""
+    name = file.path.name
+    try:
+        body = yaml.safe_load(file.text) if file.root is not None else None
+        wrong = file.problem.message if file.problem else "" if body is not None else "it is empty"
+    except (yaml.YAMLError, ValueError) as error:  # a date that no calendar has
+        wrong = str(error)
+    if wrong or file.root is None:
+        yield Finding(at=file.span(0, 0), message=f"{name} cannot be read: {wrong}", label="here", evidence="unread")
+        return
+    for departure in json_schema.departures(schema, body):
+        if departure.keyword == "propertyNames" and schema == _SCHEMA:
+            continue  # told at the key itself, by the list of what topics have
+        node = _at(file.root, departure.path)
+        at = file.span_of(node)
+        yield Finding(
+            at=at if at.line == at.end_line else file.span(at.start, at.start),
+            message=f"{departure.place} of {name}: {_words(departure)}",
+            evidence=f"{departure.place} {departure.keyword} {' '.join(departure.names)}".strip(),
+            label="not what the schema allows",
+            edits=_retyped(file, node, str(departure.limit)) if departure.keyword == "type" else (),
+        )
+
+
+def _words(departure: json_schema.Departure) -> str:
+    """Return the validator's words, but for the value of what is secret."""
+    if departure.path and disclosure.is_secret_name(str(departure.path[-1])):
+        return "a reference such as ${secrets:secrets:NAME} has to stand here, never the value itself"
+    return departure.message
 
 
 def _misnamed(file: ComposeFile) -> Iterator[Finding]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from backbone.events.connectors import files as connectors
+from backbone.events.contracts import repository as contracts
 from backbone.lint import engine
 from backbone.stack import home, topics
 from backbone.stack.settings import Settings, shift_ports
@@ -223,14 +225,29 @@ def test_nothing_is_removed_unasked(invoke: Callable[[str], Answer], here: Path)
     assert data.is_dir()
 
 
-@pytest.mark.parametrize("config", ["{retention.ms: 5}", "{retentoin.ms: '5'}"])
-def test_wrong_topics_are_told_before_anything_is_started(
-    config: str, invoke: Callable[[str], Answer], here: Path
+SINK = "doc: Keeps the events.\nconfig: {connector.class: a.B, tasks.max: %s, topics: %s}\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        (topics.FILE, "topics: [{name: a, partitions: 1, config: {retention.ms: 5}}]\n", "topics.yml:1:"),
+        (topics.FILE, "topics: [{name: a, partitions: 1, config: {retentoin.ms: '5'}}]\n", "KC702 topics-file"),
+        (connectors.FOLDER / "a.yml", SINK % ("1", "events-topic"), "a.yml:2:"),
+        (connectors.FOLDER / "a.yml", SINK % ("'1'", "event-topic"), "KC704 connector-without-topic"),
+        (contracts.FOLDER / "b-value" / "contract.yml", "topic: b\n", "KC703 contract-without-topic"),
+        (contracts.FOLDER / "b-value" / "contract.yml", "topic: b\n", "KC705 own-file-schema"),
+    ],
+)
+def test_what_is_wrong_with_our_own_files_is_told_before_anything_is_started(
+    file: Path, text: str, told: str, invoke: Callable[[str], Answer], here: Path
 ) -> None:
-    (here / topics.FILE).write_text(f"topics: [{{name: a, partitions: 1, config: {config}}}]\n", encoding="utf-8")
+    (here / file).parent.mkdir(parents=True, exist_ok=True)
+    (here / file).write_text(text, encoding="utf-8")
     answer = invoke("up")
     assert answer.code == 2
-    assert "topics-file" in answer.err
+    assert "own-files" in answer.err
+    assert told in answer.err
     assert not list(here.glob("data/*"))
 
 
