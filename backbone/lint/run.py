@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -40,6 +41,14 @@ RULES_S = 5.0
 
 _UNSET = "unset-placeholder"
 """Stands for a variable that is not set, when Compose is asked again because it refused the blank string."""
+
+_NUMBERS = frozenset({"ports", "deploy", "cpus", "mem_limit", "mem_reservation", "shm_size", "scale", "retries"})
+_DURATIONS = frozenset({"interval", "timeout", "start_period", "start_interval", "stop_grace_period"})
+"""Where Compose accepts no other word."""
+
+_FIRST_PORT = 64_000
+_STAND_INS = re.compile(rf'{_UNSET}|(?<="published": ")64\d\d\d(?=")')
+"""What is taken out of the model again: a port that is not known is one that Docker picks."""
 
 NO_FILE = Path(os.devnull)
 """Keeps Compose from opening a .env that is none."""
@@ -284,7 +293,7 @@ def _resolve(into: _Resolution, inputs: _Inputs, request: Request) -> None:
             if instead := _instead_of_unset(inputs):
                 done = _ask(inputs, request, instead)
         if not done.returncode:
-            into.model = json.loads(done.stdout.replace(_UNSET, ""))
+            into.model = json.loads(_STAND_INS.sub("", done.stdout))
     except StackError as error:
         into.stopped = f"{error.message}; --compose-timeout gives it longer" if _is_late(error) else error.message
     except (ValueError, OSError) as error:
@@ -316,7 +325,23 @@ def _memory_for_time(inputs: _Inputs) -> dict[str, str]:
 
 
 def _instead_of_unset(inputs: _Inputs) -> dict[str, str]:
+    """Return a value for each variable that is set nowhere: the example's, else one that Compose takes in its place."""
     example = env_file.load(inputs.directory / ".env.example", {}).assignments
     lookup = Scope(inputs.directory, inputs.environ, inputs.env_files).lookup
-    unset = [one.name for one in inputs.sources.interpolations if one.operator in ("", ":?", "?") and not one.value]
-    return {name: (example[name].value if name in example else "") or _UNSET for name in unset if lookup(name) is None}
+    unset: dict[str, set[str | int]] = {}
+    for one in inputs.sources.interpolations:
+        if one.operator in ("", ":?", "?") and not one.value and lookup(one.name) is None:
+            unset.setdefault(one.name, set()).update(one.path)
+    return {
+        name: (example[name].value if name in example else "") or _stand_in(keys, number)
+        for number, (name, keys) in enumerate(unset.items())
+    }
+
+
+def _stand_in(keys: set[str | int], number: int) -> str:
+    """Return what may stand wherever these keys lead to; `number` keeps two ports apart."""
+    if keys & _DURATIONS:
+        return "30s"
+    if keys & _NUMBERS:
+        return str(_FIRST_PORT + number % 1_000)
+    return f"./{_UNSET}" if "volumes" in keys else _UNSET

@@ -116,6 +116,22 @@ def test_every_case_is_judged() -> None:
     assert alarms - FALSE_ALARMS.keys() == {"12-noise-before-the-reason"}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "volumes: ['${SECRETS}:/etc/kafka/secrets', '$DATA:/data']",
+        "ports: ['${A:?set it}:9092', '127.0.0.1:${B:?}:9093']",
+        "cpus: '$CPUS', mem_limit: '${MEMORY}', deploy: {replicas: '${N}'}",
+        "healthcheck: {test: 'true', interval: '${I:?}', retries: '$R'}",
+    ],
+)
+def test_what_only_the_shell_knows_keeps_nothing_from_being_judged(body: str, lint: Lint) -> None:
+    outcome = lint(f"services: {{k: {{image: 'apache/kafka:4.1.0', {body}}}}}")
+    assert outcome.project.services
+    assert [judged.rule.code for judged in outcome.result.findings if judged.severity == Severity.ERROR] == []
+    assert "KC004" in codes(outcome)
+
+
 def test_a_value_that_is_passed_through_is_not_quoted() -> None:
     outcome = lint_folder(FOREIGN / "false-alarms" / "01-pass-through-entry")
     assert "hunter2" not in repr(outcome.result.findings)
