@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FAMILIES = (
     "loading",
+    "written_values",
     "requirements",
     "configuration",
     "identity",

@@ -235,7 +235,8 @@ def _read(request: Request) -> _Inputs:
     files = discovery.locate(place, request.environ) if place else discovery.given(request.files)
     directory = files[0].parent
     stdin = _standard_input(request) if discovery.STDIN in request.files else None
-    env_files = tuple(_given_env_file(path, environ) for path in reversed(request.env_files)) or (
+    named = request.env_files or _env_files_of(request.environ)
+    env_files = tuple(_given_env_file(path, environ) for path in reversed(named)) or (
         env_file.load(directory / ".env", environ),
     )
     texts = {} if stdin is None else {Path.cwd() / discovery.STDIN: stdin}
@@ -243,6 +244,11 @@ def _read(request: Request) -> _Inputs:
     if not any(file.root or file.problem for file in sources.files):
         raise StackError("nothing-to-lint", f"{files[0]} is empty", exit_code=ExitCode.NOTHING)
     return _Inputs(files, environ, env_files, sources, stdin)
+
+
+def _env_files_of(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return what stands in COMPOSE_ENV_FILES, which is for --env-file what COMPOSE_FILE is for --file."""
+    return tuple(Path(name) for name in environ.get("COMPOSE_ENV_FILES", "").split(",") if name)
 
 
 def _given_env_file(path: Path, environ: Mapping[str, str]) -> EnvFile:

@@ -39,6 +39,9 @@ FALSE_ALARMS = {
 }
 
 
+NOISE = "12-noise-before-the-reason"
+"""What Compose itself says: a refusal, so it has an error and a test of its own."""
+
 MISSES = {
     # For each the code that has to speak, how loud, and a piece of the text at each place.
     "01-loopback-listener-published": ("KC135", Severity.ERROR, ["HOST://localhost:9092"]),
@@ -111,9 +114,22 @@ def text_at(outcome: lint_run.Outcome, judged: Judged) -> str:
 
 def test_every_case_is_judged() -> None:
     assert {folder.name for folder in (FOREIGN / "misses").iterdir()} == MISSES.keys()
-    # 12 is what Compose itself says: tests/lint/test_loading_rules.py.
     alarms = {folder.name for folder in (FOREIGN / "false-alarms").iterdir()}
-    assert alarms - FALSE_ALARMS.keys() == {"12-noise-before-the-reason"}
+    assert alarms - FALSE_ALARMS.keys() == {NOISE}
+
+
+def test_the_one_reason_of_a_refusal_comes_first_at_its_place() -> None:
+    outcome = lint_folder(FOREIGN / "false-alarms" / NOISE)
+    (judged,) = (judged for judged in outcome.result.findings if judged.rule.code == "KC004")
+    assert judged.severity == Severity.ERROR
+    assert judged.finding.message.startswith(
+        'Docker Compose refuses the project: service "a" refers to undefined network infra_net'
+    )
+    assert judged.finding.message.endswith("(and 4 warnings)")
+    assert "\\" not in judged.finding.message
+    at = judged.finding.at
+    line = outcome.project.text(at.path).splitlines()[at.line - 1]
+    assert line[at.column - 1 :].startswith("infra_net]}")
 
 
 @pytest.mark.parametrize(

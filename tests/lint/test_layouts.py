@@ -94,6 +94,22 @@ def test_what_is_not_set_is_taken_from_the_example(lint: Lint) -> None:
     assert [judged.severity.word for judged in outcome.result.findings] == ["warning"]
 
 
+def test_env_files_are_those_that_the_shell_names(lint: Lint, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "docker-compose.yml": "services: {web: {image: '${IMAGE}', hostname: '${NAME}'}}\n",
+        ".env": "IMAGE=no:1\n",
+        "a.env": "IMAGE=a:1\nNAME=a\n",
+        "b.env": "NAME=b\n",
+    }
+    monkeypatch.chdir(write(files))
+    outcome = lint(files, environ={"COMPOSE_ENV_FILES": "a.env,b.env"})
+    web = outcome.project.services["web"]
+    assert (web.image, web.hostname) == ("a:1", "b")
+    with pytest.raises(StackError) as caught:
+        lint(files, environ={"COMPOSE_ENV_FILES": "gone.env"})
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
 def test_compose_that_is_too_slow_is_never_clean(lint: Lint) -> None:
     outcome = lint(WEB, compose_timeout=0.001)
     assert "--compose-timeout" in outcome.stopped
