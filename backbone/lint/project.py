@@ -84,6 +84,10 @@ class Service:
         """The profiles that start this service; empty means always."""
         return frozenset(self.body.get("profiles") or ())
 
+    def starts_beside(self, other: Service) -> bool:
+        """Say whether some profile, or none, starts both; two that nothing starts together may be alternatives."""
+        return not self.profiles or not other.profiles or bool(self.profiles & other.profiles)
+
     @property
     def hostname(self) -> str:
         """The container's hostname, "" when Docker picks one."""

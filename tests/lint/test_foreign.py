@@ -132,6 +132,24 @@ def test_the_one_reason_of_a_refusal_comes_first_at_its_place() -> None:
     assert line[at.column - 1 :].startswith("infra_net]}")
 
 
+def test_alternatives_of_two_profiles_may_have_one_identity(lint: Lint) -> None:
+    one = (
+        "{image: 'apache/kafka:4.1.0', profiles: [%s], hostname: kafka, volumes: ['data:/data'], "
+        "ports: ['127.0.0.1:9092:9092'], networks: {default: {aliases: [kafka]}}, environment: {KAFKA_NODE_ID: 1, "
+        "KAFKA_PROCESS_ROLES: 'broker,controller', KAFKA_LISTENERS: 'IN://:19092,PLAINTEXT://:9092,CONTROLLER://:9093',"
+        " KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'IN:PLAINTEXT,PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT', "
+        "KAFKA_ADVERTISED_LISTENERS: 'IN://kafka:19092,PLAINTEXT://localhost:9092', KAFKA_LOG_DIRS: /data, "
+        "KAFKA_INTER_BROKER_LISTENER_NAME: IN, KAFKA_CONTROLLER_LISTENER_NAMES: CONTROLLER, "
+        "KAFKA_CONTROLLER_QUORUM_VOTERS: '1@kafka:9093', KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: 1, "
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: 1, KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: 1}}"
+    )
+    text = "services:\n  kafka-ci: %s\n  kafka-dev: %s\nvolumes: {data: }\n"
+    apart, together = lint(text % (one % "ci", one % "dev")), lint(text % (one % "ci", one % "'ci', 'dev'"))
+    pairs = {"KC102", "KC128", "KC148", "KC502"}
+    assert [judged.rule.code for judged in apart.result.findings if judged.severity == Severity.ERROR] == []
+    assert pairs <= {judged.rule.code for judged in together.result.findings if judged.severity == Severity.ERROR}
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -212,6 +212,7 @@ def external_address_shared(project: Project) -> Iterator[Finding]:
                         label="the same address again",
                         help=f"give {node.name} a port of its own, published to its own listener",
                         related=(Related(other.where(other.advertised_property, part=earlier.text), other.name),),
+                        severity=None if node.service.starts_beside(other.service) else Severity.INFO,
                     )
 
 

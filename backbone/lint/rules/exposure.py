@@ -96,7 +96,6 @@ def host_port_duplicate(project: Project) -> Iterator[Finding]:
 
 
 def _port_clash(service: Service, port: Port, other: Service, earlier: Port, number: int) -> Finding:
-    together = not service.profiles or not other.profiles or bool(service.profiles & other.profiles)
     who = "twice" if other is service else f", and so does {other.name}"
     return Finding(
         at=service.where("ports", port.index),
@@ -106,7 +105,7 @@ def _port_clash(service: Service, port: Port, other: Service, earlier: Port, num
         label="the same port again",
         help=f"give {service.name} another host port",
         related=(Related(other.where("ports", earlier.index), "first published here"),),
-        severity=Severity.ERROR if together else Severity.INFO,
+        severity=None if service.starts_beside(other) else Severity.INFO,
     )
 
 

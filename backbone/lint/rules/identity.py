@@ -66,7 +66,8 @@ def node_id_invalid(project: Project) -> Iterator[Finding]:
 def node_id_duplicate(project: Project) -> Iterator[Finding]:
     """Flag two nodes of one cluster with the same node id.
 
-    Nodes of different clusters in one project may share an id.
+    Nodes of different clusters in one project may share an id. For two that no single profile starts together it is a
+    note: they may be alternatives.
 
     Why:
         The second to come is refused by the controller as a duplicate registration and ends (KIP-631).
@@ -105,6 +106,7 @@ def node_id_duplicate(project: Project) -> Iterator[Finding]:
                     label="the same id again",
                     help=f"give {node.name} an id of its own, and the same one in the voters",
                     related=(Related(other.where(other.id_property), "first used here"),),
+                    severity=None if node.service.starts_beside(other.service) else Severity.INFO,
                 )
 
 

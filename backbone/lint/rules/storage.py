@@ -152,6 +152,7 @@ def data_shared(project: Project) -> Iterator[Finding]:
                 label="the same place again",
                 help=f"give {node.name} a volume or a folder of its own",
                 related=(Related(other.node.service.where("volumes", other.mount.index), other.node.name),),
+                severity=None if node.service.starts_beside(other.node.service) else Severity.INFO,
             )
 
 
