@@ -187,6 +187,11 @@ BROKER = """
 
 COUSINS = {
     # (a code that must not speak, files)
+    "a broker under the name of a link": (
+        "KC131",
+        (f"services:\n  kafka:{BROKER}  app: {{image: 'a/b:1.0.0', links: ['kafka:broker', kafka], environment: "
+        "{KAFKA_BROKERS: 'broker:9092,kafka:9092'}}\n"),
+    ),
     "several ZooKeepers on the host's network": (
         "KC112",
         ("services:\n  z1: &z {image: 'confluentinc/cp-zookeeper:7.4.0', network_mode: host, environment: "

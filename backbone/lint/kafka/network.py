@@ -34,6 +34,9 @@ class Names:
         for service in self.project.services.values():
             for name in own_names(service):
                 found.setdefault(name.lower(), []).append(service)
+            for alias, name in links(service).items():
+                if name in self.project.services:
+                    found.setdefault(alias.lower(), []).append(self.project.services[name])
         return {name: tuple(services) for name, services in found.items()}
 
     @cached_property
@@ -56,11 +59,13 @@ class Names:
         """Return the services that a host name leads to from inside a container of `client`."""
         if host in LOOPBACK:
             return self.sharing_namespace(client)
-        here = self.networks(client)
+        here, linked = self.networks(client), links(client).get(host, "")
         return [
             service
-            for service in self.called(host)
-            if service is client or here & self.networks(service) & networks_of_name(service, host)
+            for service in dict.fromkeys(self.called(host))
+            if service is client
+            or service.name == linked
+            or here & self.networks(service) & networks_of_name(service, host)
         ]
 
     def networks(self, service: Service) -> frozenset[str]:
@@ -87,6 +92,12 @@ class Names:
         known = {re.split(r"[=:]", str(entry), maxsplit=1)[0] for entry in extra}
         links = {str(entry).rpartition(":")[2] for entry in client.body.get("external_links") or ()}
         return host in known | links or bool(self.networks(client) & self._external)
+
+
+def links(client: Service) -> Mapping[str, str]:
+    """Return the names that a service alone has for others: alias → service (Compose specification, links)."""
+    parts = (str(entry).partition(":") for entry in client.body.get("links") or ())
+    return {alias or name: name for name, _, alias in parts}
 
 
 def own_names(service: Service) -> set[str]:
