@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 WORKER_NAME = "kafka-connect"
 REFERENCES = "connect-references"
 SECRETS = "connect-secrets"
-MAVEN = "https://repo1.maven.org/maven2"
-"""Maven Central, which the operator's build downloads plugins from."""
 DOC = "messaging-backbone/doc"
 """The annotation that keeps what a connector is for."""
 FILL_IN = "example.com"
 """What an address ends with that only the team can know (RFC 2606)."""
 
+_MAVEN = f"https://maven.{FILL_IN}"
+"""The Maven repository that the operator's build may download plugins from."""
 _LOCAL_SECRET, _MOUNTED_SECRET = "${secrets:secrets:", "${secrets:/mnt/secrets:"
 _OWN_PLUGIN = "backbone.connect."
 _TOPICS = ("config.storage.topic", "offset.storage.topic", "status.storage.topic")
@@ -208,7 +208,7 @@ def _plugins(backbone: Backbone, plugins: Sequence[Plugin]) -> list[dict[str, An
     found = []
     for plugin in plugins:
         files = [
-            {"type": "tgz" if path.endswith(".tar.gz") else "jar", "url": f"{MAVEN}/{path}", "sha512sum": digest}
+            {"type": "tgz" if path.endswith(".tar.gz") else "jar", "url": f"{_MAVEN}/{path}", "sha512sum": digest}
             for path, digest in plugin.files.items()
         ]
         if own and plugin.name == "connect-jdbc":  # the sink extends Debezium's: one folder is one class loader

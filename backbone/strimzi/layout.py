@@ -179,7 +179,8 @@ def readme(found: Backbone, left: Sequence[LeftOut], namespace: str) -> str:
 def _to_fill_in(namespace: str) -> tuple[str, ...]:
     secret = f"kubectl create secret generic {connect.SECRETS} -n {namespace} --from-file=postgres_password=…"
     return (
-        f"- `connect/kafka-connect.yaml`: every value with `{connect.FILL_IN}`",
+        f"- `connect/kafka-connect.yaml`: every value with `{connect.FILL_IN}`; `maven.` is the Maven repository that",
+        "  the cluster may download from, Maven Central for most",
         "- `connect/references.yaml`: where registry and database are",
         f"- the Secret `{connect.SECRETS}`, which is in no file: `{secret}`",
         "- `archive-sink.jar`: `./invoke up` compiles it, `~/.cache/messaging-backbone/plugins/ArchiveSink-*.jar`;",
