@@ -48,6 +48,7 @@ def planted(code: str, body: str) -> Mutation:
     return Mutation(code, r"\nservices:\n", service(body))
 
 
+STANDARD = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 NODE_2 = r'(?<=\n)      KAFKA_NODE_ID: "2"\n'
 PORTS_2 = r'    ports:\n      - "(?=[^\n]*KAFKA_2_EXTERNAL_PORT)'
 KAFKA_2 = r"\n  kafka-2:\n"
@@ -130,6 +131,28 @@ MUTATIONS = (
         "    image: redpandadata/redpanda:v25.1.1\n    command: [redpanda, start, --smp, '1', --seeds, 'away:33145']",
     ),
     planted("KC162", "    image: redpandadata/redpanda:v25.1.1\n    command: [redpanda, start]"),
+    Mutation(
+        "KC171",
+        NODE_2,
+        '      KAFKA_NODE_ID: "2"\n      KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND: "true"\n'
+        f"      KAFKA_AUTHORIZER_CLASS_NAME: {STANDARD}\n",
+    ),
+    Mutation(
+        "KC172",
+        NODE_2,
+        '      KAFKA_NODE_ID: "2"\n      KAFKA_SUPER_USERS: User:admin;User:ANONYMOUS\n'
+        f"      KAFKA_AUTHORIZER_CLASS_NAME: {STANDARD}\n",
+    ),
+    Mutation(
+        "KC173",
+        NODE_2,
+        '      KAFKA_NODE_ID: "2"\n      KAFKA_AUTHORIZER_CLASS_NAME: kafka.security.authorizer.AclAuthorizer\n',
+    ),
+    Mutation(
+        "KC174",
+        NODE_2,
+        '      KAFKA_NODE_ID: "2"\n      KAFKA_LISTENER_NAME_EXTERNAL_SCRAM_SHA_512_SASL_JAAS_CONFIG: a.Module;\n',
+    ),
     Mutation("KC301", NODE_2, '      KAFKA_NODE_ID: "2"\n      KAFKA_NUM_IO_THREADS: ${KAFKA_IO_THREADS:-4}\n'),
     Mutation("KC302", r"\Z", "\nKAFKA_FORGOTTEN_SETTING=1\n", EXAMPLE),
     Mutation("KC303", r"\$\{KAFKA_MEM_LIMIT:-1280m\}", "${KAFKA_MEMORY_LIMIT}"),

@@ -63,7 +63,7 @@ def test_text_shows_both_places_with_their_labels(lint: Lint) -> None:
         '  = why: Compose refuses it ("mapping key already defined"); '
         "most YAML libraries silently keep the last one.\n"
         "  = help: keep one of them\n"
-        "  = more: invoke explain KC002\n"
+        "  = more: ./invoke explain KC002\n"
         "\n"
     )
 
