@@ -113,8 +113,9 @@ def _cluster(client: Untyped) -> State:
             for name, config in configs.items()
         },
         "groups": {
-            each.name: [each.kind, {f"{at.topic}-{at.partition}": at.committed for at in held}]
+            each.name: [each.kind, {f"{at.topic}-{at.partition}": at.committed for at in held if not memory(at.topic)}]
             for each, held in _places(client, chosen)
+            if each.kind == groups.SHARE or any(not memory(at.topic) for at in held)  # the registry makes one a start
         },
         "users": {
             name: [[str(each["mechanism"]), each["iterations"]] for each in found["credential_infos"]]
