@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +28,7 @@ FOLDER = "leftovers"
 """Below the state folder of a home."""
 
 Kind = Literal["topic", "group", "rows"]
+_WRITING_S = 5.0  # far more than writing an entry takes
 _KINDS = ("topic", "group", "rows")
 _CLEARED: dict[str, Callable[[Any, str], None]] = {"topic": topics.delete, "group": groups.delete}
 _GONE_ALREADY = ("no-such-topic", "no-such-group")
@@ -69,6 +71,13 @@ class Ledger:
         """Return what tasks have left that no longer run."""
         return [trace for trace, by in self._entries() if process.find(by) is None]
 
+    def sweep(self) -> None:
+        """Remove entries that a killed task had begun to write: it had not made anything yet."""
+        for file in self.folder.glob("*.partial") if self.folder else ():
+            with suppress(OSError):
+                if time.time() - file.stat().st_mtime > _WRITING_S:
+                    file.unlink()
+
     def _entries(self) -> Iterator[tuple[Trace, process.Identity]]:
         for file in sorted(self.folder.glob("*.json")) if self.folder else ():
             try:
@@ -103,6 +112,7 @@ def take_away(ledger: Ledger, trace: Trace) -> None:
 
 def clear(ledger: Ledger, tell: Callable[[str], None]) -> None:
     """Take away the topics and groups that killed tasks have left; what cannot be now stays written down."""
+    ledger.sweep()
     for trace in ledger.orphaned():
         if trace.kind in _CLEARED:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -110,6 +111,17 @@ def test_an_entry_of_nonsense_is_none(ledger: Ledger, text: str) -> None:
     ledger.folder.mkdir(parents=True)
     (ledger.folder / "topic-x.json").write_text(text, encoding="utf-8")
     assert ledger.orphaned() == []
+
+
+def test_an_entry_that_a_killed_task_had_begun_is_swept_away_and_a_new_one_is_not(ledger: Ledger) -> None:
+    assert ledger.folder
+    ledger.folder.mkdir(parents=True)
+    old, new = ledger.folder / "topic-a.json.partial", ledger.folder / "topic-b.json.partial"
+    for file in (old, new):
+        file.write_text("{", encoding="utf-8")
+    os.utime(old, (1, 1))
+    leftovers.clear(ledger, print)
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_a_disk_that_takes_no_words_hinders_nobody(tmp_path: Path) -> None:
