@@ -163,7 +163,7 @@ def shift_ports(path: Path, by: int) -> dict[str, int]:
     for name, port in moved.items():
         if not _PORTS.start <= port < _PORTS.stop:
             raise StackError("port-out-of-range", f"{name} would become {port}", exit_code=ExitCode.USAGE)
-    if by:
+    if by and moved:
         assign(path, {name: str(port) for name, port in moved.items()})
     return moved
 

@@ -58,8 +58,9 @@ def test_a_sigterm_ends_it_like_ctrl_c() -> None:
         "import sys, time\n"
         "from scripts.maintain import program\n"
         "def main(_):\n"
-        "    print('began', flush=True)\n"
-        "    try: time.sleep(60)\n"
+        "    try:\n"
+        "        print('began', flush=True)\n"
+        "        time.sleep(60)\n"
         "    finally: print('tidied', flush=True)\n"
         "sys.exit(program.run(main, []))\n"
     )

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from backbone.errors import StackError
 from backbone.events.connectors.files import Connector
-from backbone.stack import home
+from backbone.stack import home, topic_rules
 from backbone.stack import topics as topic_files
 from backbone.stack.settings import Settings
 from backbone.stack.topics import Topic
@@ -110,7 +110,13 @@ CONFIG = st.fixed_dictionaries(
         "compression.type": st.sampled_from(["zstd", "producer"]),
     },
 )
-TOPIC = st.builds(Topic, NAME, st.integers(1, 1000), st.sampled_from([-1, 1, 2, 3]), CONFIG)
+TOPIC = st.builds(
+    Topic,
+    NAME.filter(lambda name: not topic_rules.memory(name)),
+    st.integers(1, 1000),
+    st.sampled_from([-1, 1, 2, 3]),
+    CONFIG,
+)
 OPERATIONS = st.lists(st.sampled_from(["Read", "Write", "Describe", "All"]), min_size=1, unique=True).map(tuple)
 ACL = st.builds(
     Acl,
