@@ -176,6 +176,8 @@ class Subscriber:
             raise NotByContractError("its schema is not in the registry") from error
         except (EOFError, IndexError) as error:
             raise NotByContractError("the record does not follow the schema that it names") from error
+        except OverflowError as error:
+            raise NotByContractError("the record has a moment that Python has no date for") from error
 
     def _put_aside(self, message: Any, error: ValueError) -> None:
         """Send the record as it came, with where it was and why it is here."""

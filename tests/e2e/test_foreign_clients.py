@@ -49,7 +49,7 @@ def test_what_librdkafka_compresses_is_read_and_archived(data_stack: Checkout) -
         wait_until(lambda s=source: table.count(s) >= COUNT, what=f"{COUNT} rows of {source}", timeout=60)  # type: ignore[misc]
         assert table.count(source) == COUNT
     read = Counter(
-        value["source"]
+        value.get("source")
         for message in reading.consume(endpoints.bootstrap(found), TOPIC, reading.Selection())
         if isinstance(value := reading.shown(message, decoder, by_contract=False)["value"], dict)
     )
