@@ -65,6 +65,7 @@ def application(desk: Desk, access: Access, htmx: bytes) -> Starlette:
         page("/results", "results.html", "Results", lambda _: views.kept(desk)),
         Route("/results/{name:path}", lambda r: _report(desk, _name(r))),
         *(console.deed(name, deed) for name, deed in DEEDS.items()),
+        Route("/favicon.ico", lambda _: Response(status_code=HTTPStatus.NO_CONTENT)),
         _file("/static/style.css", STYLE.encode(), "text/css"),
         _file("/static/console.css", _OWN_STYLE.read_bytes(), "text/css"),
         _file("/static/htmx.js", htmx, "text/javascript"),

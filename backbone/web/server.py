@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -48,7 +49,8 @@ def serve(desk: Desk, port: int, ready: Callable[[str], None], downloads: Downlo
         listening.listen()
         ready(access.url)
         try:
-            server_of(application(desk, access, script)).run([listening])
+            with suppress(KeyboardInterrupt):  # uvicorn raises it again when it has ended in order
+                server_of(application(desk, access, script)).run([listening])
         finally:
             desk.cluster.close()
 

@@ -70,6 +70,16 @@ def test_every_other_method_needs_it_too(access: Access, method: str) -> None:
     assert requests.request(method, url(access), timeout=NO_BODY).status_code == HTTPStatus.FORBIDDEN
 
 
+def test_a_browsers_own_form_is_taken(access: Access) -> None:
+    """A form of ours comes with our own origin: a page that let no referrer out would make it `null`."""
+    page = requests.get(access.url, timeout=NO_BODY)
+    assert page.headers["referrer-policy"] == "same-origin"
+    for origin in (f"http://127.0.0.1:{access.port}", f"http://localhost:{access.port}"):
+        data = {"token": access.token}
+        answer = requests.post(url(access, "/do/fix"), headers={"Origin": origin}, data=data, timeout=NO_BODY)
+        assert "only looked at" in answer.text
+
+
 def test_the_cookie_alone_changes_nothing(access: Access) -> None:
     answer = requests.post(url(access, "/do/fix"), cookies={access.cookie: access.token}, timeout=NO_BODY)
     assert answer.status_code == HTTPStatus.FORBIDDEN
