@@ -113,7 +113,8 @@ class _Console:
     def _failed(self, request: Request, error: StackError) -> Response:
         lines = tuple(filter(None, (error.context, error.hint and f"help: {as_typed(error.hint)}")))
         said = Said(error.message, lines, failed=True)
-        status = HTTPStatus.BAD_REQUEST if error.exit_code == ExitCode.USAGE else HTTPStatus.BAD_GATEWAY
+        away = error.exit_code in (ExitCode.ENVIRONMENT, ExitCode.TIMEOUT)
+        status = HTTPStatus.BAD_GATEWAY if away else HTTPStatus.BAD_REQUEST
         # A moving part that cannot be had for a moment is shown as such, and asked for again: htmx takes 2xx only.
         code = HTTPStatus.OK if _moving(request) else status
         return self._render(request, "said.html", error.reference, {"said": said, "back": "/"}, code)

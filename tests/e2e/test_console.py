@@ -52,6 +52,7 @@ PATHS = (
 SIZES = ((1280, 1000), (400, 900))
 SCHEMES = ("light", "dark")
 OWN_GROUPS = ("connect-", "apicurio-", "kafka-connect")
+REFUSED = "a status of 400"
 POISON = "22021"  # a text with U+0000, in PostgreSQL's words
 
 
@@ -100,11 +101,11 @@ def consumed(stack: Checkout) -> None:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """A page that came by the printed address; a word on the browser's console is a fault."""
+    """A page that came by the printed address; a word on the browser's console is a fault, but for refused forms."""
     with browser.new_context(viewport={"width": 1280, "height": 1000}) as context:
         opened = context.new_page()
         said: list[str] = []
-        opened.on("console", lambda message: said.append(message.text))
+        opened.on("console", lambda message: REFUSED in message.text or said.append(message.text))
         opened.on("pageerror", lambda error: said.append(str(error)))
         opened.goto(address)
         yield opened
