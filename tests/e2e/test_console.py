@@ -105,7 +105,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     with browser.new_context(viewport={"width": 1280, "height": 1000}) as context:
         opened = context.new_page()
         said: list[str] = []
-        opened.on("console", lambda message: REFUSED in message.text or said.append(message.text))
+        opened.on("console", lambda message: said.extend([] if REFUSED in message.text else [message.text]))
         opened.on("pageerror", lambda error: said.append(str(error)))
         opened.goto(address)
         yield opened
