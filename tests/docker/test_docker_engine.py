@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from backbone.stack.engine.docker.engine import DockerEngine
 
 _SCRAPED_S = 60
-_NOT_SCRAPED = {"kafka-folders", "kafka-topics", "postgres", "postgres-password"}
+_NOT_SCRAPED = {"kafka-connect-user", "kafka-folders", "kafka-topics", "postgres", "postgres-password"}
 
 
 def test_every_started_service_is_healthy_and_every_one_shot_has_ended_well(docker_stack: Stack) -> None:
     states = docker_stack.engine.states(list(docker_stack.model.services))
     assert {state.name: state.health for state in states if state.health != "healthy"} == {}
     done = {state.name for state in states if state.detail == "completed"}
-    assert done == {"kafka-folders", "kafka-topics", "postgres-password"}
+    assert done == {"kafka-connect-user", "kafka-folders", "kafka-topics", "postgres-password"}
 
 
 def test_the_topics_of_the_file_are_there_without_any_task(docker_stack: Stack) -> None:
