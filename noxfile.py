@@ -20,7 +20,15 @@ E2E = tuple(
 )
 E2E_DATA = tuple(
     f"tests/e2e/test_{name}.py"
-    for name in ("events_to_table", "refused_records", "columns", "any_contract", "foreign_clients", "examples")
+    for name in (
+        "events_to_table",
+        "refused_records",
+        "columns",
+        "any_contract",
+        "foreign_clients",
+        "examples",
+        "attacks",
+    )
 )
 STAGES = ("schema", "policy", "config", "security", "workflows")
 
