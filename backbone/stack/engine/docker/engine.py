@@ -236,7 +236,10 @@ class DockerEngine:
         container = self._container(service)
         # What it said before this start is no evidence of this end.
         view = ContainerView(service, container.attrs)
-        said = container.logs(tail=_LOG_LINES, since=view.started or _EVER)
+        since = view.started or _EVER
+        if view.restarts:  # brought back by its policy: it said why before it began again
+            since = min(since, int((datetime.now(UTC) - _LATELY).timestamp()))
+        said = container.logs(tail=_LOG_LINES, since=since)
         return view.verdict(said.decode(errors="replace").splitlines(), self._last_exit(container))
 
     def unreachable(self, model: Model) -> list[str]:
