@@ -175,9 +175,7 @@ def test_a_level_set_by_hand_is_seen_by_the_doctor(data_stack: Checkout) -> None
         send(url, "PUT", "/config", JSON, {"compatibility": before})
 
 
-def test_a_stack_without_passwords_is_not_published_to_other_machines(data_stack: Checkout) -> None:
-    data_stack.environ["BIND_ADDRESS"] = "192.0.2.1"
-    try:
-        assert "error[exposed]" in data_stack.run("up", code=2).stderr
-    finally:
-        del data_stack.environ["BIND_ADDRESS"]
+def test_a_stack_without_passwords_is_not_published_to_other_machines(fresh: Checkout) -> None:
+    fresh.environ["BIND_ADDRESS"] = "192.0.2.1"
+    assert "error[exposed]" in fresh.run("up", code=2).stderr
+    del fresh.environ["BIND_ADDRESS"]
