@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import fastavro
 import pytest
 
 from backbone.events.contracts import repository
@@ -112,21 +110,12 @@ def test_what_breaks_the_contract_is_never_sent(broker: Broker, contracts: Contr
     assert broker.topics == {}
 
 
-def far_away() -> bytes:
-    """Return an event, by contract, of a moment that Java has and Python has not."""
-    schema = fastavro.schema.load_schema(str(ROOT / repository.FOLDER / f"{TOPIC}-value" / "v2.avsc"))
-    body = io.BytesIO()
-    fastavro.schemaless_writer(body, schema, {**EVENT, "occurred_at": 2**60})
-    return b"\0\0\0\0\2" + body.getvalue()
-
-
 @pytest.mark.parametrize(
     ("poison", "reason"),
     [
         (b"{}", "not written with the registry"),
         (b"\0\0\0\0\x63xx", "not in the registry"),
         (b"\0\0\0\0\2\xff", "does not follow"),
-        (far_away(), "has no date for"),
     ],
 )
 def test_poison_is_put_aside_with_its_reason_and_the_rest_goes_on(
