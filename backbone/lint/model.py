@@ -33,8 +33,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 from backbone.source.span import Span
@@ -155,7 +156,11 @@ class Rule:
     severity: Severity
     check: Check
     needs_model: bool = True
-    doc: Doc = field(default_factory=lambda: Doc("", "", "", "", "", ""))
+
+    @property
+    def doc(self) -> Doc:
+        """What the check's docstring says; read when asked for, because most runs print few rules."""
+        return parse_doc(self.check.__doc__ or "")
 
 
 RULES: dict[str, Rule] = {}
@@ -173,12 +178,13 @@ def rule(code: str, name: str, severity: Severity, *, needs_model: bool = True) 
     def register(check: Check) -> Check:
         if code in RULES or any(known.name == name for known in RULES.values()):
             raise ValueError(f"{code} {name} is registered twice")
-        RULES[code] = Rule(code, name, severity, check, needs_model, parse_doc(check.__doc__ or ""))
+        RULES[code] = Rule(code, name, severity, check, needs_model)
         return check
 
     return register
 
 
+@cache
 def parse_doc(docstring: str) -> Doc:
     """Return the parts of a rule's docstring; a missing section is ""."""
     sections: dict[str, list[str]] = {"": []}
