@@ -3,6 +3,7 @@
 The settings have kafka-python's names; docs/performance.md gives the Java names, the reason and the measured effect of
 each. The failover settings (docs/failover.md) buy shorter stalls when a broker goes for more requests on healthy days.
 kafka-python is imported when a client is opened: it takes 0.3 s, which tasks without one need not pay.
+How they log in, and whom they trust, is this process's client.properties file (backbone.client_properties).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from backbone import client_properties, kafka_probe
 from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer
     from kafka.admin import KafkaAdminClient
+
+    from backbone.client_properties import ClientSecurity
 
 _CONNECTION: Mapping[str, Any] = MappingProxyType(
     {
@@ -170,13 +174,36 @@ def errors_as(reference: str, message: str, hint: str = "./invoke status\n./invo
         ) from error
 
 
+def identity(security: ClientSecurity) -> dict[str, Any]:
+    """Return the settings of a client that shows this to its cluster.
+
+    Raises StackError("bad-client-properties") for a certificate that cannot be used.
+    """
+    found: dict[str, Any] = {"security_protocol": security.protocol}
+    if security.tls:
+        found["ssl_context"] = client_properties.context(security)
+    if security.sasl:
+        found["sasl_mechanism"] = security.mechanism
+        found["sasl_plain_username"], found["sasl_plain_password"] = security.username, security.password
+    return found
+
+
 def _open(make: Callable[..., Any], bootstrap: Sequence[str], settings: Mapping[str, Any]) -> Any:
     from backbone.kafka_network import NetClient  # noqa: PLC0415 - see above
 
     # While brokers start or go, refused connections are expected; the library would log each of them.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    with errors_as("no-broker", f"no broker answers at {', '.join(bootstrap)}", hint="./invoke status\n./invoke up"):
-        return make(bootstrap_servers=list(bootstrap), kafka_client=NetClient, **settings)
+    security = client_properties.current()
+    try:
+        with errors_as(
+            "no-broker", f"no broker answers at {', '.join(bootstrap)}", hint="./invoke status\n./invoke up"
+        ):
+            return make(bootstrap_servers=list(bootstrap), kafka_client=NetClient, **{**identity(security), **settings})
+    except StackError as error:
+        # The library does not say what it was refused for.
+        if error.reference == "no-broker" and security.file:
+            kafka_probe.demand(bootstrap, security)
+        raise
 
 
 def join(consumer: KafkaConsumer, topic: str, listener: ConsumerRebalanceListener | None = None) -> None:

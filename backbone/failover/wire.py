@@ -15,6 +15,8 @@ from kafka.protocol.consumer import ListOffsetsRequest
 from kafka.protocol.metadata import FindCoordinatorRequest, MetadataRequest
 from kafka.protocol.parser import KafkaProtocol
 
+from backbone import client_properties, kafka_probe
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -45,8 +47,7 @@ class Connection:
     """A socket to one broker. Any failure closes it and raises OSError; the next question opens a new one."""
 
     def __init__(self, address: str, timeout: float = 1.0) -> None:
-        host, _, port = address.rpartition(":")
-        self._address = host, int(port)
+        self._address = address
         self._timeout = timeout
         self._socket: socket.socket | None = None
         self._protocol: Any = None
@@ -72,10 +73,17 @@ class Connection:
 
     def _open(self) -> socket.socket:
         if self._socket is None:
-            self._socket = socket.create_connection(self._address, self._timeout)
+            self._socket = self._dial()
             self._protocol = KafkaProtocol(client_id="failover-observer")
             self.generation += 1
         return self._socket
+
+    def _dial(self) -> socket.socket:
+        security = client_properties.current()
+        if security.file:
+            return kafka_probe.connect(self._address, security, self._timeout)
+        host, _, port = self._address.rpartition(":")
+        return socket.create_connection((host, int(port)), self._timeout)
 
     def close(self) -> None:
         """Close the socket, if it is open."""

@@ -9,12 +9,12 @@ import hashlib
 import json
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
-from backbone import clients, durable_file
+from backbone import client_properties, clients, durable_file
 from backbone.errors import StackError
 from backbone.source import reading
 from backbone.stack import groups, topics
@@ -36,12 +36,16 @@ _GONE_ALREADY = ("no-such-topic", "no-such-group")
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One thing that a task has made. where: HOST:PORT of the brokers, or of the database that has the rows."""
+    """One thing that a task has made. where: HOST:PORT of the brokers, or of the database that has the rows.
+
+    client: the client.properties file that it was made with, "" if none was needed.
+    """
 
     kind: Kind
     name: str
     where: tuple[str, ...]
     task: str
+    client: str = field(default_factory=lambda: str(client_properties.current().file or ""))
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name} of {self.task}"
@@ -82,7 +86,8 @@ class Ledger:
         for file in sorted(self.folder.glob("*.json")) if self.folder else ():
             try:
                 raw = json.loads(reading.read_text(file))
-                trace = Trace(raw["kind"], str(raw["name"]), tuple(map(str, raw["where"])), str(raw["task"]))
+                where = tuple(map(str, raw["where"]))
+                trace = Trace(raw["kind"], str(raw["name"]), where, str(raw["task"]), str(raw.get("client", "")))
                 by = process.Identity(raw["by"]["pid"], str(raw["by"]["started"]))
             except (StackError, ValueError, TypeError, KeyError, RecursionError):
                 continue
@@ -102,7 +107,8 @@ NO_LEDGER = Ledger()
 def take_away(ledger: Ledger, trace: Trace) -> None:
     """Delete a topic or a group and forget it; StackError if the cluster does not do so now."""
     try:
-        with clients.admin(trace.where) as client:
+        security = client_properties.read(trace.client) if trace.client else client_properties.PLAINTEXT
+        with clients.admin(trace.where, **clients.identity(security)) as client:
             _CLEARED[trace.kind](client, trace.name)
     except StackError as error:
         if error.reference not in _GONE_ALREADY:

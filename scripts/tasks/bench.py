@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from backbone.errors import ExitCode, StackError
 
 from .command import command
+from .stack import COMMAND_CONFIG_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         "self-test": "measure planted faults, without Kafka",
         "engine": "auto, docker or embedded",
         "bootstrap": "HOST:PORT of any cluster, instead of the stack's",
+        "command_config": COMMAND_CONFIG_HELP,
         "rate": "records a second; several with commas (default 1000)",
         "size": "bytes of a record; several with commas (default 1024; --sweep: 100 to 102400)",
         "seconds": "measured time of a repeat (default 60)",
@@ -57,6 +59,7 @@ def bench(
     self_test: bool = False,
     engine: str = "",
     bootstrap: str = "",
+    command_config: str = "",
     rate: str = "1000",
     size: str = "",
     seconds: int = 60,
@@ -84,7 +87,7 @@ def bench(
     sizes = size or ",".join(map(str, cells.SWEEP_SIZES if sweep else cells.Options().sizes))
     options = _options(rate, sizes, seconds, repeats, partitions, poisson=poisson, keyed=keyed, group=group)
     options = replace(options, drivers=drivers_named(client))
-    opened = _open(engine, bootstrap, seed)
+    opened = _open(engine, bootstrap, command_config, seed)
     if sweep:
         done = modes.sweep(opened, options)
     elif throughput:
@@ -127,8 +130,8 @@ def _options(
     )
 
 
-def _open(engine: str, bootstrap: str, seed: int) -> Bench:
-    from backbone import addresses, console, resources
+def _open(engine: str, bootstrap: str, command_config: str, seed: int) -> Bench:
+    from backbone import console, resources
     from backbone.bench.modes import Bench
     from backbone.bench.topics import Cluster
     from backbone.stack.settings import Settings
@@ -136,9 +139,8 @@ def _open(engine: str, bootstrap: str, seed: int) -> Bench:
     from . import targets
 
     settings = Settings()
-    if bootstrap:
-        brokers, name = addresses.bootstrap(bootstrap), "remote"
-    else:
+    brokers, name = targets.remote(bootstrap, command_config), "remote"
+    if not brokers:
         stack = targets.stack(None, engine or None)
         brokers, name = stack.bootstrap, stack.engine.name
     schema = resources.schema("bench-report.schema.json")

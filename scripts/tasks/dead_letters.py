@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from .command import command
+from .stack import COMMAND_CONFIG_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ _READ_AGAIN = "consume reads the topic as it is"
         "again": "replay: also what was sent again before and refused for the same cause",
         "yes": "replay: do it; without it, say what would be done",
         "bootstrap": "HOST:PORT of a broker; default: this stack's",
+        "command_config": COMMAND_CONFIG_HELP,
         "registry": "URL of a registry with Confluent's API; default: this stack's",
         "json": "list: print one JSON document on stdout",
     },
@@ -49,6 +51,7 @@ def dead_letters(
     again: bool = False,
     yes: bool = False,
     bootstrap: str = "",
+    command_config: str = "",
     registry: str = "",
     json: bool = False,
 ) -> None:
@@ -63,7 +66,7 @@ def dead_letters(
     from . import targets
 
     settings = Settings()
-    brokers = targets.brokers(settings, bootstrap)
+    brokers = targets.brokers(settings, bootstrap, command_config)
     topics = topic or _topics(settings)
     if action == "replay":
         _replay(brokers, topics, {"cause": cause, "key": key, "place": place}, rate=rate, again=again, yes=yes)

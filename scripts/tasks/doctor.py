@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from backbone.errors import ExitCode, StackError
 
 from .command import command
-from .stack import ENGINE_HELP
+from .stack import COMMAND_CONFIG_HELP, ENGINE_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ _GLYPHS = {"ok": "[green]ok[/]", "error": "[bold red]error[/]", "warning": "[yel
         "engine": ENGINE_HELP,
         "fix": "carry out the repairs that are safe, then look again",
         "bootstrap": "HOST:PORT[,…] of another cluster: only ask it about itself, change nothing",
+        "command_config": COMMAND_CONFIG_HELP,
         "all": "show the checks that found nothing, too",
         "json": "print every check with its findings as JSON",
     }
@@ -33,25 +34,26 @@ def doctor(
     engine: str | None = None,
     fix: bool = False,
     bootstrap: str = "",
+    command_config: str = "",
     all: bool = False,
     json: bool = False,
 ) -> ExitCode:
     """Put every check to machine, configuration, data, cluster and services; exits 1 if one finds an error."""
-    from backbone import addresses, console
+    from backbone import console
     from backbone.doctor import checks, fixes
     from backbone.doctor.gather import elsewhere, gather
 
     from . import targets
 
-    if bootstrap:
+    if theirs := targets.remote(bootstrap, command_config):
         if fix:
             raise StackError(
                 "usage",
                 "nothing is repaired on another cluster",
-                hint=f"./invoke doctor --bootstrap {bootstrap}",
+                hint=f"./invoke doctor --bootstrap {','.join(theirs)}",
                 exit_code=ExitCode.USAGE,
             )
-        found = checks.diagnose(elsewhere(addresses.bootstrap(bootstrap)), checks.ELSEWHERE)
+        found = checks.diagnose(elsewhere(theirs), checks.ELSEWHERE)
         return _tell("", found, everything=all, json=json)
     stack = targets.everything(engine)
     evidence = gather(stack)

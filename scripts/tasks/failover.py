@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from backbone.errors import ExitCode, StackError
 
 from .command import command
+from .stack import COMMAND_CONFIG_HELP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from invoke import Context
 
@@ -30,6 +31,7 @@ _EXIT = {"valid": ExitCode.OK, "invalid": ExitCode.FINDINGS, "unknown": ExitCode
         "plan": "a plan file, or a number: the seed of a random plan",
         "faults": "with --plan SEED: how many",
         "bootstrap": "HOST:PORT of any cluster: only write, read and judge, until Ctrl-C or --seconds",
+        "command_config": COMMAND_CONFIG_HELP,
         "seconds": "with --bootstrap: stop after so long",
         "busy": "with --bootstrap: keep every processor of this machine busy meanwhile",
         "rate": "records a second",
@@ -47,6 +49,7 @@ def failover(
     plan: str = "",
     faults: int = 12,
     bootstrap: str = "",
+    command_config: str = "",
     seconds: float = 0.0,
     busy: bool = False,
     rate: float = 300.0,
@@ -60,14 +63,19 @@ def failover(
     from backbone.failover import campaign, report
     from backbone.stack.settings import Settings
 
-    refuse_nonsense(bootstrap, rate=rate, seconds=seconds, busy=busy, planned=bool(quick or soak or plan))
+    from . import targets
+
+    refuse_nonsense(
+        bootstrap or command_config, rate=rate, seconds=seconds, busy=busy, planned=bool(quick or soak or plan)
+    )
     settings = Settings()
     folder = settings.results_dir / "failover" / time.strftime("%Y%m%d-%H%M%S")
-    cluster = _cluster(bootstrap, engine)
+    theirs = targets.remote(bootstrap, command_config)
+    cluster = _cluster(theirs, engine)
     how = campaign.Campaign(folder, lambda text: console.say(f"[dim]{text}[/]"), rate, keep_history=keep_history)
     if plants:
         return _plants(folder, cluster, as_json=json)
-    if bootstrap:
+    if theirs:
         done = campaign.watch(how, cluster, lambda: _enough(seconds, busy=busy))
     else:
         done = campaign.conduct(how, cluster, plans(cluster, quick=quick, soak=soak, plan=plan, faults=faults))
@@ -108,15 +116,15 @@ def _plants(folder: Path, cluster: Cluster, *, as_json: bool) -> ExitCode:
     return ExitCode.OK if all(one.exact for one in findings) else ExitCode.FINDINGS
 
 
-def _cluster(bootstrap: str, engine: str) -> Cluster:
-    from backbone import addresses, console
+def _cluster(theirs: Sequence[str], engine: str) -> Cluster:
+    from backbone import console
     from backbone.failover import campaign
     from backbone.stack import leftovers
 
     from . import targets
 
-    if bootstrap:
-        return campaign.open_cluster(addresses.bootstrap(bootstrap), None, targets.ledger())
+    if theirs:
+        return campaign.open_cluster(theirs, None, targets.ledger())
     stack = targets.running(engine or None)
     if not stack.brokers:
         raise StackError(

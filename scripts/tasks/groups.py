@@ -6,6 +6,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from .command import command
+from .stack import COMMAND_CONFIG_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         "partition": "reset: only this partition; repeatable",
         "yes": "reset: do it (without it, say what would be done); delete: don't ask",
         "bootstrap": "HOST:PORT[,…] of another cluster",
+        "command_config": COMMAND_CONFIG_HELP,
         "json": "list, describe, reset: print JSON",
     },
 )
@@ -41,6 +43,7 @@ def groups(
     partition: list[str] | None = None,
     yes: bool = False,
     bootstrap: str = "",
+    command_config: str = "",
     json: bool = False,
 ) -> None:
     """Show consumer groups and their lag, move their places, or delete them.
@@ -58,7 +61,7 @@ def groups(
     numbers = list(map(_number, partition or ()))
     if action == "reset" and not to:
         raise _usage("no-target", "reset wants --to", f"./invoke groups reset {quote(name)} --to earliest")
-    brokers = targets.bootstrap(bootstrap)
+    brokers = targets.bootstrap(bootstrap, command_config)
     with clients.admin(brokers) as client:
         if action == "list":
             _list(client, brokers, json=json)

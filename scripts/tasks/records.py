@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .command import command
+from .stack import COMMAND_CONFIG_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
         "topic": "a topic that has a contract",
         "file": "JSON lines, one record a line; - or nothing for standard input",
         "bootstrap": "HOST:PORT of a broker; default: this stack's",
+        "command_config": COMMAND_CONFIG_HELP,
         "registry": "URL of a registry with Confluent's API; default: this stack's",
     },
 )
-def produce(_c: Context, topic: str, *, file: str = "", bootstrap: str = "", registry: str = "") -> None:
+def produce(
+    _c: Context, topic: str, *, file: str = "", bootstrap: str = "", command_config: str = "", registry: str = ""
+) -> None:
     """Send JSON lines to a topic by its contract: all of them, or none if a line is wrong."""
     from backbone import console
     from backbone.events import records
@@ -38,7 +42,7 @@ def produce(_c: Context, topic: str, *, file: str = "", bootstrap: str = "", reg
 
     settings = Settings()
     contract = contract_of(settings, topic)
-    brokers = targets.brokers(settings, bootstrap)
+    brokers = targets.brokers(settings, bootstrap, command_config)
     limit = records.largest_record(brokers, topic)
     codec = records.Codec.registered(contract, open_registry(settings, registry))
     with _input(file, topic) as path:
@@ -63,6 +67,7 @@ def produce(_c: Context, topic: str, *, file: str = "", bootstrap: str = "", reg
         "follow": "go on with records as they come",
         "format": "record (one JSON object a line, with its place) | value (the value alone)",
         "bootstrap": "HOST:PORT of a broker; default: this stack's",
+        "command_config": COMMAND_CONFIG_HELP,
         "registry": "URL of a registry with Confluent's API; default: this stack's",
     },
 )
@@ -80,6 +85,7 @@ def consume(
     follow: bool = False,
     format_: str = "record",
     bootstrap: str = "",
+    command_config: str = "",
     registry: str = "",
 ) -> ExitCode | None:
     """Print a topic's records as JSON lines: by contract, else as JSON or text. No group is joined, no offset moved."""
@@ -115,7 +121,7 @@ def consume(
     by_contract = (settings.root / repository.FOLDER / f"{topic}-value").is_dir()
     decoder = Decoder(_lookup(lambda: open_registry(settings, registry), needed=by_contract))
     wrong = 0
-    for message in reading.consume(targets.brokers(settings, bootstrap), topic, selection):
+    for message in reading.consume(targets.brokers(settings, bootstrap, command_config), topic, selection):
         record = reading.shown(message, decoder, by_contract=by_contract, headers=headers)
         wrong += "error" in record
         whole = format_ == "record" or "error" in record

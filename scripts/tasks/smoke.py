@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .command import command
+from .stack import COMMAND_CONFIG_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ RECORDS = 300
     help={
         "engine": "docker, embedded or auto",
         "bootstrap": "HOST:PORT[,…] of another cluster (its brokers are not restarted)",
+        "command_config": COMMAND_CONFIG_HELP,
         "records": f"how many to send (default {RECORDS})",
         "restart": "restart a partition leader in the middle (--no-restart: don't)",
         "report": "also keep it below results/smoke, with a page to look at",
@@ -33,6 +35,7 @@ def smoke(
     c: Context,
     engine: str | None = None,
     bootstrap: str | None = None,
+    command_config: str = "",
     records: int = RECORDS,
     restart: bool = True,
     report: bool = False,
@@ -43,7 +46,7 @@ def smoke(
 
     Exit code 0: all is as it was sent; 1: something is lost, altered or rejected; 3: not all could be looked at.
     """
-    from backbone import addresses, console, report_file
+    from backbone import console, report_file
     from backbone.stack import leftovers
     from backbone.stack import smoke as library
     from backbone.stack.settings import Settings
@@ -51,9 +54,9 @@ def smoke(
     from . import results, targets
 
     ledger = targets.ledger()
-    if bootstrap:
+    if theirs := targets.remote(bootstrap, command_config):
         name = "remote"
-        plan = library.Plan(addresses.bootstrap(bootstrap), records, None, ledger=ledger)
+        plan = library.Plan(theirs, records, None, ledger=ledger)
     else:
         stack = targets.running(engine)
         name = stack.engine.name

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from backbone.stack.lifecycle import Snapshot
 
 ENGINE_HELP = "docker, embedded or auto (default: STACK_ENGINE, else auto)"
+COMMAND_CONFIG_HELP = "a client.properties file as Kafka's own tools take it: TLS, login, bootstrap.servers"
 PROFILE_HELP = "a Compose profile; repeat it for more (default: COMPOSE_PROFILES, else messaging)"
 TIMEOUT_S = 180
 _LAG_TIMEOUT_MS = 2_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backbone import addresses, console
+from backbone import addresses, client_properties, console, kafka_probe
 from backbone.errors import ExitCode, StackError
 from backbone.stack import endpoints, leftovers
 from backbone.stack.engine import choose, open_stack
@@ -58,11 +58,23 @@ def ledger() -> Ledger:
     return Ledger(Settings().state_dir / leftovers.FOLDER)
 
 
-def bootstrap(given: str | None, engine: str | None = None) -> tuple[str, ...]:
-    """Return the addresses of a remote cluster (HOST:PORT,…) or those of this checkout's own."""
-    if given:
-        return addresses.bootstrap(given)
-    return own_brokers(stack(None, engine, quiet=True))
+def remote(given: str | None, command_config: str | None) -> tuple[str, ...]:
+    """Return the addresses of another cluster, () if none is named; see that it lets us in.
+
+    given: HOST:PORT,…; else the bootstrap.servers of command_config, a client.properties file. From now on this process
+    is that client, to this checkout's own stack as well. Raises StackError: what the file or the cluster refuses.
+    """
+    security = client_properties.read(command_config) if command_config else client_properties.current()
+    client_properties.use(security)
+    found = addresses.bootstrap(given or security.bootstrap) if given or security.bootstrap else ()
+    if found:
+        kafka_probe.demand(found, security)
+    return found
+
+
+def bootstrap(given: str | None, command_config: str | None = None) -> tuple[str, ...]:
+    """Return the addresses of another cluster (see remote), or those of this checkout's own."""
+    return remote(given, command_config) or own_brokers(stack(None, quiet=True))
 
 
 def own_brokers(own: Stack) -> tuple[str, ...]:
@@ -72,9 +84,9 @@ def own_brokers(own: Stack) -> tuple[str, ...]:
     return own.bootstrap
 
 
-def brokers(settings: Settings, given: str | None) -> tuple[str, ...]:
-    """Return the addresses given (HOST:PORT,…), else those of the stack's brokers, whether or not they run."""
-    return addresses.bootstrap(given) if given else endpoints.bootstrap(endpoints.model(settings))
+def brokers(settings: Settings, given: str | None, command_config: str | None = None) -> tuple[str, ...]:
+    """Return the addresses of another cluster (see remote), else those of our brokers, whether or not they run."""
+    return remote(given, command_config) or endpoints.bootstrap(endpoints.model(settings))
 
 
 def _profiles(settings: Settings, given: Sequence[str] | None) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from backbone.errors import ExitCode, StackError
 
 from .command import command
+from .stack import COMMAND_CONFIG_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         "internal": "delete: also a topic that Kafka, the registry, Connect or dead letters are kept in",
         "yes": "delete: don't ask",
         "bootstrap": "HOST:PORT[,…] of another cluster",
+        "command_config": COMMAND_CONFIG_HELP,
         "json": "print JSON",
     },
 )
@@ -48,6 +50,7 @@ def topics(
     internal: bool = False,
     yes: bool = False,
     bootstrap: str | None = None,
+    command_config: str = "",
     json: bool = False,
 ) -> ExitCode:
     """Show, create or delete topics; `plan` and `apply` compare with infra/05-messaging/kafka/topics.yml.
@@ -66,7 +69,7 @@ def topics(
     new = library.Topic(name, partitions, replicas, _settings(set_ or ()))
     if action == "create":
         library.check(new)
-    with clients.admin(targets.bootstrap(bootstrap)) as client:
+    with clients.admin(targets.bootstrap(bootstrap, command_config)) as client:
         if action == "list":
             found = library.describe(client)
             rows = [(topic.name, topic.partitions, topic.replicas) for topic in found.values()]
