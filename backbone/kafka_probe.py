@@ -207,7 +207,8 @@ class _Visit:
     def explained(self, error: Exception) -> StackError:
         """Return why a conversation ended before its answer, as far as a second look can tell."""
         if self.security.tls:
-            if alert := _alert(error) or self.parting_alert():
+            silent = isinstance(error, TimeoutError)
+            if alert := _alert(error) or ("" if silent else self.parting_alert()):
                 return refusals.certificate_refused(self.address, self.security, alert)
             if self.speaks_plaintext():
                 return refusals.no_tls(self.address, self.security)

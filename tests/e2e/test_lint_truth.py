@@ -45,6 +45,9 @@ REFUSED: tuple[tuple[str, Mapping[str, str | None]], ...] = (
     ("KC124", {"listeners": "INTERNAL://:19092,EXTERNAL://:9092"}),
     ("KC125", {"listener.security.protocol.map": "INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT"}),
     ("KC126", {"listeners": "INTERNAL://:19092,CONTROLLER://:9093,EXTERNAL://:9093"}),
+    ("KC175", {"listener.security.protocol.map": "INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,EXTERNAL:TLS"}),
+    ("KC177", {"listener.security.protocol.map": "INTERNAL:SASL_SSL,CONTROLLER:PLAINTEXT,EXTERNAL:PLAINTEXT",
+               "sasl.enabled.mechanisms": "SCRAM-SHA-512"}),
 )  # fmt: skip
 """Each rule with the change that makes a good configuration one that it flags."""
 

@@ -264,3 +264,35 @@ def test_settings_of_a_listener_that_is_not_there_are_read_by_nobody(node: Node,
     with running(jars, tmp_path, change, ports) as other:
         said = other.ended()
         assert all(piece in said for piece in quoted("KC137"))
+
+
+def an_authorized_node(super_users: str) -> tuple[dict[str, str], dict[str, int]]:
+    """Return what makes a node that asks for an identity, and its ports."""
+    names = ("CONTROLLER", "PLAINTEXT")
+    ports = dict(zip(names, free_ports(2), strict=True))
+    listeners = {name: f"{name}://{LOOPBACK}:{port}" for name, port in ports.items()}
+    return {
+        "listeners": ",".join(listeners.values()),
+        "advertised.listeners": listeners["PLAINTEXT"],
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": super_users,
+    }, ports
+
+
+def test_a_broker_that_shows_no_identity_is_refused_by_its_controller(jars: str, tmp_path: Path) -> None:
+    # KC178.
+    change, ports = an_authorized_node("User:admin")
+    with running(jars, tmp_path / "a", change, ports) as node:
+        wait.wait_until(lambda: quoted("KC178")[0] in node.said(), what="the refusal", timeout=START_S)
+        assert "Kafka Server started" not in node.said()
+    change, ports = an_authorized_node("User:admin;User:ANONYMOUS")
+    with running(jars, tmp_path / "b", change, ports) as node:
+        wait.wait_until(lambda: "Kafka Server started" in node.said(), what="the start", timeout=START_S)
+
+
+def test_a_super_user_without_a_type_ends_the_node(jars: str, tmp_path: Path) -> None:
+    # KC180.
+    change, ports = an_authorized_node("admin")
+    with running(jars, tmp_path, change, ports) as node:
+        said = node.ended()
+        assert all(piece in said for piece in quoted("KC180"))

@@ -49,6 +49,11 @@ def planted(code: str, body: str) -> Mutation:
 
 
 STANDARD = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+CLIENTS = """    image: apache/kafka:4.3.1
+    environment:
+      KAFKA_LISTENERS: CLIENTS://:9292
+      KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: CLIENTS:{protocol}
+{more}"""
 NODE_2 = r'(?<=\n)      KAFKA_NODE_ID: "2"\n'
 PORTS_2 = r'    ports:\n      - "(?=[^\n]*KAFKA_2_EXTERNAL_PORT)'
 KAFKA_2 = r"\n  kafka-2:\n"
@@ -152,6 +157,21 @@ MUTATIONS = (
         "KC174",
         NODE_2,
         '      KAFKA_NODE_ID: "2"\n      KAFKA_LISTENER_NAME_EXTERNAL_SCRAM_SHA_512_SASL_JAAS_CONFIG: a.Module;\n',
+    ),
+    Mutation(
+        "KC175",
+        "INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,EXTERNAL:PLAINTEXT",
+        "INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,EXTERNAL:TLS",
+    ),
+    planted("KC176", CLIENTS.format(protocol="SASL_PLAINTEXT", more="    ports: ['9292:9292']")),
+    planted("KC177", CLIENTS.format(protocol="SASL_SSL", more="      KAFKA_INTER_BROKER_LISTENER_NAME: CLIENTS")),
+    Mutation("KC178", NODE_2, f'      KAFKA_NODE_ID: "2"\n      KAFKA_AUTHORIZER_CLASS_NAME: {STANDARD}\n'),
+    Mutation("KC179", NODE_2, '      KAFKA_NODE_ID: "2"\n      KAFKA_SUPER_USERS: User:admin\n'),
+    Mutation(
+        "KC180",
+        NODE_2,
+        '      KAFKA_NODE_ID: "2"\n      KAFKA_SUPER_USERS: User:admin,User:kafka\n'
+        f"      KAFKA_AUTHORIZER_CLASS_NAME: {STANDARD}\n",
     ),
     Mutation("KC301", NODE_2, '      KAFKA_NODE_ID: "2"\n      KAFKA_NUM_IO_THREADS: ${KAFKA_IO_THREADS:-4}\n'),
     Mutation("KC302", r"\Z", "\nKAFKA_FORGOTTEN_SETTING=1\n", EXAMPLE),

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from backbone.lint.project import Project, Service
     from backbone.source.span import Span
 
+PROTOCOLS = frozenset({"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"})
+"""The security protocols that Kafka has."""
+
 BROKER = "broker"
 CONTROLLER = "controller"
 
@@ -205,6 +208,19 @@ class Node:
     def protocols(self) -> Mapping[str, str]:
         """Listener name → security protocol, as written; empty when the map is not set."""
         return addresses.parse_protocol_map(self.get("listener.security.protocol.map"))
+
+    def protocol(self, name: str) -> str:
+        """Return the security protocol of a listener, "" if the node does not say.
+
+        Without a map a name is a protocol, and the controllers' listener speaks PLAINTEXT.
+        """
+        if self.protocols:
+            return self.protocols.get(name, "")
+        return name if name in PROTOCOLS else "PLAINTEXT" if name in self.controller_names else ""
+
+    def of_listener(self, name: str, prop: str, default: str = "") -> str:
+        """Return a property as it counts for one listener (KIP-103)."""
+        return self.get(f"listener.name.{name.lower()}.{prop}") or self.get(prop, default)
 
     @cached_property
     def inter_broker_name(self) -> str:

@@ -1,4 +1,4 @@
-"""Rules on who may do what: the authorizer, its super users, and the mechanisms of a listener (KC171 to KC174)."""
+"""Rules on who may do what: the authorizer, its super users, settings in vain (KC171 to KC174, KC179, KC180)."""
 
 from __future__ import annotations
 
@@ -194,4 +194,99 @@ def mechanism_without_dashes(project: Project) -> Iterator[Finding]:
                 evidence=setting.variable,
                 label="read by nobody",
                 help=f"write {meant}",
+            )
+
+
+@rule("KC179", "acl-without-authorizer", Severity.WARNING)
+def acl_without_authorizer(project: Project) -> Iterator[Finding]:
+    """Flag settings of an authorizer on a node that has none.
+
+    Why:
+        Nobody reads them: every client may do everything, and whoever reads the file believes otherwise.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: PLAINTEXT://:9092
+              KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND: "false"
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: PLAINTEXT://:9092
+              KAFKA_AUTHORIZER_CLASS_NAME: org.apache.kafka.metadata.authorizer.StandardAuthorizer
+              KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND: "false"
+
+    Source:
+        Kafka documentation, broker configuration, authorizer.class.name: "The default value is an empty string"
+    """
+    for node in clusters.nodes(project):
+        for prop in (_EVERYONE, _SUPER_USERS):
+            everybody = prop == _EVERYONE and node.get(prop).lower() == "true"
+            if node.complete and node.is_set(prop) and node.get(prop) and not node.get(_AUTHORIZER) and not everybody:
+                yield Finding(
+                    at=node.where(prop),
+                    message=f"{node.name} sets {prop}, but has no authorizer that would read it",
+                    service=node.name,
+                    evidence=prop,
+                    label="read by nobody",
+                    help=f"set {node.variable(_AUTHORIZER)} to {_STANDARD}, or take it out",
+                )
+
+
+@rule("KC180", "super-user-malformed", Severity.ERROR)
+def super_user_malformed(project: Project) -> Iterator[Finding]:
+    """Flag a super user that is written so that it names nobody.
+
+    Each is TYPE:NAME, with a semicolon between two. A comma is part of a name, since those of certificates have them;
+    `*` is no pattern here.
+
+    Why:
+        Without a type the node ends: "expected a string in format principalType:principalName but got …". With commas
+        between them, or with `*`, it starts, and nobody is a super user.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: PLAINTEXT://:9092
+              KAFKA_AUTHORIZER_CLASS_NAME: org.apache.kafka.metadata.authorizer.StandardAuthorizer
+              KAFKA_SUPER_USERS: User:admin,User:kafka
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: PLAINTEXT://:9092
+              KAFKA_AUTHORIZER_CLASS_NAME: org.apache.kafka.metadata.authorizer.StandardAuthorizer
+              KAFKA_SUPER_USERS: User:admin;User:CN=kafka,OU=Data,O=Example
+
+    Source:
+        org.apache.kafka.metadata.authorizer.StandardAuthorizer, getConfiguredSuperUsers
+    """
+    for node in clusters.nodes(project):
+        if node.get(_AUTHORIZER) != _STANDARD or not node.is_set(_SUPER_USERS):
+            continue
+        for name in filter(None, map(str.strip, node.get(_SUPER_USERS).split(";"))):
+            if ",User:" in name.replace(" ", ""):
+                said, fix = "is one name, and nobody has it", "put a semicolon between two names"
+            elif ":" not in name:
+                said, fix = "has no type", f"write User:{name}"
+            elif name == "User:*":
+                said, fix = "is nobody: no pattern is taken here", "name each super user, with a semicolon between two"
+            else:
+                continue
+            yield Finding(
+                at=node.where(_SUPER_USERS, part=name),
+                message=f"{node.name} has the super user {name!r}, which {said}",
+                service=node.name,
+                evidence=name,
+                label="names nobody",
+                help=fix,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backbone.lint.kafka import clusters
+from backbone.lint.kafka.clusters import PROTOCOLS
 from backbone.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from backbone.lint.kafka.clusters import Node
     from backbone.lint.project import Project
 
-PROTOCOLS = frozenset({"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"})
 _OF_ONE = "listener.name."
 _MAP = "listener.security.protocol.map"
 _CONTROLLER_NAMES = "controller.listener.names"
