@@ -151,6 +151,41 @@ def context(security: ClientSecurity) -> ssl.SSLContext:
     return made
 
 
+def java(security: ClientSecurity) -> dict[str, str]:
+    """Return what the Java client needs to be this client, by its own names; files by their whole paths."""
+    found = {"security.protocol": security.protocol}
+    if security.key_password:
+        found["ssl.key.password"] = security.key_password
+    for store, file in (("truststore", security.ca_file), ("keystore", security.certificate_file)):
+        found |= {f"ssl.{store}.type": "PEM", f"ssl.{store}.location": str(file)} if file else {}
+    if not security.verify_host_name:
+        found["ssl.endpoint.identification.algorithm"] = ""
+    if security.sasl:
+        name, password = (re.sub(r'(["\\\\])', r"\\\1", each) for each in (security.username, security.password))
+        module = "plain.Plain" if security.mechanism == "PLAIN" else "scram.Scram"
+        found["sasl.mechanism"] = security.mechanism
+        found["sasl.jaas.config"] = (
+            f'org.apache.kafka.common.security.{module}LoginModule required username="{name}" password="{password}";'
+        )
+    return found
+
+
+def librdkafka(security: ClientSecurity) -> dict[str, str]:
+    """Return what librdkafka needs to be this client, by the names of its CONFIGURATION.md."""
+    found = {
+        "security.protocol": security.protocol,
+        "ssl.ca.location": str(security.ca_file or ""),
+        "ssl.certificate.location": str(security.certificate_file or ""),
+        "ssl.key.location": str(security.key_file or ""),
+        "ssl.key.password": security.key_password,
+        "ssl.endpoint.identification.algorithm": "" if security.verify_host_name else "none",
+        "sasl.mechanism": security.mechanism,
+        "sasl.username": security.username,
+        "sasl.password": security.password,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
 def parse(text: str) -> dict[str, str]:
     """Return the entries of a .properties file; the last of a name counts (java.util.Properties.load)."""
     found = {}

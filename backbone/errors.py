@@ -23,6 +23,7 @@ _PROGRAMS = frozenset(
         "./invoke",
         "cat",
         "cd",
+        "chmod",
         "cp",
         "curl",
         "df",

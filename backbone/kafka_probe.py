@@ -21,7 +21,7 @@ from backbone import client_properties, refusals
 from backbone.errors import StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from backbone.client_properties import ClientSecurity
 
@@ -105,6 +105,15 @@ def connect(address: str, security: ClientSecurity, timeout: float) -> socket.so
     stream = _Visit.begin(address, security, timeout).enter()
     stream.settimeout(timeout)
     return stream
+
+
+def certificate(address: str, security: ClientSecurity, timeout: float = ANSWER_S) -> Mapping[str, object]:
+    """Return the certificate that a broker shows, as ssl.SSLSocket.getpeercert gives it; {} without TLS.
+
+    Raises the StackError that says why we are not let in.
+    """
+    with _Visit.begin(address, security, timeout).enter() as stream:
+        return (stream.getpeercert() or {}) if isinstance(stream, ssl.SSLSocket) else {}
 
 
 @dataclass(frozen=True, slots=True)

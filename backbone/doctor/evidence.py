@@ -89,6 +89,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate that the configuration of a service names, or that a broker shows.
+
+    of: the service, or the broker's address. names: whom it is for; advertised: whom it should be for. mode: of the
+    file, if a key is in it. problem: why nothing else is known of it.
+    """
+
+    of: str
+    where: str
+    days_left: float = 0.0
+    names: frozenset[str] = frozenset()
+    advertised: tuple[str, ...] = ()
+    mode: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All of it. A field that is None could not be seen; `unseen` says why, by the field's name.
 
@@ -116,6 +133,7 @@ class Evidence:
     settings: Settings | None = None
     compatibility: str | None = None
     connectors: Mapping[str, Mapping[str, str]] | None = None
+    certificates: tuple[Certificate, ...] | None = None
     damaged: tuple[str, ...] | None = None
     leftovers: tuple[str, ...] | None = None
     unseen: Mapping[str, str] = field(default_factory=dict)

@@ -82,12 +82,17 @@ def bench(
         return _self_test(json=json)
     from dataclasses import replace
 
+    from backbone import client_properties
     from backbone.bench import cells, modes
 
     sizes = size or ",".join(map(str, cells.SWEEP_SIZES if sweep else cells.Options().sizes))
     options = _options(rate, sizes, seconds, repeats, partitions, poisson=poisson, keyed=keyed, group=group)
     options = replace(options, drivers=drivers_named(client))
     opened = _open(engine, bootstrap, command_config, seed)
+    if reference and client_properties.current().file:
+        raise StackError(
+            "usage", "--reference runs Kafka's own tools, which get no login from here", exit_code=ExitCode.USAGE
+        )
     if sweep:
         done = modes.sweep(opened, options)
     elif throughput:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import Producer
 
 from backbone import client_properties, clients
 from backbone.client_properties import PLAINTEXT, ClientSecurity
@@ -147,6 +149,35 @@ def test_a_process_and_what_it_starts_are_one_client(tmp_path: Path, monkeypatch
     assert client_properties.current() == security
     client_properties.use(PLAINTEXT)
     assert client_properties.CONFIG not in os.environ
+
+
+def test_the_java_client_is_the_same(tmp_path: Path) -> None:
+    store = tmp_path / "own.pem"
+    security = ClientSecurity(
+        "SASL_SSL", "SCRAM-SHA-512", "app", AWKWARD + "\\", ca_file=store, certificate_file=store, key_file=store,
+        key_password=CANARY, verify_host_name=False,
+    )  # fmt: skip
+    store.touch()
+    text = "".join(
+        f"{name}={value}\n".replace("\\", "\\\\") for name, value in client_properties.java(security).items()
+    )
+    found = client_properties.read(written(tmp_path, text))
+    assert replace(found, file=None) == security
+    plain = client_properties.java(ClientSecurity("SASL_PLAINTEXT", "PLAIN", "a", CANARY))
+    assert set(plain) == {"security.protocol", "sasl.mechanism", "sasl.jaas.config"}
+    assert "PlainLoginModule" in plain["sasl.jaas.config"]
+    assert client_properties.java(PLAINTEXT) == {"security.protocol": "PLAINTEXT"}
+
+
+def test_librdkafka_takes_what_it_is_given(tmp_path: Path) -> None:
+    ours = Authority.make(tmp_path)
+    store = ours.sign("own")
+    security = ClientSecurity(
+        "SASL_SSL", "SCRAM-SHA-512", "app", AWKWARD, ca_file=ours.ca, certificate_file=store, key_file=store,
+        verify_host_name=False,
+    )  # fmt: skip
+    Producer({"bootstrap.servers": "127.0.0.1:1", **client_properties.librdkafka(security)}).purge()
+    assert client_properties.librdkafka(PLAINTEXT) == {"security.protocol": "PLAINTEXT"}
 
 
 def test_the_settings_of_a_client(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
 
+from backbone import client_properties
 from backbone.bench.drivers import settings
 from backbone.bench.drivers.kafka_python import COMMIT_EVERY_S, JOIN_TIMEOUT_S, KafkaTarget
 from backbone.clients import CONSUMER, PRODUCER
@@ -51,6 +52,7 @@ class ConfluentSink:
                 "bootstrap.servers": ",".join(target.bootstrap),
                 # How much may wait is limited by the run itself, the same for each client.
                 "queue.buffering.max.messages": 0,
+                **client_properties.librdkafka(client_properties.current()),
                 **settings.librdkafka({**PRODUCER, **target.producer}, consumer=False),
             }
         )
@@ -97,6 +99,7 @@ class ConfluentSource:
             {
                 "bootstrap.servers": ",".join(target.bootstrap),
                 "group.id": target.group or f"{target.topic}.unused",  # librdkafka asks for one in any case
+                **client_properties.librdkafka(client_properties.current()),
                 **settings.librdkafka({**CONSUMER, **target.consumer}, consumer=True),
             }
         )

@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from backbone import client_properties
 from backbone.bench import records
 from backbone.bench.drivers import settings
 from backbone.bench.drivers.base import Driver
@@ -176,7 +177,8 @@ def told(role: Role, job: Job) -> Iterator[bytes]:
 
 def _properties(role: Role, target: KafkaTarget) -> str:
     """Return the client's settings in the form of java.util.Properties."""
-    bootstrap = {"bootstrap.servers": ",".join(target.bootstrap)}
+    identity = client_properties.java(client_properties.current())
+    bootstrap = {"bootstrap.servers": ",".join(target.bootstrap), **identity}
     if role == "producer":
         kind = "Serializer"
         # The client's own limit would make send() wait; how much may be on its way is limited by the run itself.
@@ -190,7 +192,7 @@ def _properties(role: Role, target: KafkaTarget) -> str:
 
 
 def _lines(entries: Iterable[tuple[str, Any]]) -> str:
-    return "".join(f"{name}={value}\n" for name, value in entries)
+    return "".join(f"{name}={value}\n".replace("\\", "\\\\") for name, value in entries)
 
 
 def _counted(data: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backbone.doctor.checks import configuration, data, durability, kafka, machine, services
+from backbone.doctor.checks import certificates, configuration, data, durability, kafka, machine, services
 from backbone.doctor.finding import Result
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ CHECKS: tuple[Check, ...] = tuple(
     sorted(
         (
             check
-            for theme in (machine, configuration, data, kafka, services, durability)
+            for theme in (machine, configuration, data, kafka, services, durability, certificates)
             for check in theme.register.checks
         ),
         key=lambda check: check.name,
@@ -25,7 +25,7 @@ CHECKS: tuple[Check, ...] = tuple(
 )
 
 
-ELSEWHERE = ("D028", "D029", "D030", "D031", "D050", "D051", "D052", "D053", "D054")
+ELSEWHERE = ("D028", "D029", "D030", "D031", "D050", "D051", "D052", "D053", "D054", "D061")
 """The checks that a cluster can be put to whose files and machines are not ours: it is asked, and nothing else is."""
 
 

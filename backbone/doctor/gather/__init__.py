@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from backbone.doctor.evidence import Evidence
-from backbone.doctor.gather import configuration, data, kafka, machine, services
+from backbone.doctor.gather import certificates, configuration, data, kafka, machine, services
 from backbone.errors import ExitCode, StackError
 from backbone.stack.compose import Model
 
@@ -35,6 +36,7 @@ def gather(stack: Stack) -> Evidence:
             "damaged": lambda: data.damaged(settings),
             "leftovers": lambda: data.left(settings),
             "connectors": lambda: kafka.connectors(stack),
+            "certificates": lambda: certificates.named(stack.model, time.time()),
         }
     )
     return Evidence(
@@ -55,8 +57,14 @@ def elsewhere(bootstrap: Sequence[str]) -> Evidence:
 
     Raises StackError("no-broker") if none of the addresses answers.
     """
-    seen, unseen = _look({"cluster": lambda: kafka.health(bootstrap), "settings": lambda: kafka.settings(bootstrap)})
-    if not seen:
+    seen, unseen = _look(
+        {
+            "cluster": lambda: kafka.health(bootstrap),
+            "settings": lambda: kafka.settings(bootstrap),
+            "certificates": lambda: certificates.shown(bootstrap, time.time()),
+        }
+    )
+    if not {"cluster", "settings"} & seen.keys():
         raise StackError(
             "no-broker",
             f"no broker answers at {', '.join(bootstrap)}",

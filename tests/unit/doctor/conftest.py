@@ -94,5 +94,6 @@ def healthy() -> Evidence:
         compatibility="BACKWARD",
         damaged=(),
         leftovers=(),
+        certificates=(),
         connectors={"archive": {"connector": "RUNNING", "task 0": "RUNNING"}},
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backbone.doctor.checks import CHECKS, ELSEWHERE, diagnose
-from backbone.doctor.evidence import EngineFacts, Evidence, Limits, PortUse, Settings, Topic
+from backbone.doctor.evidence import Certificate, EngineFacts, Evidence, Limits, PortUse, Settings, Topic
 from backbone.stack.health import PartitionState
 from tests import ROOT
 from tests.unit.doctor.conftest import CLUSTER, GIB, cluster, folder, model, partition, running
@@ -24,6 +24,11 @@ ALONE = partition(isr=(1,))
 def _metas(**changes: dict[str, str]) -> Mapping[str, Mapping[str, str]]:
     whole = {f"kafka_{node}": {"cluster.id": CLUSTER, "node.id": str(node)} for node in (1, 2, 3)}
     return {name: whole[name] | changes.get(name, {}) for name in whole}
+
+
+def store(**changes: Any) -> Certificate:
+    values = {"days_left": 90.0, "names": frozenset({"kafka-1", "127.0.0.1"}), "mode": 0o600}
+    return Certificate("kafka-1", "/certs/k.pem", **(values | changes))
 
 
 # Check → (what is changed in the healthy evidence, words that the findings must contain).
@@ -80,6 +85,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"settings": Settings({1: {"log.retention.ms": "5", "node.id": "1"}, 2: {"node.id": "2"}}, {})},
         "log.retention.ms: broker 1 5, broker 2 (not set)",
     ),
+    "D060": ({"certificates": (store(problem="no such file"),)}, "kafka-1: /certs/k.pem: no such file"),
+    "D061": ({"certificates": (store(days_left=-3.0),)}, "/certs/k.pem expired 3 days ago"),
+    "D062": ({"certificates": (store(mode=0o644),)}, "chmod 0640 /certs/k.pem"),
+    "D063": ({"certificates": (store(advertised=("127.0.0.1", "kafka.example")),)}, "and kafka.example is advertised"),
 }  # fmt: skip
 
 
@@ -117,6 +126,19 @@ def test_too_few_open_files_are_told_without_docker(healthy: Evidence) -> None:
     assert result.findings[0].evidence.startswith("a process may open 256 files")
 
 
+def test_a_certificate_that_expires_soon_is_told_before(healthy: Evidence) -> None:
+    for days, status in ((13.9, "warning"), (14.0, "ok"), (-0.1, "error")):
+        looked = replace(healthy, certificates=(store(days_left=days),))
+        assert [result.status for result in diagnose(looked, ["D061"])] == [status]
+
+
+def test_who_runs_another_cluster_has_to_renew_its_certificate(healthy: Evidence) -> None:
+    theirs = replace(healthy, certificates=(Certificate("k.example:9093", "its certificate", 2.0),))
+    (result,) = diagnose(theirs, ["D061"])
+    assert "./invoke" not in result.findings[0].remedy
+    assert "k.example:9093" in result.findings[0].evidence
+
+
 def test_what_cannot_be_seen_is_said_and_not_judged(healthy: Evidence) -> None:
     blind = replace(healthy, cluster=None, unseen={"cluster": "no broker answers"})
     unknown = {result.check.name: result.reason for result in diagnose(blind) if result.status == "unknown"}
@@ -125,7 +147,7 @@ def test_what_cannot_be_seen_is_said_and_not_judged(healthy: Evidence) -> None:
 
 
 def test_a_cluster_of_others_is_put_to_what_it_can_be_asked_alone(healthy: Evidence) -> None:
-    asked = Evidence(model(), "", {}, {}, cluster=healthy.cluster, settings=healthy.settings)
+    asked = Evidence(model(), "", {}, {}, cluster=healthy.cluster, settings=healthy.settings, certificates=())
     assert {result.check.name: result.status for result in diagnose(asked, ELSEWHERE)} == dict.fromkeys(ELSEWHERE, "ok")
     worse = replace(asked, cluster=cluster(partition(isr=(1, 2), min_isr=1)))
     found = {result.check.name for result in diagnose(worse, ELSEWHERE) if result.findings}
