@@ -10,7 +10,7 @@ from backbone.errors import ExitCode, StackError
 from .command import command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from invoke import Context
 
@@ -79,7 +79,7 @@ def up(
     if postgres.SERVICE in stack.model.services and (server := postgres.server(stack.model)).password_file.exists():
         server.passfile(stack.settings.state_dir)  # for `endpoints`, which only looks
     if json:
-        console.print_json(_status_value(stack, *lifecycle.survey(stack)))
+        console.print_json(_status_value(stack.engine.name, stack.brokers, *lifecycle.survey(stack)))
     else:
         _farewell(stack, snapshot, wait=wait)
 
@@ -183,23 +183,40 @@ def restart(c: Context, service: str, renew: bool = False, engine: str | None = 
     console.say(f"{service} is back after {snapshot.waited:.1f} s")
 
 
-@command(help={"engine": ENGINE_HELP, "json": "print JSON"})
-def status(c: Context, engine: str | None = None, json: bool = False) -> ExitCode:
+@command(
+    help={
+        "engine": ENGINE_HELP,
+        "bootstrap": "HOST:PORT[,…] of another cluster, which is only asked about itself",
+        "command_config": COMMAND_CONFIG_HELP,
+        "json": "print JSON",
+    }
+)
+def status(
+    c: Context, engine: str | None = None, bootstrap: str = "", command_config: str = "", json: bool = False
+) -> ExitCode:
     """Show every service, and what the cluster says of itself; exits 1 if something that should run does not."""
     from rich.markup import escape
 
     from backbone import console
-    from backbone.stack import lifecycle
+    from backbone.stack import health, lifecycle
 
     from . import targets
 
-    stack = targets.everything(engine)
-    states, found = lifecycle.survey(stack)
-    value = _status_value(stack, states, found)
+    states: tuple[ServiceState, ...] = ()
+    if brokers := targets.remote(bootstrap, command_config):
+        found = health.probe(brokers)
+        value = _status_value("", (), (), found)
+    else:
+        stack = targets.everything(engine)
+        states, found = lifecycle.survey(stack)
+        value = _status_value(stack.engine.name, stack.brokers, states, found)
+        brokers = stack.bootstrap
     cluster = value["cluster"]
-    lags = _lags(stack) if isinstance(cluster, dict) and not cluster["offline"] else None
+    lags = _lags(brokers) if isinstance(cluster, dict) and not cluster["offline"] else None
     if json:
         console.print_json(value | {"lag_records": lags})
+    elif not value["engine"]:
+        console.say(_cluster_words(cluster))
     else:
         columns = ("SERVICE", "STATE", "HEALTH", "WHERE", "PORTS", "UPTIME", "MEMORY", "")
         here = [state for state in states if state.phase != "unavailable"]
@@ -208,8 +225,8 @@ def status(c: Context, engine: str | None = None, json: bool = False) -> ExitCod
         if absent := [state.name for state in states if state.phase == "unavailable"]:
             console.say(f"[dim]docker only: {', '.join(absent)}[/]")
         console.say(_cluster_words(cluster))
-        if lags is not None:
-            console.say(escape(_lag_words(lags)))
+    if lags is not None and not json:
+        console.say(escape(_lag_words(lags)))
     return ExitCode.OK if value["ok"] else ExitCode.FINDINGS
 
 
@@ -357,12 +374,18 @@ def _row(state: ServiceState) -> tuple[object, ...]:
     return (state.name, state.phase, state.health, state.identity, ports, uptime, memory, detail)
 
 
-def _status_value(stack: Stack, states: tuple[ServiceState, ...], found: ClusterHealth | None) -> dict[str, object]:
-    """Return what `status --json` prints: services, cluster (None while no broker answers), and whether all is well."""
+def _status_value(
+    engine: str, brokers: Collection[str], states: tuple[ServiceState, ...], found: ClusterHealth | None
+) -> dict[str, object]:
+    """Return what `status --json` prints: services, cluster (None while no broker answers), and whether all is well.
+
+    engine: "" for a cluster of others, which has no services here.
+    """
     from dataclasses import asdict
 
     started = [state for state in states if state.phase not in {"unavailable", "stopped"}]
-    brokers = [state.name for state in started if state.name in stack.brokers]
+    whole = bool(found and not found.missing(len(brokers)))
+    wanted = not engine or any(state.name in brokers for state in started)
     cluster = found and {
         "cluster_id": found.cluster_id,
         "controller": found.controller,
@@ -371,24 +394,24 @@ def _status_value(stack: Stack, states: tuple[ServiceState, ...], found: Cluster
         "offline": [f"{item.topic}-{item.partition}" for item in found.offline],
         "under_replicated": [f"{item.topic}-{item.partition}" for item in found.under_replicated],
         "under_min_isr": [f"{item.topic}-{item.partition}" for item in found.under_min_isr],
-        "missing": found.missing(len(stack.brokers)),
+        "missing": found.missing(len(brokers)),
     }
     well = all(state.phase == "running" and state.health == "healthy" for state in started)
     return {
-        "engine": stack.engine.name,
+        "engine": engine,
         "services": [asdict(state) for state in states],
         "cluster": cluster,
-        "ok": bool(started) and well and (not brokers or bool(cluster and not cluster["missing"])),
+        "ok": (bool(started) or not engine) and well and (whole or not wanted),
     }
 
 
-def _lags(stack: Stack) -> dict[str, int] | None:
+def _lags(bootstrap: Sequence[str]) -> dict[str, int] | None:
     """Return the lag of each group in records, None if the cluster does not say so at once: status is not about it."""
     from backbone import clients
     from backbone.stack import groups
 
     try:
-        with clients.admin(stack.bootstrap, request_timeout_ms=_LAG_TIMEOUT_MS) as client:
+        with clients.admin(bootstrap, request_timeout_ms=_LAG_TIMEOUT_MS) as client:
             return groups.lags(client)
     except StackError:
         return None

@@ -230,6 +230,8 @@ def test_the_tasks_take_the_file(broker: Broker, home: Checkout) -> None:
     listed = home.json("topics", "list", "--command-config", file)
     assert [each["name"] for each in listed] == ["orders"]
     home.run("groups", "list", "--command-config", file)
+    status = home.json("status", "--command-config", file)
+    assert status["cluster"]["brokers_registered"] == [1]
     home.run("consume", "orders", "--command-config", file)
     found = {
         each["check"]: each["status"] for each in home.json("doctor", "--command-config", file, code=None)["checks"]
@@ -238,7 +240,9 @@ def test_the_tasks_take_the_file(broker: Broker, home: Checkout) -> None:
     home.run("smoke", "--command-config", file, "--records", "30")
 
 
-@pytest.mark.parametrize("words", [("topics", "list"), ("groups", "list"), ("doctor",), ("consume", "orders")])
+@pytest.mark.parametrize(
+    "words", [("topics", "list"), ("groups", "list"), ("doctor",), ("status",), ("consume", "orders")]
+)
 def test_the_tasks_say_why(broker: Broker, home: Checkout, words: tuple[str, ...]) -> None:
     file = str(broker.client("SASL_SSL", *login("app", "c4nary")))
     done = home.run(*words, "--bootstrap", broker.at("LOGIN"), "--command-config", file, code=4)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kafka.errors import UnknownTopicOrPartitionError
 
-from backbone import clients
+from backbone import client_properties, clients
 from backbone.errors import StackError
 from backbone.stack import leftovers
 from backbone.stack.leftovers import NO_LEDGER, Ledger, Trace
@@ -84,6 +84,35 @@ def test_what_a_killed_task_has_made_is_taken_away(ledger: Ledger, cluster: Clus
     assert cluster.topics == {"kept"}
     assert said == ["removed topic smoke-1 of smoke, which was killed"]
     assert ledger.orphaned() == [ROWS], "rows are for the task that knows the table"
+
+
+def test_who_takes_it_away_logs_in_as_it_was_made(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "client.properties"
+    login = (
+        'sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username="a" password="b";'
+    )
+    file.write_text(f"security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\n{login}\n", encoding="utf-8")
+    monkeypatch.setenv(client_properties.CONFIG, str(file))
+    theirs = Trace("topic", "smoke-2", ("theirs:9093",), "smoke")
+    killed(ledger, TOPIC, theirs)
+    monkeypatch.delenv(client_properties.CONFIG)
+    shown: dict[str, Any] = {}
+
+    @contextmanager
+    def admin(where: tuple[str, ...], **settings: Any) -> Iterator[Cluster]:
+        shown[where[0]] = settings["security_protocol"], settings.get("sasl_plain_username")
+        yield Cluster({"smoke-1", "smoke-2"})
+
+    monkeypatch.setattr(clients, "admin", admin)
+    leftovers.clear(ledger, print)
+    assert shown == {"127.0.0.1:1": ("PLAINTEXT", None), "theirs:9093": ("SASL_SSL", "a")}
+    file.unlink()
+    killed(ledger, theirs)
+    said: list[str] = []
+    leftovers.clear(ledger, said.append)
+    assert str(file) in said[0]
 
 
 def test_what_is_gone_already_is_forgotten(ledger: Ledger, cluster: Cluster) -> None:
