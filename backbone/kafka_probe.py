@@ -15,7 +15,7 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backbone import client_properties, refusals
 from backbone.errors import StackError
@@ -107,7 +107,7 @@ def connect(address: str, security: ClientSecurity, timeout: float) -> socket.so
     return stream
 
 
-def certificate(address: str, security: ClientSecurity, timeout: float = ANSWER_S) -> Mapping[str, object]:
+def certificate(address: str, security: ClientSecurity, timeout: float = ANSWER_S) -> Mapping[str, Any]:
     """Return the certificate that a broker shows, as ssl.SSLSocket.getpeercert gives it; {} without TLS.
 
     Raises the StackError that says why we are not let in.

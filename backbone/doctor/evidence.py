@@ -93,7 +93,7 @@ class Certificate:
     """A certificate that the configuration of a service names, or that a broker shows.
 
     of: the service, or the broker's address. names: whom it is for; advertised: whom it should be for. mode: of the
-    file, if a key is in it. problem: why nothing else is known of it.
+    file, if a key is in it. problem: why nothing else is known of it. shown: by a broker of somebody else's.
     """
 
     of: str
@@ -103,6 +103,7 @@ class Certificate:
     advertised: tuple[str, ...] = ()
     mode: int | None = None
     problem: str = ""
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,3 +255,12 @@ def test_workers_are_the_same_client(broker: Broker, home: Checkout) -> None:
     file = str(broker.client("SASL_SSL", *login("app", "right"), f"bootstrap.servers={broker.at('LOGIN')}"))
     words = ("bench", "--rate", "50", "--seconds", "2", "--repeats", "1", "--command-config", file)
     assert home.json(*words, code=None)["cells"]
+
+
+def test_the_doctor_sees_what_their_certificates_are_for(broker: Broker, home: Checkout) -> None:
+    words = ("doctor", "--bootstrap", broker.at("OTHER"), "--command-config")
+    file = broker.client("SSL", "ssl.endpoint.identification.algorithm=")
+    found = {each["check"]: each["status"] for each in home.json(*words, str(file), code=None)["checks"]}
+    assert (found["D060"], found["D061"], found["D063"]) == ("ok", "ok", "ok")
+    refused = home.run(*words, str(broker.client("SSL")), code=4)
+    assert "error[wrong-host-name]" in refused.stderr

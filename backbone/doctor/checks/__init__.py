@@ -25,7 +25,7 @@ CHECKS: tuple[Check, ...] = tuple(
 )
 
 
-ELSEWHERE = ("D028", "D029", "D030", "D031", "D050", "D051", "D052", "D053", "D054", "D061")
+ELSEWHERE = ("D028", "D029", "D030", "D031", "D050", "D051", "D052", "D053", "D054", "D060", "D061", "D063")
 """The checks that a cluster can be put to whose files and machines are not ours: it is asked, and nothing else is."""
 
 

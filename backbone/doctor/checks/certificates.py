@@ -18,16 +18,21 @@ SOON_DAYS = 14
 _OWNER_AND_GROUP = 0o640
 
 
-@register.check("D060", "Certificates are where they are said to be", "certificates")
-def readable(evidence: Evidence) -> Iterator[Finding]:
-    """A listener with TLS whose key or certificate is missing keeps its node from starting."""
+_THEIRS = "who runs it, or signs for it, has to make a new one"
+
+
+@register.check("D060", "Certificates are there, and hold", "certificates")
+def there(evidence: Evidence) -> Iterator[Finding]:
+    """Without its key or certificate a node does not start; one that does not hold is refused by clients."""
     for each in evidence.certificates or ():
         if each.problem:
             yield Finding(
                 "error",
                 f"{each.of}: {each.where}: {each.problem}",
-                "the node ends when it opens its listeners, or takes no client's certificate",
-                f"ls -l {shlex.quote(each.where)}",
+                "clients do not connect to it"
+                if each.shown
+                else "the node ends when it opens its listeners, or takes no client's certificate",
+                _THEIRS if each.shown else f"ls -l {shlex.quote(each.where)}",
             )
 
 
@@ -48,8 +53,8 @@ def valid(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _renew(each: Certificate) -> str:
-    if each.mode is None:
-        return "who runs it, or signs for it, has to make a new one"
+    if each.shown:
+        return _THEIRS
     return f"make a new one in its place, then\n./invoke restart {each.of}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate as Made
 
+    from backbone.client_properties import ClientSecurity
     from backbone.stack.compose import Model, Service
 
 _STORE = re.compile(r"KAFKA_(?:LISTENER_NAME_(?P<listener>\w+)_)?SSL_(?P<kind>KEYSTORE|TRUSTSTORE)_LOCATION")
@@ -25,6 +27,7 @@ _OF_OTHERS = re.compile(r"\w+_SSL_(?P<kind>KEYSTORE|TRUSTSTORE)_LOCATION")
 _PEM = b"-----BEGIN "
 _KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _DAY_S = 86_400
+_SHOWN = "its certificate"
 
 
 def named(model: Model, now: float) -> tuple[Certificate, ...]:
@@ -43,16 +46,24 @@ def shown(bootstrap: Sequence[str], now: float) -> tuple[Certificate, ...]:
         return ()
     with clients.admin(bootstrap) as client:
         brokers = health.alive(client.describe_cluster()["brokers"])
-    found = []
-    for address in (f"{each['host']}:{each['port']}" for each in brokers):
-        try:
-            made = kafka_probe.certificate(address, security)
-        except StackError as error:
-            found.append(Certificate(address, "its certificate", problem=error.message))
-        else:
-            ends = ssl.cert_time_to_seconds(str(made["notAfter"]))
-            found.append(Certificate(address, "its certificate", (ends - now) / _DAY_S))
-    return tuple(found)
+    return tuple(_shown(str(each["host"]), int(each["port"]), security, now) for each in brokers)
+
+
+def _shown(host: str, port: int, security: ClientSecurity, now: float) -> Certificate:
+    address = f"{host}:{port}"
+    try:
+        # For which names it is can be read only by who does not ask for one.
+        made = kafka_probe.certificate(address, replace(security, verify_host_name=False))
+    except StackError as error:
+        return Certificate(address, _SHOWN, problem=error.message, shown=True)
+    return Certificate(
+        address,
+        _SHOWN,
+        (ssl.cert_time_to_seconds(made["notAfter"]) - now) / _DAY_S,
+        names=frozenset(name for _, name in made.get("subjectAltName", ())),
+        advertised=(host,) if security.verify_host_name else (),
+        shown=True,
+    )
 
 
 def _of_service(service: Service, now: float) -> Iterator[Certificate]:

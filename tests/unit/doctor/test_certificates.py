@@ -93,7 +93,9 @@ def test_what_is_left_alone(ours: Authority) -> None:
 def test_a_broker_shows_when_its_certificate_ends(ours: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     with Door(ours.sign("broker", days=5)).open() as address:
         security = ClientSecurity("SSL", ca_file=ours.ca)
-        assert "notAfter" in kafka_probe.certificate(address, security)
+        made = kafka_probe.certificate(address, security)
+    assert dict(made["subjectAltName"]) == {"DNS": "localhost", "IP Address": "127.0.0.1"}
+    assert made["notAfter"]
     with Door().open() as address:
         assert kafka_probe.certificate(address, PLAINTEXT) == {}
     monkeypatch.delenv(client_properties.CONFIG, raising=False)

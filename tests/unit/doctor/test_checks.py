@@ -133,7 +133,7 @@ def test_a_certificate_that_expires_soon_is_told_before(healthy: Evidence) -> No
 
 
 def test_who_runs_another_cluster_has_to_renew_its_certificate(healthy: Evidence) -> None:
-    theirs = replace(healthy, certificates=(Certificate("k.example:9093", "its certificate", 2.0),))
+    theirs = replace(healthy, certificates=(Certificate("k.example:9093", "its certificate", 2.0, shown=True),))
     (result,) = diagnose(theirs, ["D061"])
     assert "./invoke" not in result.findings[0].remedy
     assert "k.example:9093" in result.findings[0].evidence
