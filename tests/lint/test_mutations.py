@@ -164,7 +164,11 @@ MUTATIONS = (
         "INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,EXTERNAL:TLS",
     ),
     planted("KC176", CLIENTS.format(protocol="SASL_PLAINTEXT", more="    ports: ['9292:9292']")),
-    planted("KC177", CLIENTS.format(protocol="SASL_SSL", more="      KAFKA_INTER_BROKER_LISTENER_NAME: CLIENTS")),
+    planted(
+        "KC177",
+        CLIENTS.format(protocol="SASL_SSL", more="      KAFKA_SASL_ENABLED_MECHANISMS: PLAIN")
+        + "\n      KAFKA_INTER_BROKER_LISTENER_NAME: CLIENTS",
+    ),
     Mutation("KC178", NODE_2, f'      KAFKA_NODE_ID: "2"\n      KAFKA_AUTHORIZER_CLASS_NAME: {STANDARD}\n'),
     Mutation("KC179", NODE_2, '      KAFKA_NODE_ID: "2"\n      KAFKA_SUPER_USERS: User:admin\n'),
     Mutation(

@@ -27,7 +27,7 @@ def _metas(**changes: dict[str, str]) -> Mapping[str, Mapping[str, str]]:
 
 
 def store(**changes: Any) -> Certificate:
-    values = {"days_left": 90.0, "names": frozenset({"kafka-1", "127.0.0.1"}), "mode": 0o600}
+    values: dict[str, Any] = {"days_left": 90.0, "names": frozenset({"kafka-1", "127.0.0.1"}), "mode": 0o600}
     return Certificate("kafka-1", "/certs/k.pem", **(values | changes))
 
 
