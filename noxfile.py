@@ -28,6 +28,8 @@ E2E_DATA = tuple(
         "foreign_clients",
         "examples",
         "attacks",
+        "snapshots",
+        "shared_by_tests",
     )
 )
 STAGES = ("schema", "policy", "config", "security", "workflows")
@@ -318,7 +320,7 @@ def lint_bench(session: nox.Session) -> None:
 
 @nox.session(name="start-bench", venv_backend="none", requires=["dev"], default=False)
 def start_bench(session: nox.Session) -> None:
-    """Measure starts of the stack with and without the JVM's start-up cache (-- --rounds 3)."""
+    """Measure starts of the stack: new and existing data, cache, overlap, brokers alone, lite (-- --rounds 3)."""
     maintain(session, "start_benchmark", *session.posargs)
 
 

@@ -22,6 +22,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this plugin."""
     group = parser.getgroup("backbone", "a real Kafka stack for tests")
     group.addoption("--backbone-keep", action="store_true", help="leave the stack running after the tests")
+    group.addoption(
+        "--backbone-lite", action="store_true", help="one broker and no Connect: starts sooner, proves less"
+    )
     group.addoption("--backbone-name", default="", help="use the private stack of this name")
     group.addoption(
         "--backbone-profile",
@@ -42,6 +45,7 @@ def backbone(request: pytest.FixtureRequest) -> Iterator[Running]:
         profiles=(*testing.PROFILES, *options.getoption("--backbone-profile")),
         name=options.getoption("--backbone-name"),
         keep=options.getoption("--backbone-keep"),
+        lite=options.getoption("--backbone-lite"),
     )
     capture = options.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():

@@ -49,6 +49,12 @@ class FakeEngine:
     done: list[str] = field(default_factory=list)
     data: set[str] = field(default_factory=set)
     paused: set[str] = field(default_factory=set)
+    order: list[list[str]] = field(default_factory=list)
+    """The waves, if not all at once."""
+    ahead: list[str] = field(default_factory=list)
+    """What may start with the first wave."""
+    once: set[str] = field(default_factory=set)
+    """What ends at its first start, and lives at the second."""
     old: dict[str, list[str]] = field(default_factory=dict)
     """What runs with another configuration than the files say."""
 
@@ -63,7 +69,10 @@ class FakeEngine:
         return service in self.model.services
 
     def waves(self, services: Sequence[str]) -> list[list[str]]:
-        return [list(services)]
+        return self.order or [list(services)]
+
+    def early(self, services: Sequence[str]) -> list[str]:
+        return [name for name in self.ahead if name in services]
 
     def preflight(self, services: Sequence[str], progress: Progress) -> None:
         del progress
@@ -73,11 +82,20 @@ class FakeEngine:
     def start(self, services: Sequence[str], progress: Progress, *, as_ran: bool = False) -> None:
         self.as_ran = as_ran
         for name in services:
+            if name in self.ended:
+                del self.looks[name]
+                self.once.discard(name)
             if name not in self.looks:
                 progress(f"starting {name}")
                 self.looks[name] = 0
                 self.data.add(name)
                 self.done.append(f"start {name}")
+
+    @property
+    def ended(self) -> set[str]:
+        """What has ended by itself."""
+        dead = {name for name in self.dying if self.looks.get(name, -1) >= self.needs}
+        return dead | (self.once & self.looks.keys())
 
     def stop(self, services: Sequence[str], progress: Progress) -> None:
         for name in services:
@@ -103,7 +121,7 @@ class FakeEngine:
         if name not in self.looks:
             return ServiceState(name, "stopped")
         self.looks[name] += 1
-        if name in self.dying and self.looks[name] >= self.needs:
+        if name in self.ended:
             return ServiceState(name, "exited", exit_code=3)
         if name in self.paused:
             return ServiceState(name, "paused", health="starting")

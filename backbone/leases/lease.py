@@ -36,8 +36,17 @@ class Lease:
     """Names below one prefix. Kafka's begin with PREFIX-, PostgreSQL's tables with the same in underscores."""
 
     prefix: str
-    admin: Untyped
-    bootstrap: Sequence[str]
+    given_by: Leases
+
+    @property
+    def admin(self) -> Untyped:
+        """The admin client of all leases; another one after the stack was stopped."""
+        return self.given_by.admin
+
+    @property
+    def bootstrap(self) -> Sequence[str]:
+        """HOST:PORT of the brokers."""
+        return self.given_by.bootstrap
 
     def name(self, name: str) -> str:
         """Return a name of this lease: for a group, a transactional id, a connector."""
@@ -164,7 +173,7 @@ class Leases:
         """Give names for a block, removed at its end; after `lasting` seconds a reaper may take them."""
         entry = self.book.open(lasting)
         try:
-            yield Lease(entry.prefix, self.admin, self.bootstrap)
+            yield Lease(entry.prefix, self)
         finally:
             self._remove(lambda prefix: prefix == entry.prefix)
             self.book.close(entry.prefix)

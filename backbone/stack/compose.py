@@ -181,7 +181,9 @@ def load(settings: Settings, profiles: Sequence[str]) -> Model:
     check_places(settings)
     env_file = settings.values_file if settings.values_file.exists() else None
     environ = {key: value for key, value in settings.environ.items() if key != "COMPOSE_PROFILES"}
-    done = config(settings.compose_file, profiles=profiles, env_file=env_file, environ=environ)
+    done = config(
+        settings.compose_file, profiles=profiles, env_file=env_file, environ=environ, overrides=settings.overlays
+    )
     words = plain(done.stderr)
     if done.returncode != 0:
         raise StackError(

@@ -129,9 +129,11 @@ def _start(stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, 
         stack.engine.start(names, progress)
         return look(stack, 0.0)
     started: set[str] = set()
+    early = stack.engine.early(names)
     for wave in stack.engine.waves(names):
         started |= set(wave)
-        stack.engine.start(wave, progress)
+        stack.engine.start([*wave, *(name for name in early if name not in wave)], progress)
+        early = []
         part = replace(stack, model=stack.model.only(started))
         snapshot = wait_ready(part, timeout=timeout, watch=watch, clock=clock, began=began)
     return snapshot

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PORTS = range(1024, 65536)
+_SIZE = "STACK_SIZE"
+_SIZES = {"three": (), "lite": (Path("infra", "05-messaging", "lite", "docker-compose.yml"),)}
 _NO_PORT = 65536
 
 
@@ -36,6 +38,25 @@ class Settings:
     def compose_file(self) -> Path:
         """The root Compose file, the only description of the stack."""
         return self.root / "docker-compose.yml"
+
+    @property
+    def overlays(self) -> tuple[Path, ...]:
+        """The Compose files merged over the root one, by STACK_SIZE; StackError("unknown-size") for a size of none."""
+        size = self.variables().get(_SIZE) or "three"
+        if size not in _SIZES:
+            raise StackError(
+                "unknown-size",
+                f"{_SIZE}={size} is no size of a stack",
+                context="sizes: " + ", ".join(_SIZES),
+                hint=f"set {_SIZE} in .env",
+                exit_code=ExitCode.USAGE,
+            )
+        return tuple(self.root / path for path in _SIZES[size])
+
+    @property
+    def lite(self) -> bool:
+        """Whether the stack is one node without Connect."""
+        return bool(self.overlays)
 
     @property
     def env_file(self) -> Path:
@@ -121,6 +142,11 @@ def check_places(settings: Settings) -> None:
             raise _misplaced(settings, "bad-port", name, f"{name}={value} is no port: 1 to {_NO_PORT - 1}")
         if name == "BIND_ADDRESS" and value and not _is_ipv4(value):
             raise _misplaced(settings, "bad-address", name, f"{name}={value} is no IPv4 address, such as 127.0.0.1")
+
+
+def make_lite(settings: Settings) -> None:
+    """Let the stack of this home be one node from now on, in `.env`."""
+    assign(settings.env_file, {_SIZE: "lite"})
 
 
 def _misplaced(settings: Settings, reference: str, name: str, message: str) -> StackError:

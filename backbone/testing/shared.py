@@ -23,7 +23,7 @@ from backbone.errors import StackError
 from backbone.stack import home, lifecycle, private
 from backbone.stack.engine import choose, open_stack
 from backbone.stack.engine.embedded import process
-from backbone.stack.settings import Settings, ensure_env_file
+from backbone.stack.settings import Settings, ensure_env_file, make_lite
 from backbone.testing.running import Running
 
 if TYPE_CHECKING:
@@ -37,14 +37,20 @@ _RUNS = frozenset({"starting", "running", "paused"})
 
 @contextmanager
 def stack(
-    folder: Path | None = None, *, profiles: Sequence[str] = PROFILES, name: str = "", keep: bool = False
+    folder: Path | None = None,
+    *,
+    profiles: Sequence[str] = PROFILES,
+    name: str = "",
+    keep: bool = False,
+    lite: bool = False,
 ) -> Iterator[Running]:
     """Give a running stack for a block.
 
     It is that of the home in `folder` (or where this process stands); without one it is a private stack, of this
     project or of a name, made for it. What this starts is stopped when its last user leaves, unless `keep`.
+    lite: a private stack of one node without Connect, which starts sooner and has nothing to lose a broker of.
     """
-    here = _settings(folder or Path.cwd(), name)
+    here = _settings(folder or Path.cwd(), name, lite=lite)
     ensure_env_file(here)
     engine, _ = choose(here, None)
     opened = partial(open_stack, here, engine=engine, downloads=console.download)
@@ -129,8 +135,12 @@ def _runs(own: Stack) -> bool:
     return any(state.phase in _RUNS for state in own.engine.states())
 
 
-def _settings(folder: Path, name: str) -> Settings:
+def _settings(folder: Path, name: str, *, lite: bool) -> Settings:
     environ = dict(os.environ)
+    if lite:
+        found = private.ensure(f"{name or _name_of(folder)}-lite", environ)
+        make_lite(found)
+        return found
     if not name:
         try:
             return Settings(home.find(folder, environ), environ)

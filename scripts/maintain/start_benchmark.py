@@ -1,4 +1,4 @@
-"""How fast the stack starts: with and without the JVM's start-up cache, side by side in one run."""
+"""How fast the stack starts: with and without cache and overlap, whole, brokers alone and lite, in one run."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from backbone import console
 from backbone.errors import ExitCode, StackError
 from backbone.stack import lifecycle
 from backbone.stack.engine import open_stack
+from backbone.stack.engine.embedded import aot
 from backbone.stack.settings import Settings
 from backbone.wait import wait_until
 from scripts.maintain import program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from backbone.stack.engine.base import Progress, Stack
 
@@ -30,73 +31,105 @@ _TIMEOUT_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of start. new: on an empty folder. cached, overlap: see EmbeddedEngine. brokers: of these alone."""
+
+    name: str
+    new: bool = False
+    cached: bool = True
+    overlap: bool = True
+    brokers: bool = False
+    lite: bool = False
+
+
+EXISTING = Kind("existing data")
+IN_TURN = Kind("existing data, one after another", overlap=False)
+UNCACHED = Kind("existing data, without the cache", cached=False)
+KINDS = (
+    Kind("new data", new=True),
+    EXISTING,
+    IN_TURN,
+    UNCACHED,
+    Kind("existing data, brokers alone", brokers=True),
+    Kind("lite, new data", new=True, lite=True),
+    Kind("lite, existing data", lite=True),
+)
+"""What each round starts, in this order: a start on existing data is on that of the one before it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """One measured start. seconds: from the call to a whole cluster. memory: bytes of each broker at rest."""
 
-    cached: bool
-    new_data: bool
+    kind: Kind
     seconds: float
     memory: tuple[int, ...]
 
 
-def measure(open_on: Callable[[Path], Stack], rounds: int, progress: Progress) -> tuple[Start, ...]:
-    """Start and stop a stack `rounds` times: on new data, on that data again, and on it without the cache.
+def measure(open_on: Callable[[Path, bool], Stack], rounds: int, progress: Progress) -> tuple[Start, ...]:
+    """Start and stop a stack of each kind, `rounds` times; brokers alone only where there are some.
 
-    open_on gives a stack for a data folder; the folders are scratch ones. The checkout's own stack must be stopped.
+    open_on gives a stack for a data folder, lite or not; the folders are scratch ones. The checkout's own stack must be
+    stopped.
     """
     starts = []
     with TemporaryDirectory() as scratch:
-        _record(open_on(Path(scratch, "first")), progress)
+        _record(open_on(Path(scratch, "first"), False), progress)  # noqa: FBT003 - not lite
         for number in range(rounds):
-            stack = open_on(Path(scratch, f"round-{number}"))
-            for cached, new_data in ((True, True), (True, False), (False, False)):
-                starts.append(_start(stack, cached=cached, new_data=new_data))
-                progress(f"round {number + 1}: {_name(starts[-1])} {starts[-1].seconds:.2f} s")
+            stacks = {lite: open_on(Path(scratch, f"round-{number}"), lite) for lite in (False, True)}
+            for kind in KINDS:
+                if kind.brokers and not stacks[kind.lite].brokers:
+                    continue
+                starts.append(_start(stacks[kind.lite], kind))
+                progress(f"round {number + 1}: {kind.name} {starts[-1].seconds:.2f} s")
     return tuple(starts)
 
 
 def _record(stack: Stack, progress: Progress) -> None:
     """See to it that the start-up cache is there: one start records it, and its JVM writes it after the stop."""
     progress("one start that does not count, to have the start-up cache")
-    _start(stack, cached=True, new_data=True)
-    folder = stack.settings.cache_dir / "aot"
-    wait_until(lambda: not list(folder.glob("*.config")), what="the start-up cache to be written", timeout=_TIMEOUT_S)
+    _start(stack, KINDS[0])
+    folder = stack.settings.cache_dir / aot.FOLDER
+    wait_until(lambda: not aot.being_recorded(folder), what="the start-up cache to be written", timeout=_TIMEOUT_S)
 
 
-def _start(stack: Stack, *, cached: bool, new_data: bool) -> Start:
-    engine = replace(stack.engine, use_cache=cached)  # type: ignore[type-var]  # the embedded engine is a dataclass
-    stack = replace(stack, engine=engine)
+def _start(stack: Stack, kind: Kind) -> Start:
+    engine = replace(stack.engine, use_cache=kind.cached, overlap=kind.overlap)  # type: ignore[type-var]  # a dataclass
+    model = stack.model.only(stack.brokers) if kind.brokers else stack.model
+    stack = replace(stack, engine=engine, model=model)
     began = time.monotonic()
     lifecycle.up(stack, timeout=_TIMEOUT_S, progress=lambda _: None, watch=lambda _: None)
     seconds = time.monotonic() - began
     memory = tuple(state.memory or 0 for state in stack.engine.states(list(stack.brokers)))
     lifecycle.down(stack, lambda _: None)
-    return Start(cached, new_data, seconds, memory)
-
-
-def _name(start: Start) -> str:
-    return f"{'new' if start.new_data else 'existing'} data, {'with' if start.cached else 'without'} the cache"
+    return Start(kind, seconds, memory)
 
 
 def summary(starts: Sequence[Start]) -> dict[str, object]:
-    """Return the times by kind, the ratio of the paired starts and the largest broker at rest (MiB)."""
+    """Return the times by kind, the ratios of paired starts and the largest broker at rest (MiB)."""
     by_kind: dict[str, list[float]] = {}
     for start in starts:
-        by_kind.setdefault(_name(start), []).append(round(start.seconds, 2))
-    cached = [start.seconds for start in starts if start.cached and not start.new_data]
-    plain = [start.seconds for start in starts if not start.cached]
-    ratios = [fast / slow for fast, slow in zip(cached, plain, strict=True)]
+        by_kind.setdefault(start.kind.name, []).append(start.seconds)
     return {
         "method": "from the call to a whole cluster of the chosen profiles, kinds in turn within each round",
-        "seconds": by_kind,
-        "median_seconds": {name: statistics.median(values) for name, values in by_kind.items()},
-        "median_ratio_with_to_without": round(statistics.median(ratios), 3),
+        "seconds": {name: [round(each, 2) for each in values] for name, values in by_kind.items()},
+        "median_seconds": {name: round(statistics.median(values), 2) for name, values in by_kind.items()},
+        "median_ratio_with_to_without": _ratio(by_kind, EXISTING, UNCACHED),
+        "median_ratio_overlapped_to_one_after_another": _ratio(by_kind, EXISTING, IN_TURN),
         "largest_broker_mib": max(max(start.memory) for start in starts) >> 20,
     }
 
 
+def _ratio(by_kind: Mapping[str, Sequence[float]], one: Kind, other: Kind) -> float:
+    pairs = zip(by_kind[one.name], by_kind[other.name], strict=True)
+    return round(statistics.median(fast / slow for fast, slow in pairs), 3)
+
+
 def main(argv: Sequence[str]) -> ExitCode:
-    """Measure starts of the embedded engine with and without the JVM's start-up cache, while no other stack runs."""
+    """Measure starts of the embedded engine: on new and existing data, without what makes them sooner, alone and lite.
+
+    No other stack should run.
+    """
     parser = argparse.ArgumentParser(prog="nox -s start-bench --", description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="starts of each kind, in turn (default 3)")
     parser.add_argument("--profile", action="append", help="what to start (default: messaging; repeatable)")
@@ -106,8 +139,9 @@ def main(argv: Sequence[str]) -> ExitCode:
     if any(state.pid for state in own.engine.states()):
         raise StackError("stack-runs", "the stack runs; its start can't be measured", hint="./invoke down")
 
-    def on(data: Path) -> Stack:
-        settings = Settings(environ={**os.environ, "DEFAULT_MESSAGE_BROKER_DIR": str(data)})
+    def on(data: Path, lite: bool) -> Stack:
+        size = "lite" if lite else "three"
+        settings = Settings(environ={**os.environ, "DEFAULT_MESSAGE_BROKER_DIR": str(data), "STACK_SIZE": size})
         return open_stack(settings, profiles, "embedded", console.download)
 
     result = summary(measure(on, options.rounds, console.say))

@@ -34,6 +34,7 @@ _WORST = 3
         "wait": "wait until all is ready (--no-wait: return once started)",
         "timeout": f"seconds to wait (default {TIMEOUT_S})",
         "name": "a private stack of this name, with ports of its own that it keeps, instead of that of this folder",
+        "lite": "one node in place of three and no Connect, from now on: STACK_SIZE in .env (for tests)",
         "from_": "begin with this snapshot (a name, or an exported file); the stack has no data yet",
         "contracts": "bring the contracts into the registry (--no-contracts: leave it as it is)",
         "json": "print the state of the stack as JSON",
@@ -47,6 +48,7 @@ def up(
     timeout: int = TIMEOUT_S,
     name: str = "",
     from_: str = "",
+    lite: bool = False,
     contracts: bool = True,
     json: bool = False,
 ) -> None:
@@ -59,7 +61,7 @@ def up(
     from .connectors import tell_failed
     from .contracts import put_in_force
 
-    _prepare(name, from_, engine)
+    _prepare(name, from_, engine, lite=lite)
     stack = targets.stack(profile, engine)
     if stack.brokers:
         own_files.require(stack.settings.root)
@@ -84,10 +86,14 @@ def up(
         _farewell(stack, snapshot, wait=wait)
 
 
-def _prepare(name: str, source: str, engine: str | None) -> None:
-    """Let `up` work on the private stack of a name, and let it begin with a snapshot, if these are given."""
+def _prepare(name: str, source: str, engine: str | None, *, lite: bool) -> None:
+    """Let `up` work on the private stack of a name, as one node, and begin with a snapshot, if that is asked for."""
+    from . import targets
+
     if name:
         _stand_in(name)
+    if lite:
+        targets.make_lite(engine)
     if source:
         _begin(source, engine)
 
@@ -359,6 +365,10 @@ def _farewell(stack: Stack, snapshot: Snapshot, *, wait: bool) -> None:
     console.say(
         f"[bold green]ready[/] after {snapshot.waited:.1f} s" if wait else "started; ./invoke status shows how it goes"
     )
+    if stack.settings.lite:
+        console.say(
+            "one node (STACK_SIZE=lite in .env): nothing has a copy, so nothing here proves what a lost broker does"
+        )
     console.print_table(("NAME", "ADDRESS"), stack.endpoints.items())
     console.say("next: ./invoke smoke    ./invoke status    ./invoke down")
 

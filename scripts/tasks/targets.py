@@ -11,6 +11,7 @@ from backbone.stack import endpoints, leftovers
 from backbone.stack.engine import choose, open_stack
 from backbone.stack.leftovers import Ledger
 from backbone.stack.settings import Settings, ensure_env_file
+from backbone.stack.settings import make_lite as make_settings_lite
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -51,6 +52,22 @@ def running(engine: str | None = None, renewed: Collection[str] = ()) -> Stack:
     whole = everything(engine, renewed=renewed)
     started = {state.name for state in whole.engine.states() if state.phase not in {"stopped", "unavailable"}}
     return replace(whole, model=whole.model.only(started))
+
+
+def make_lite(engine: str | None = None) -> None:
+    """Let this checkout's stack be one node from now on; StackError("other-size") while it runs as three."""
+    settings = Settings()
+    ensure_env_file(settings)
+    if settings.lite:
+        return
+    if any(state.phase in {"starting", "running", "paused"} for state in everything(engine).engine.states()):
+        raise StackError(
+            "other-size",
+            "this stack runs as three nodes; it cannot become one of one node while it does",
+            hint="./invoke down\n./invoke up --lite\nor beside it\n./invoke up --lite --name lite",
+            exit_code=ExitCode.USAGE,
+        )
+    make_settings_lite(settings)
 
 
 def ledger() -> Ledger:

@@ -83,6 +83,25 @@ def test_completes_a_stack_that_runs_by_half(tmp_path: Path, seen: Seen) -> None
     assert engine.done == ["start b"]
 
 
+def test_what_may_boots_beside_the_first_wave_and_is_waited_for_in_its_own(tmp_path: Path, seen: Seen) -> None:
+    engine = FakeEngine(model(a=PLAIN, b=PLAIN, c=PLAIN), order=[["a"], ["b"], ["c"]], ahead=["b"])
+    started: list[str] = []
+
+    def watch(snapshot: Snapshot) -> None:
+        started.append(" ".join(engine.looks))
+        seen.watch(snapshot)
+
+    lifecycle.up(stack(tmp_path, engine), timeout=60, progress=seen.said.append, watch=watch, clock=FakeClock())
+    assert started == ["a b"] * 6 + ["a b c"] * 3
+    assert [len(one.states) for one in seen.shown] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+def test_what_gave_up_before_its_wave_came_is_started_again_with_it(tmp_path: Path, seen: Seen) -> None:
+    engine = FakeEngine(TWO, order=[["a"], ["b"]], ahead=["b"], once={"b"})
+    assert up(tmp_path, engine, seen).ready
+    assert engine.done == ["start a", "start b", "start b"]
+
+
 def test_returns_once_started_when_nobody_waits(tmp_path: Path, seen: Seen) -> None:
     snapshot = up(tmp_path, FakeEngine(TWO), seen, wait=False)
     assert not snapshot.ready

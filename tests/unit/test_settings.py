@@ -7,7 +7,15 @@ import pytest
 
 from backbone.errors import ExitCode, StackError
 from backbone.source import env_file
-from backbone.stack.settings import Settings, check_places, ensure_env_file, new_cluster_id, shift_ports, unmoved_ports
+from backbone.stack.settings import (
+    Settings,
+    check_places,
+    ensure_env_file,
+    make_lite,
+    new_cluster_id,
+    shift_ports,
+    unmoved_ports,
+)
 from tests import ROOT
 
 
@@ -137,3 +145,20 @@ def test_what_cannot_be_listened_on_is_told_with_its_variable_and_where_it_was_s
     with pytest.raises(StackError) as caught:
         check_places(Settings(tmp_path, {}))
     assert caught.value.context == f"in {tmp_path / '.env'}"
+
+
+def test_a_stack_is_lite_when_its_env_file_says_so(tmp_path: Path) -> None:
+    settings = Settings(tmp_path, {})
+    settings.env_file.write_text("A=1\n", encoding="utf-8")
+    assert (settings.lite, settings.overlays) == (False, ())
+    make_lite(settings)
+    assert settings.lite
+    assert settings.overlays == (tmp_path / "infra/05-messaging/lite/docker-compose.yml",)
+    assert env_file.read(settings.env_file, {}) == {"A": "1", "STACK_SIZE": "lite"}
+
+
+def test_a_size_that_is_none_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("STACK_SIZE=huge\n", encoding="utf-8")
+    with pytest.raises(StackError) as caught:
+        _ = Settings(tmp_path, {}).lite
+    assert (caught.value.reference, caught.value.context) == ("unknown-size", "sizes: three, lite")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests import ROOT
 from tests.e2e.checkout import free_shift
@@ -23,6 +27,7 @@ ODD_NAME = """it's "my" stäck ☕ $HOME #1 a=b;c&d """.ljust(200, "x")
 MOST_PACKAGES = 12
 _INSTALL_S = 900
 _TASK_S = 300
+_EXAMPLE_S = 240  # two minutes, and as much again on a busy machine
 _SEEN = "import json, sys, venv, ensurepip; print(json.dumps([*sys.version_info[:2], sys.base_prefix]))"
 
 
@@ -56,13 +61,22 @@ class Installed:
     venv: Path
     folder: Path
 
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of its programs: stacks that belong to no folder are in a place of their own."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "BACKBONE_"))}
+        return env | {"STACK_ENGINE": "embedded", "XDG_DATA_HOME": str(self.folder.parent / "data")}
+
     def run(self, program: str, *words: str, below: str = ".", code: int = 0) -> str:
         """Run a program of the environment in a folder, see how it exits, and return all it printed."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "BACKBONE_"))}
+        return self.see([str(self.venv / "bin" / program), *words], self.env, below, code)
+
+    def see(self, argv: list[str], env: dict[str, str], below: str = ".", code: int = 0) -> str:
+        """Run a command in a folder, see how it exits, and return all it printed."""
         done = subprocess.run(
-            [self.venv / "bin" / program, *words],
+            argv,
             cwd=self.folder / below,
-            env=env | {"STACK_ENGINE": "embedded"},
+            env=env,
             check=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -71,7 +85,7 @@ class Installed:
             timeout=_TASK_S,
         )
         assert "Traceback" not in done.stdout
-        assert done.returncode == code, f"{program} {words} exited {done.returncode}\n{done.stdout}"
+        assert done.returncode == code, f"{argv} exited {done.returncode}\n{done.stdout}"
         return done.stdout
 
     def packages(self) -> list[str]:
@@ -93,10 +107,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def install(python: Path, wheel: Path, extra: str, folder: Path) -> Installed:
+def install(python: Path, wheel: Path, extra: str, folder: Path, *more: str) -> Installed:
     venv = folder / "venv"
     subprocess.run([python, "-m", "venv", venv], check=True, timeout=_INSTALL_S)
-    argv = [str(venv / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", f"{wheel}{extra}"]
+    argv = [str(venv / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", f"{wheel}{extra}", *more]
     subprocess.run(argv, check=True, timeout=_INSTALL_S)
     (folder / "work").mkdir()
     return Installed(venv, folder / "work")
@@ -144,3 +158,46 @@ def test_the_whole_round_in_a_folder_with_an_odd_name_and_paths_from_where_the_u
     assert "clean: " in stack.run("backbone", "lint", "--fail-on", "info", below=below)
     assert "kafka-1" in stack.run("backbone", "status", below=below)
     stack.run("backbone", "down", below=below)
+
+
+@pytest.fixture
+def newest(wheel: Path, tmp_path: Path) -> Installed:
+    """An environment with the extra and pytest, and no home."""
+    return install(PYTHONS[list(PYTHONS)[-1]], wheel, "[stack]", tmp_path, "pytest")
+
+
+def test_the_example_project_is_green_and_leaves_nothing(newest: Installed) -> None:
+    shutil.copytree(ROOT / "examples" / "pytest_project", newest.folder / "shop")
+    wanted = re.findall(r"(?m)^def (test_\w+)", (newest.folder / "shop/test_shop.py").read_text(encoding="utf-8"))
+    began = time.monotonic()
+    said = newest.run("python", "-m", "pytest", "-p", "no:cacheprovider", below="shop")
+    seconds = time.monotonic() - began
+    assert f"{len(wanted)} passed" in said
+    assert seconds < _EXAMPLE_S, said
+    assert not _ours(newest)
+    print(f"the example project took {seconds:.0f} s")  # noqa: T201 - the figure is told, see docs/in-your-tests.md
+
+
+def _ours(here: Installed) -> list[str]:
+    """Return the services of this environment's stacks that run."""
+    said = here.run("backbone", "stacks", "--json")  # with what it says of other people's on this machine before it
+    found = json.loads(said[said.index("{\n") :])["stacks"]
+    return [each["services"] for each in found if Path(each["folder"]).is_relative_to(here.folder.parent)]
+
+
+def test_the_commands_of_the_page_for_gitlab_do_what_it_says(newest: Installed) -> None:
+    page = (ROOT / "docs" / "in-your-ci.md").read_text(encoding="utf-8")
+    (job,) = (yaml.safe_load(block)["test"] for block in re.findall(r"```yaml\n(test:.*?)```", page, re.DOTALL))
+    installed, *script = job["script"]
+    assert installed.startswith('pip install --quiet "messaging-backbone[stack]==')  # which the fixture has done
+    env = newest.env | {
+        name: value.replace("$CI_PROJECT_DIR", str(newest.folder)) for name, value in job["variables"].items()
+    }
+    env |= {"PATH": f"{newest.venv / 'bin'}:{env['PATH']}", "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", "")}
+    moved = f"backbone ports --shift {free_shift()}"
+    newest.see(["bash", "-ec", "\n".join([script[0], moved, *script[1:]])], env)
+    newest.see(["bash", "-c", "\n".join(job["after_script"])], env)
+    assert {"doctor.txt", "kafka-1.log", "schema-registry.log"} <= {
+        path.name for path in (newest.folder / "backbone-logs").iterdir()
+    }
+    assert not _ours(newest)

@@ -65,6 +65,12 @@ class Engine(Protocol):
     def waves(self, services: Sequence[str]) -> list[list[str]]:
         """Return the services in the order to start them: each wave when the one before is ready."""
 
+    def early(self, services: Sequence[str]) -> list[str]:
+        """Return those that may boot beside the first wave: they wait themselves for what they depend on.
+
+        One that gives up before its wave comes is started again with it.
+        """
+
     def start(self, services: Sequence[str], progress: Progress, *, as_ran: bool = False) -> None:
         """Start those that don't run; return when they are started, ready or not.
 

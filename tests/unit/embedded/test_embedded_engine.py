@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,8 @@ class Lab:
     root: Path
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
+    """What b, which depends on a, makes where it is missing."""
 
     def engine(self, *renewed: str) -> EmbeddedEngine:
         bodies: dict[str, dict[str, Any]] = {
@@ -64,9 +67,16 @@ class Lab:
             }
             for name in ("a", "b")
         }
+        if self.topics:
+            bodies["b"] |= {"x-embedded": {"runtime": "waiting"}, "depends_on": {"a": {"condition": "service_healthy"}}}
+        waiting = replace(PLAIN, topics=lambda _: self.topics)
         settings = Settings(self.root, {"XDG_CACHE_HOME": str(self.root / "cache")})
         return EmbeddedEngine(
-            settings, model(**bodies), lambda *_: None, renewed=frozenset(renewed), runtimes={"plain": PLAIN}
+            settings,
+            model(**bodies),
+            lambda *_: None,
+            renewed=frozenset(renewed),
+            runtimes={"plain": PLAIN, "waiting": waiting},
         )
 
     def up(self, *names: str) -> None:
@@ -252,3 +262,57 @@ def test_a_disk_that_takes_nothing_keeps_nobody_from_stopping(lab: Lab, monkeypa
     monkeypatch.setattr(process, "mark_stopping", full)
     lab.engine().stop(["a"], lab.said.append)
     assert lab.state("a") == ("stopped", "")
+
+
+SAVER = """
+import os, signal, socket, sys, time
+signal.signal(signal.SIGTERM, lambda *_: None)
+own = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.01)
+"""
+
+
+def test_a_start_waits_for_the_port_that_the_saver_of_a_cache_holds(lab: Lab) -> None:
+    caches = lab.root / "cache" / "messaging-backbone" / "aot"
+    caches.mkdir(parents=True)
+    (caches / "a.aot.config").touch()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    done = lab.root / "done"
+    flags = (f"-XX:AOTCacheOutput={caches / 'a.aot'}", f"-javaagent:jmx.jar=a:{port}:x.yml")
+    saver = process.spawn(
+        (sys.executable, "-c", SAVER, str(port), str(done), *flags),
+        env={},
+        cwd=lab.root,
+        output=lab.root / "saver.log",
+        record=lab.root / "saver.json",
+        log=lab.root / "saver.log",
+        owner=f"{lab.root}::a",
+    )
+    found = psutil.Process(saver.pid)
+    wait_until(lambda: process.listeners(found), what="the port", timeout=30, interval=0.01)
+    assert lab.state("a") == ("stopped", "")
+
+    def say(words: str) -> None:
+        lab.said.append(words)
+        if "holds" in words:
+            done.touch()
+
+    lab.engine().start(["a"], say)
+    assert process.has_ended(found)
+    assert any("saves a start-up cache" in words for words in lab.said)
+    assert lab.pid("a")
+
+
+def test_what_waits_itself_may_boot_early_when_every_broker_has_its_topics(lab: Lab) -> None:
+    lab.topics = ["journal", "events"]
+    assert lab.engine().early(["a", "b"]) == []
+    folder = lab.root / "data" / "a"
+    for name in ("journal-0", "journal-1", "eventsx-0"):
+        (folder / name).mkdir(parents=True)
+    assert lab.engine().early(["a", "b"]) == [], "one is missing"
+    (folder / "events-0").mkdir()
+    assert lab.engine().early(["a", "b"]) == ["b"]
+    assert replace(lab.engine(), overlap=False).early(["a", "b"]) == []

@@ -197,6 +197,35 @@ def test_only_a_recorder_whose_service_has_ended_saves_its_cache(spawn: Spawner)
     assert saves_cache(recorder)
 
 
+LISTENER = (
+    "import socket, sys, time; own = socket.socket(); own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); "
+    "own.bind(('127.0.0.1', int(sys.argv[1]))); own.listen(); time.sleep(120)"
+)
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("-javaagent:/a b/jmx.jar=kafka-1:{port}:/jmx/kafka.yml", True),
+        ("-javaagent:/a b/jmx.jar={port}:/jmx/kafka.yml", True),
+        ("-javaagent:/a b/jmx.jar=kafka-1:1:/jmx/kafka.yml", False),
+        ("-Dport={port}", False),
+    ],
+)
+def test_a_recorder_whose_agent_still_listens_has_ended_one_that_listens_otherwise_has_not(
+    flag: str, expected: bool, spawn: Spawner
+) -> None:
+    cache = spawn.folder / "kafka.aot"
+    cache.with_name("kafka.aot.config").touch()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    argv = (sys.executable, "-c", LISTENER, str(port), f"-XX:AOTCacheOutput={cache}", flag.format(port=port))
+    found = psutil.Process(spawn(*argv).pid)
+    wait_until(lambda: process.listeners(found), what="the port", timeout=30, interval=0.01)
+    assert saves_cache(found) is expected
+
+
 def test_children_of_a_service_are_no_orphans(spawn: Spawner) -> None:
     parent = spawn("sh", "-c", f"sleep {LIFETIME} & echo $!; wait")
     child = int(

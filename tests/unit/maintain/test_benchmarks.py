@@ -24,36 +24,51 @@ MIB = 1 << 20
 
 @dataclass
 class Cached(FakeEngine):
-    """An engine that can do without its start-up cache."""
+    """An engine that can do without what makes a start sooner."""
 
     use_cache: bool = True
+    overlap: bool = True
 
 
-def test_each_round_starts_on_new_data_on_that_again_and_without_the_cache(tmp_path: Path) -> None:
-    engines: list[Cached] = []
+def test_each_round_starts_every_kind_on_the_data_of_the_round(tmp_path: Path) -> None:
+    engines: dict[tuple[str, bool], Cached] = {}
 
-    def on(_: Path) -> Stack:
-        engines.append(Cached(model(a=PLAIN), needs=0))
-        return stack(tmp_path, engines[-1])
+    def on(data: Path, lite: bool) -> Stack:
+        engine = engines[data.name, lite] = Cached(model(a=PLAIN), needs=0)
+        return stack(tmp_path, engine)
 
     starts = start_benchmark.measure(on, 2, lambda _: None)
-    assert [(start.cached, start.new_data) for start in starts] == [(True, True), (True, False), (False, False)] * 2
-    recording, *rounds = engines
-    assert recording.done == ["start a", "stop a"]
-    assert [engine.done for engine in rounds] == [["start a", "stop a"] * 3] * 2
+    kinds = [kind for kind in start_benchmark.KINDS if not kind.brokers]
+    assert [start.kind for start in starts] == [*kinds, *kinds]
+    assert [(name, lite, len(engine.done) // 2) for (name, lite), engine in engines.items()] == [
+        ("first", False, 1),
+        ("round-0", False, 4),
+        ("round-0", True, 2),
+        ("round-1", False, 4),
+        ("round-1", True, 2),
+    ]
 
 
-def test_the_ratio_is_of_paired_starts_on_existing_data() -> None:
-    new = Start(cached=True, new_data=True, seconds=9.0, memory=(MIB,))
-    fast = Start(cached=True, new_data=False, seconds=4.0, memory=(3 * MIB,))
-    slow = Start(cached=False, new_data=False, seconds=8.0, memory=(2 * MIB,))
-    found = start_benchmark.summary([new, fast, slow])
+def test_ratios_are_of_paired_starts_on_existing_data() -> None:
+    starts = [
+        Start(kind, seconds, (mib * MIB,))
+        for kind, seconds, mib in (
+            (start_benchmark.EXISTING, 4.0, 3),
+            (start_benchmark.UNCACHED, 8.0, 2),
+            (start_benchmark.IN_TURN, 5.0, 1),
+            (start_benchmark.EXISTING, 40.0, 1),
+            (start_benchmark.UNCACHED, 80.0, 1),
+            (start_benchmark.IN_TURN, 50.0, 1),
+        )
+    ]
+    found = start_benchmark.summary(starts)
     assert found["median_ratio_with_to_without"] == 0.5
+    assert found["median_ratio_overlapped_to_one_after_another"] == 0.8
     assert found["largest_broker_mib"] == 3
     assert found["median_seconds"] == {
-        "new data, with the cache": 9.0,
-        "existing data, with the cache": 4.0,
-        "existing data, without the cache": slow.seconds,
+        "existing data": 22.0,
+        "existing data, without the cache": 44.0,
+        "existing data, one after another": 27.5,
     }
 
 

@@ -70,8 +70,7 @@ class ComposeCli:
         """Start Compose; whatever ends the block early also ends Compose, gently."""
         argv = [
             str(compose.binary()),
-            "--file",
-            str(self.settings.compose_file),
+            *(word for file in (self.settings.compose_file, *self.settings.overlays) for word in ("--file", str(file))),
             "--profile",
             "*",
             "--ansi",

@@ -80,6 +80,11 @@ class DockerEngine:
         """Return all in one: Compose itself waits for what others depend on."""
         return [list(services)]
 
+    def early(self, services: Sequence[str]) -> list[str]:
+        """Return none: Compose starts a service when what it depends on is as its file says."""
+        del services
+        return []
+
     def start(self, services: Sequence[str], progress: Progress, *, as_ran: bool = False) -> None:
         """Run `compose up`: it builds or pulls, makes what is missing, and waits for what others depend on.
 

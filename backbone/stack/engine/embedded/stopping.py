@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.stack.engine.embedded import process
 from backbone.stack.engine.embedded.aot import Cache
-from backbone.wait import CLOCK, Clock
+from backbone.wait import CLOCK, Clock, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.02
 _KILL_WAIT_S = 5.0
+_SAVES_S = 120.0
 _RECORDS = "-XX:AOTCacheOutput="
+_AGENT_PORT = re.compile(
+    r"-javaagent:[^=]+=(?:[^:]*:)?(\d+):"
+)  # the metrics agent's, which it holds as long as the JVM lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +83,28 @@ def records(found: psutil.Process) -> Cache | None:
 
 
 def saves_cache(found: psutil.Process) -> bool:
-    """Tell a JVM whose service has ended, and which only goes on to write the start-up cache it recorded."""
+    """Tell a JVM whose service has ended, and which only goes on to write the start-up cache it recorded.
+
+    An agent in it may listen until it has: the next start waits for that.
+    """
     cache = records(found)
-    # A port that it still holds (an agent's lasts as long as the JVM) would be missed by the next start.
-    return bool(cache and cache.recording.exists() and not process.listeners(found))
+    if not cache or not cache.recording.exists():
+        return False
+    agents = {int(match[1]) for arg in process.arguments(found) if (match := _AGENT_PORT.match(arg))}
+    return {port for _, port in process.listeners(found)} <= agents
+
+
+def await_savers(processes: Iterable[tuple[str, psutil.Process]], progress: Progress) -> None:
+    """Wait for the end of those that save a start-up cache and hold a port meanwhile, each named by its service."""
+    for name, found in processes:
+        if saves_cache(found) and process.listeners(found):
+            progress(f"the JVM of the {name} that has stopped saves a start-up cache; waiting for the port it holds")
+            wait_until(
+                partial(process.has_ended, found),
+                what=f"the start-up cache of {name}",
+                timeout=_SAVES_S,
+                interval=_POLL_S,
+            )
 
 
 def _has_ended(item: Leaving, progress: Progress) -> bool:

@@ -28,7 +28,7 @@ def launch(
 ) -> Launch:
     """Return the command for a main class (with its arguments) under the packaged runtime."""
     cache = aot.cache_for(
-        local.cache_dir / "aot",
+        local.cache_dir / aot.FOLDER,
         name=str(local.service.embedded["runtime"]),
         jre=jre.version(),
         classpath=classpath,

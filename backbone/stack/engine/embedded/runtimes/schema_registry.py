@@ -11,6 +11,11 @@ from backbone.stack.engine.embedded.unpack import unpack
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_TOPICS = {
+    "APICURIO_KAFKASQL_TOPIC": "kafkasql-journal",
+    "APICURIO_KAFKASQL_SNAPSHOTS_TOPIC": "kafkasql-snapshots",
+    "APICURIO_EVENTS_KAFKA_TOPIC": "registry-events",
+}
 _JAVA_OPTIONS = "JAVA_OPTS_APPEND"  # read by the image's launcher, not by the application
 
 
@@ -51,4 +56,10 @@ def _log(local: LocalService) -> Mapping[str, str]:
     }
 
 
-RUNTIME: Runtime = Runtime(sets=("schema-registry",), launch=launch, endpoint=endpoint, check=check)
+def topics(local: LocalService) -> list[str]:
+    """Return the topics that it makes where they are missing, with a copy for each node it finds (KafkaAdminUtil)."""
+    environment = local.environment
+    return [environment.get(variable, usual) for variable, usual in _TOPICS.items()]
+
+
+RUNTIME: Runtime = Runtime(sets=("schema-registry",), launch=launch, endpoint=endpoint, check=check, topics=topics)
