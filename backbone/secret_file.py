@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from backbone import durable_file
 from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,15 +40,15 @@ def basic_auth(file: Path) -> dict[str, str]:
 
     Raises StackError("no-password-file") if it may not be read.
     """
-    try:
-        content = file.read_bytes().strip()
-    except FileNotFoundError:
+    if not file.exists():
         return {}
-    except OSError as error:
+    try:
+        content = reading.read_bytes(file).strip()
+    except StackError as error:
         raise StackError(
             "no-password-file",
             f"cannot read {file}",
-            context=str(error),
+            context=error.context,
             hint=f"ls -l {shlex.quote(str(file))}\n"
             "made by plain docker compose, it belongs to whom the checkout belongs to",
             exit_code=ExitCode.ENVIRONMENT,

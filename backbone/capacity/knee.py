@@ -100,7 +100,7 @@ def _read(folder: Path) -> _Sweep:
         cells = list(_cells(report))
         brokers, cpus = len(report["brokers"]), float(report["machine"]["cpus"])
         started = str(report["started"])
-    except (StackError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (StackError, *reading.NONSENSE) as error:
         raise _none(path, getattr(error, "context", None) or f"{type(error).__name__}: {error}") from error
     if not cells or not brokers:
         raise _none(path, "no valid run has a p95 below 100 ms")
@@ -117,7 +117,10 @@ def _cells(report: Mapping[str, Any]) -> Iterator[tuple[int, float, int]]:
     for cell in report["cells"]:
         p95 = cell["spans"]["end_to_end"].get("p95")
         if cell["valid"] and p95 is not None and p95 < MET_01_MS and cell["load"]["arrivals"] != "burst":
-            yield int(cell["load"]["size"]), float(cell["load"]["rate"]), int(cell["replicas"])
+            size, rate = int(cell["load"]["size"]), float(cell["load"]["rate"])
+            if size <= 0 or not 0 < rate < math.inf:
+                raise ValueError(f"a cell of {size} bytes and {rate} records/s")
+            yield size, rate, int(cell["replicas"])
 
 
 def _none(path: Path, why: str) -> StackError:

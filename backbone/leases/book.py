@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from backbone import durable_file
+from backbone.errors import StackError
+from backbone.source import reading
 from backbone.stack.engine.embedded import process
 from backbone.stack.engine.embedded.process import Identity
 
@@ -59,9 +61,9 @@ class Book:
         found = []
         for file in sorted(self.folder.glob("lease-*.json")):
             try:
-                body = json.loads(file.read_text(encoding="utf-8"))
-                found.append(Entry(str(body["prefix"]), Identity(**body["owner"]), float(body["until"])))
-            except (OSError, ValueError, TypeError, KeyError):
+                body = json.loads(reading.read_text(file))
+                found.append(Entry(str(body["prefix"]), Identity.of(body["owner"]), float(body["until"])))
+            except (StackError, *reading.NONSENSE):
                 continue
         return found
 

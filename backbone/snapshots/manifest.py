@@ -82,7 +82,7 @@ def load(text: bytes, where: str) -> Manifest:
     """
     try:
         body = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise damaged(where, f"its manifest is no JSON: {error}") from error
     found = body.get("format") if isinstance(body, dict) else None
     if isinstance(found, int) and found > FORMAT:

@@ -20,6 +20,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.snapshots import manifest as manifests
 from backbone.snapshots import sparse
 from backbone.snapshots.manifest import Entry, Manifest
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,17 +56,22 @@ class Store:
 
     def load(self, name: str) -> Manifest:
         """Return a snapshot's manifest; StackError("no-such-snapshot") or "snapshot-damaged"."""
+        self._demand(name)
         try:
-            text = (self._place(name) / _MANIFEST).read_bytes()
-        except OSError as error:
+            text = reading.read_bytes(self._place(name) / _MANIFEST, _MANIFEST_LIMIT)
+        except StackError as error:
+            raise manifests.damaged(name, f"its manifest cannot be read: {error.context}") from error
+        return manifests.load(text, name)
+
+    def _demand(self, name: str) -> None:
+        if not os.path.lexists(self._place(name) / _MANIFEST):
             raise StackError(
                 "no-such-snapshot",
                 f"there is no snapshot {name}",
                 context="snapshots: " + (", ".join(self.names()) or "none"),
                 hint="./invoke snapshot list",
                 exit_code=ExitCode.USAGE,
-            ) from error
-        return manifests.load(text, name)
+            )
 
     def demand_new(self, name: str) -> None:
         """Raise StackError("snapshot-name") for a name that is none, "snapshot-exists" for one that is taken."""
@@ -93,8 +99,8 @@ class Store:
         partial.rename(self.folder / name)
 
     def remove(self, name: str) -> None:
-        """Remove a snapshot; StackError("no-such-snapshot")."""
-        self.load(name)
+        """Remove a snapshot, whole or damaged; StackError("no-such-snapshot")."""
+        self._demand(name)
         partial = self.folder / f".{name}{_PARTIAL}"
         self._place(name).rename(partial)
         shutil.rmtree(partial)
@@ -155,7 +161,7 @@ class Store:
             partial.replace(file)
         except OSError as error:
             partial.unlink(missing_ok=True)
-            raise _no_file(file, "written", error) from error
+            raise _no_file(file, "written", error.strerror or str(error)) from error
         return found
 
     def bring(self, file: Path, progress: Progress, name: str = "") -> Manifest:
@@ -250,15 +256,19 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
 def _opened(file: Path) -> Iterator[tarfile.TarFile]:
     """Open an exported snapshot; whatever cannot be read of it is damage."""
     try:
-        with file.open("rb") as raw:
+        source = reading.stream(file)
+    except StackError as error:
+        raise _no_file(file, "read", error.context or error.message) from error
+    try:
+        with source as raw:
             _demand_whole(raw)
             reader = zstandard.ZstdDecompressor(max_window_size=1 << (_WINDOW + 1)).stream_reader(raw)
             with reader, tarfile.open(fileobj=reader, mode="r|") as tar:
                 yield tar
-    except (tarfile.TarError, zstandard.ZstdError, EOFError) as error:
+    except (tarfile.TarError, zstandard.ZstdError, EOFError, ValueError) as error:
         raise manifests.damaged(file.name, str(error) or "it ends too early") from error
     except OSError as error:
-        raise _no_file(file, "read", error) from error
+        raise _no_file(file, "read", error.strerror or str(error)) from error
 
 
 def _demand_whole(raw: IO[bytes]) -> None:
@@ -299,10 +309,5 @@ def _unpack(tar: tarfile.TarFile, manifest: Manifest, folder: Path, where: str, 
         raise manifests.damaged(where, "it holds more than its manifest names")
 
 
-def _no_file(file: Path, verb: str, error: OSError) -> StackError:
-    return StackError(
-        "no-snapshot-file",
-        f"{file} cannot be {verb}",
-        context=error.strerror or str(error),
-        exit_code=ExitCode.ENVIRONMENT,
-    )
+def _no_file(file: Path, verb: str, why: str) -> StackError:
+    return StackError("no-snapshot-file", f"{file} cannot be {verb}", context=why, exit_code=ExitCode.ENVIRONMENT)

@@ -219,19 +219,24 @@ def walk(node: Node | None, path: tuple[str | int, ...] = ()) -> Iterator[tuple[
             stack += [((*here, str(key.value)), value) for key, value in current.value][::-1]
 
 
-def _too_much(text: str) -> Problem | None:
-    """Refuse what would overflow the parser's own stack, or hold more variables than are meant, before it is called."""
+def too_deep(text: str) -> Problem | None:
+    """Say where nesting begins that would overflow the stack of libyaml's composer, which ends the process."""
     depth = 0
     if text.count("[") + text.count("{") > _DEEP_FLOW:
         for bracket in re.finditer(r"[\[\]{}]", text):
             depth = max(depth + (1 if bracket[0] in "[{" else -1), 0)
             if depth > _DEEP_FLOW:
                 return Problem(f"more than {_DEEP_FLOW} brackets are open here", bracket.start(), bracket.end())
-    if text.count("$") > MAX_NODES:
-        return Problem(f"it holds {text.count('$'):,} dollar signs, more than {MAX_NODES:,}")
     if match := _DEEP_BLOCK.search(text):
         return Problem("hundreds of nested lists begin here", match.start(), match.start() + 1)
     return None
+
+
+def _too_much(text: str) -> Problem | None:
+    """Refuse what the parser could not bear, or what holds more variables than are meant, before it is called."""
+    if text.count("$") > MAX_NODES:
+        return Problem(f"it holds {text.count('$'):,} dollar signs, more than {MAX_NODES:,}")
+    return too_deep(text)
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str) -> Problem:

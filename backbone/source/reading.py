@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 8 * 1024 * 1024
 
+NONSENSE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What code raises that takes the content of a file for what it should be, and meets something else."""
+
 # Neither flag exists on Windows, which has no FIFO that a path could lead to.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
 _KINDS = (

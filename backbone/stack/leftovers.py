@@ -88,10 +88,10 @@ class Ledger:
                 raw = json.loads(reading.read_text(file))
                 where = tuple(map(str, raw["where"]))
                 trace = Trace(raw["kind"], str(raw["name"]), where, str(raw["task"]), str(raw.get("client", "")))
-                by = process.Identity(raw["by"]["pid"], str(raw["by"]["started"]))
-            except (StackError, ValueError, TypeError, KeyError, RecursionError):
+                by = process.Identity.of(raw["by"])
+            except (StackError, *reading.NONSENSE):
                 continue
-            if trace.kind in _KINDS and type(by.pid) is int and by.pid > 0:
+            if trace.kind in _KINDS:
                 yield trace, by
 
     @staticmethod

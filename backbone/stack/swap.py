@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from backbone import durable_file
+from backbone.errors import ExitCode, StackError
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,7 +53,7 @@ def commit(state_dir: Path) -> None:
 
 
 def finish(state_dir: Path) -> str:
-    """End what a killed task has begun, and say how; "" if there is nothing."""
+    """End what a killed task has begun, and say how; "" if there is nothing. Raises StackError("restore-journal")."""
     if not (state_dir / _FILE).exists():
         return ""
     committed, swaps = _read(state_dir)
@@ -76,8 +79,22 @@ def _write(state_dir: Path, swaps: Iterable[Swap], *, committed: bool) -> None:
 
 
 def _read(state_dir: Path) -> tuple[bool, Iterator[Swap]]:
-    body = json.loads((state_dir / _FILE).read_text(encoding="utf-8"))
-    return bool(body["committed"]), (of(Path(os.path.normpath(state_dir / live))) for live in body["live"])
+    """Return whether the new content counts, and the swaps; StackError("restore-journal") if nobody can tell."""
+    file = state_dir / _FILE
+    try:
+        body = json.loads(reading.read_text(file))
+        live = [Path(os.path.normpath(state_dir / each)) for each in body["live"]]
+        return bool(body["committed"]), map(of, live)
+    except (StackError, *reading.NONSENSE) as error:
+        aside = file.with_name(f"{file.name}.damaged")
+        raise StackError(
+            "restore-journal",
+            "a restore was interrupted, and what it wrote down of itself cannot be read",
+            context=f"{file}: {getattr(error, 'context', None) or error}",
+            hint="beside each data folder look for .NAME.next, the restored data, and .NAME.last, the data before:\n"
+            f"put in place what you want to keep, then\nmv {shlex.quote(str(file))} {shlex.quote(str(aside))}",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
 
 
 def _remove(folder: Path) -> None:

@@ -35,7 +35,7 @@ def of_home(settings: Settings) -> tuple[User, ...]:
     path = settings.root / FILE
     try:
         return users(yaml.safe_load(reading.read_text(path)))
-    except (yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, *reading.NONSENSE) as error:
         raise StackError(
             "access-invalid",
             f"{FILE.name} cannot be read",

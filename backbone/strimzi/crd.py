@@ -14,7 +14,7 @@ from backbone import json_schema
 from backbone.errors import ExitCode, StackError
 from backbone.source import reading
 from backbone.strimzi import cel
-from backbone.strimzi.manifest import Manifest, Steps, way
+from backbone.strimzi.manifest import Manifest, Steps, documents, way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,10 +68,10 @@ def read(folder: Path) -> dict[tuple[str, str], Definition]:
     found: dict[tuple[str, str], Definition] = {}
     for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
         try:
-            for body in yaml.load_all(reading.read_text(path), Loader=yaml.CSafeLoader):
+            for body in documents(path):
                 if isinstance(body, dict) and body.get("kind") == "CustomResourceDefinition":
                     found |= _definitions(body["spec"])
-        except (yaml.YAMLError, KeyError, TypeError) as error:
+        except (yaml.YAMLError, *reading.NONSENSE) as error:
             raise _none(folder, f"{path.name}: {error}") from error
     if not found:
         raise _none(folder, "no file there has the kind CustomResourceDefinition")

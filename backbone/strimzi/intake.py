@@ -10,6 +10,7 @@ import yaml
 from backbone import json_schema
 from backbone.errors import ExitCode, StackError
 from backbone.events.connectors import files as connector_files
+from backbone.source import reading
 from backbone.stack import home
 from backbone.stack import topics as topic_files
 from backbone.strimzi import access, connect, topics
@@ -54,7 +55,7 @@ def read(manifests: Sequence[Manifest]) -> Intake:
             continue
         try:
             value, notes = readers[each.kind](each)
-        except (KeyError, TypeError, ValueError) as error:
+        except reading.NONSENSE as error:
             left.append(LeftOut(_what(each), f"cannot be read: {type(error).__name__} {error}"))
             continue
         left += [LeftOut(_what(each), note) for note in notes]
@@ -134,7 +135,7 @@ def _meaning(text: bytes | None) -> Any:
     """Return what a file says, whatever the order of its topics or users; its own text if it is no YAML."""
     try:
         body = yaml.safe_load(text) if text else None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text
     if isinstance(body, dict) and isinstance(body.get("topics"), list):
         return sorted(body["topics"], key=str)

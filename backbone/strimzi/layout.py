@@ -85,7 +85,7 @@ def read_size(path: Path) -> Size:
     """Return the size that a file gives (`capacity --for strimzi` writes it); StackError("bad-size") for any other."""
     try:
         return _size(json.loads(reading.read_text(path)))
-    except (ValueError, KeyError, TypeError) as error:
+    except reading.NONSENSE as error:
         raise StackError(
             "bad-size",
             f"{path} holds no size",
@@ -119,7 +119,7 @@ def read_flags(folder: Path) -> Flags:
             controllers=int(told["controllers"]),
             size=told["size"] and _size(told["size"]),
         )
-    except (StackError, ValueError, KeyError, TypeError) as error:
+    except (StackError, *reading.NONSENSE) as error:
         raise StackError(
             "no-export",
             f"{folder} holds no export of this project",

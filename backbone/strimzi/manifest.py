@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from backbone.errors import ExitCode, StackError
-from backbone.source import reading
+from backbone.source import compose_file, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -143,7 +143,7 @@ def read(folder: Path) -> tuple[Manifest, ...]:
     found = [
         Manifest(path.relative_to(folder).as_posix(), body)
         for path in sorted(each for pattern in ("*.yaml", "*.yml") for each in folder.rglob(pattern))
-        for body in _documents(path)
+        for body in _resources(path)
     ]
     if not found:
         raise StackError(
@@ -152,9 +152,17 @@ def read(folder: Path) -> tuple[Manifest, ...]:
     return tuple(found)
 
 
-def _documents(path: Path) -> Iterator[Mapping[str, Any]]:
+def documents(path: Path) -> Iterator[Any]:
+    """Yield the YAML documents of a file; yaml.YAMLError or ValueError for what is none, or too deep for the parser."""
+    text = reading.read_text(path)
+    if problem := compose_file.too_deep(text):
+        raise ValueError(problem.message)
+    yield from yaml.load_all(text, Loader=yaml.CSafeLoader)
+
+
+def _resources(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
-        for body in yaml.load_all(reading.read_text(path), Loader=yaml.CSafeLoader):
+        for body in documents(path):
             if body is None:
                 continue
             if not isinstance(body, dict):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -106,7 +106,8 @@ class Users:
         for file in self.folder.glob("*.json"):
             record = process.read(file)
             if process.find(record.identity if record else None) is None:
-                file.unlink(missing_ok=True)
+                with suppress(OSError):  # something else of that name is no user, and nobody else's to remove
+                    file.unlink(missing_ok=True)
             elif file != self._own:
                 found.append(file)
         return found

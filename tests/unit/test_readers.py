@@ -15,9 +15,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from backbone import results
+from backbone import results, secret_file
 from backbone.bench import results as bench_results
 from backbone.bench import samples
+from backbone.bench.document import VERSION
+from backbone.capacity import knee
 from backbone.doctor import fixes
 from backbone.doctor.evidence import Evidence
 from backbone.errors import StackError
@@ -25,13 +27,19 @@ from backbone.events import records
 from backbone.events.connectors import files as connectors
 from backbone.events.contracts import repository
 from backbone.failover import journal, plan
+from backbone.leases.book import Book
 from backbone.lint import baseline, policy
 from backbone.lint.engine import Result, load_rules
+from backbone.snapshots import metadata
+from backbone.snapshots.manifest import Entry, Identity, Manifest
+from backbone.snapshots.store import Store
 from backbone.source import env_file
-from backbone.stack import leftovers, postgres, rabbitmq, topics
+from backbone.stack import leftovers, postgres, rabbitmq, swap, topics
 from backbone.stack import settings as stack_settings
 from backbone.stack.engine.embedded import artifacts, launched, process, seals, tail
 from backbone.stack.engine.embedded.runtimes import kafka
+from backbone.strimzi import access, crd, intake, layout, manifest, rules
+from backbone.testing.shared import Users
 from scripts.maintain import traceability
 from tests import ROOT
 
@@ -85,9 +93,52 @@ def tail_of(path: Path) -> list[str]:
     return list(tail.lines(path, 5, follow=False, alive=lambda: False))
 
 
+def imported(path: Path) -> object:
+    found = manifest.read(path.parent)
+    return rules.judge(found), intake.changes(intake.read(found), path.parent / "home")
+
+
+def judged(path: Path) -> object:
+    """Judge a resource by CRDs of which nothing is sure."""
+    return crd.judge([manifest.Manifest("topic.yaml", json.loads(TOPIC))], crd.read(path.parent))
+
+
+def rules_of_users(path: Path) -> object:
+    root = path.parents[len(access.FILE.parts) - 1]
+    (root / ".env").write_text("KAFKA_SECURITY=secure\n", encoding="utf-8")
+    return access.of_home(stack_settings.Settings(root, {}))
+
+
+def resource(kind: str, spec: object) -> str:
+    labels = {"strimzi.io/cluster": "backbone"}
+    return json.dumps(
+        {"apiVersion": "kafka.strimzi.io/v1", "kind": kind, "metadata": {"name": "a", "labels": labels}, "spec": spec}
+    )
+
+
 CLEAN = Result(())
 RECORD = '{"identity": {"pid": 1, "started": "x"}, "stopping": false, "log": {"inode": 1, "size": 2}}'
 LEFT = '{"kind": "topic", "name": "x", "where": ["127.0.0.1:1"], "task": "t", "by": {"pid": 999999, "started": "x"}}'
+LEASE = json.dumps({"prefix": "lease-0123456789ab", "owner": {"pid": 1, "started": "x"}, "until": 1e10})
+SNAPSHOT = Manifest(
+    *("one", "2026-01-01T00:00:00+00:00", "1", "embedded"),
+    Identity("x", {"kafka-1": "1"}, ("kafka-1",), "4.3.1", "", {}),
+    *(25, False, (Entry("kafka-1", 0o755), Entry("kafka-1/a", 0o644, 1, "0" * 64))),
+)
+TOPIC = resource("KafkaTopic", {"partitions": 1, "replicas": 3, "config": {"retention.ms": 1}})
+ACL = {"resource": {"type": "topic", "name": "x", "patternType": "prefix"}, "operations": ["Read"], "host": "*"}
+USER = resource("KafkaUser", {"authentication": {"type": "tls"}, "authorization": {"type": "simple", "acls": [ACL]}})
+CONNECTOR = resource("KafkaConnector", {"class": "org.x.Sink", "tasksMax": 1, "config": {"topics": "x"}})
+CRD = """{"kind": "CustomResourceDefinition", "spec": {
+    "group": "kafka.strimzi.io", "names": {"kind": "KafkaTopic"}, "versions": [{"name": "v1", "schema": {
+        "openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object", "x-kubernetes-validations":
+            [{"rule": "self.partitions > 0", "message": "m"}]}}}}}]}}"""
+SWEEP = f"""{{"version": {VERSION}, "started": "x", "brokers": ["a"], "machine": {{"cpus": 2}}, "cells": [
+    {{"valid": true, "spans": {{"end_to_end": {{"p95": 5}}}}, "replicas": 3,
+     "load": {{"size": 1024, "rate": 100, "arrivals": "poisson"}}}}]}}"""
+SIZE = '{"brokers": 3, "controllers": 3, "cpus": 2, "memory": 1, "heap": ["1g", "1g"], "storage": 1, "source": "x"}'
+FLAGS = {"name": "a", "namespace": "b", "brokers": 3, "controllers": 3, "size": json.loads(SIZE)}
+RULES_OF_USERS = {"users": {"a": {"login": "password", "may": [{"topics": ["x*"], "do": ["read"]}]}}}
 
 READERS: dict[str, Reader] = {
     "a record of a process": Reader("process.json", process.read, RECORD),
@@ -140,6 +191,25 @@ READERS: dict[str, Reader] = {
     "who owns a log directory": Reader(
         "meta.properties", lambda path: kafka.meta_properties(path.parent), "cluster.id=x\nnode.id=1\n"
     ),
+    "a snapshot": Reader(
+        "one/manifest.json", lambda path: Store(path.parents[1]).load("one"), SNAPSHOT.dump().decode()
+    ),
+    "an exported snapshot": Reader("one.tar.zst", lambda path: Store(path.parent / "s").bring(path, lambda _: None)),
+    "the journal of a restore": Reader(
+        "swap.json", lambda path: swap.finish(path.parent), '{"committed": false, "live": ["kafka-1"]}'
+    ),
+    "Kafka's metadata": Reader("bootstrap.checkpoint", lambda path: metadata.level(path.parent)),
+    "a lease": Reader("lease-0123456789ab.json", lambda path: Book(path.parent).live(), LEASE),
+    "a user of a stack": Reader("7.json", lambda path: Users(path.parent).others(), RECORD),
+    "the user of Connect": Reader("user", secret_file.basic_auth, "connect:secret"),
+    "a sweep": Reader("report.json", lambda path: knee.measured(path.parent, 1024), SWEEP),
+    "a topic of Kubernetes": Reader("topic.yaml", imported, TOPIC),
+    "a user of Kubernetes": Reader("user.yaml", imported, USER),
+    "a connector of Kubernetes": Reader("connector.yml", imported, CONNECTOR),
+    "a CRD": Reader("crd.yaml", judged, CRD),
+    "rules of users": Reader(str(access.FILE), rules_of_users, json.dumps(RULES_OF_USERS)),
+    "a size": Reader("size.json", layout.read_size, SIZE),
+    "flags of an export": Reader(layout.FLAGS_FILE, lambda path: layout.read_flags(path.parent), json.dumps(FLAGS)),
     "a log": Reader("service.log", lambda path: (tail.guilty([path]), tail_of(path)), "ERROR x\n"),
 }
 

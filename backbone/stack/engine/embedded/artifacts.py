@@ -84,7 +84,7 @@ def read_lock(path: Path) -> Lock:
             roots={name: tuple(body["roots"]) for name, body in raw["sets"].items()},
             sets={name: tuple(files[item] for item in body["files"]) for name, body in raw["sets"].items()},
         )
-    except (StackError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (StackError, *reading.NONSENSE) as error:
         raise StackError(
             "artifact-lock",
             f"cannot read the artifact lock {path}",

@@ -35,7 +35,7 @@ def read(home: Path, name: str) -> Service | None:
     try:
         raw = json.loads(reading.read_text(home / FILE))
         return compose.parse({"services": {name: raw}}).services[name]
-    except (StackError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (StackError, *reading.NONSENSE):
         return None
 
 

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -31,6 +31,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STAT = "/proc/{}/stat"
 _START_FIELD = 22 - 3  # proc(5): starttime is field 22; the two before the state end with the name in parentheses
 _MAX_RECORD = 1 << 20  # bytes
+_TOO_LARGE = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,14 @@ class Identity:
 
     pid: int
     started: str
+
+    @classmethod
+    def of(cls, raw: Any) -> Identity:
+        """Return the identity that asdict has written; ValueError, TypeError or KeyError for what is none."""
+        pid, started = raw["pid"], raw["started"]
+        if type(pid) is not int or not 0 < pid < _TOO_LARGE or not isinstance(started, str):
+            raise ValueError(f"no process is {pid!r}, {started!r}")
+        return cls(pid, started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +120,11 @@ def read(path: Path) -> Record | None:
     try:
         raw = json.loads(reading.read_text(path, _MAX_RECORD))
         log = None if raw["log"] is None else LogMark(raw["log"]["inode"], raw["log"]["size"])
-        found = Record(Identity(raw["identity"]["pid"], raw["identity"]["started"]), bool(raw["stopping"]), log)
-    except (StackError, ValueError, TypeError, KeyError, RecursionError):
+        found = Record(Identity.of(raw["identity"]), bool(raw["stopping"]), log)
+    except (StackError, *reading.NONSENSE):
         return None
-    numbers = (found.identity.pid, *((found.log.inode, found.log.size) if found.log else (0, 0)))
-    plausible = all(type(number) is int and 0 <= number < 1 << 63 for number in numbers) and found.identity.pid > 0
-    return found if plausible and isinstance(found.identity.started, str) else None
+    numbers = (log.inode, log.size) if log else ()
+    return found if all(type(number) is int and 0 <= number < _TOO_LARGE for number in numbers) else None
 
 
 def identify(process: psutil.Process) -> Identity:

@@ -122,7 +122,7 @@ def _create(local: LocalService, data: Path, password: Path) -> None:
     environment = local.environment
     own = partial.parent / ".password"  # a copy that the server's user may read
     own.touch(mode=0o600)
-    own.write_text(password.read_text(encoding="utf-8"), encoding="utf-8")
+    own.write_text(reading.read_text(password), encoding="utf-8")
     user = _as_other_user(partial, own)
     try:
         _run(
@@ -146,7 +146,7 @@ def _renew_password(local: LocalService, data: Path, password: Path) -> None:
     asked = data.parent / NEW_PASSWORD
     if not asked.exists():
         return
-    user, word = local.environment["POSTGRES_USER"], password.read_text(encoding="utf-8").strip()
+    user, word = local.environment["POSTGRES_USER"], reading.read_text(password).strip()
     escaped = word.replace("\\", "\\\\").replace("'", "''")
     statement = f"ALTER ROLE \"{user}\" PASSWORD E'{escaped}'\n"
     argv = [*_as_other_user(data), str(binary(local, "postgres")), "--single", "-j", "-D", str(data), "postgres"]
