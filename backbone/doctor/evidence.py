@@ -35,7 +35,10 @@ class PortUse:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder of the stack's data. owner: user id, None if it does not exist; sizes in bytes."""
+    """A folder of the stack's data. owner: user id, None if it does not exist; sizes in bytes.
+
+    read_only: its disk is mounted so.
+    """
 
     path: Path
     owner: int | None
@@ -43,6 +46,7 @@ class Folder:
     free: int
     total: int
     used_by_stack: int = 0
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

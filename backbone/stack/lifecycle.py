@@ -14,13 +14,14 @@ from backbone.stack import exposure, health, swap
 from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from backbone.stack.engine.base import Progress, ServiceState, Stack
     from backbone.stack.health import ClusterHealth
     from backbone.stack.settings import Settings
 
 _POLL_S = 0.1
+_TELLING_LINES = 3
 _FENCED = "the cluster does not count it as alive"
 _STRANDED = "no broker lives"
 _DEAD = ("exited",)
@@ -71,11 +72,21 @@ def exclusive(settings: Settings, progress: Progress, *, stopping: bool = False)
             raise _no_lock(settings, error) from error
         progress(f"{settings.state_dir} cannot be locked ({error.strerror}); stopping without")
     try:
-        if lock.is_locked and (ended := swap.finish(settings.state_dir)):
-            progress(ended)
+        if lock.is_locked:
+            _finish_swap(settings, progress, stopping=stopping)
         yield
     finally:
         lock.release()
+
+
+def _finish_swap(settings: Settings, progress: Progress, *, stopping: bool) -> None:
+    try:
+        if ended := swap.finish(settings.state_dir):
+            progress(ended)
+    except StackError as error:
+        if not stopping:
+            raise
+        progress(error.message)
 
 
 def _no_lock(settings: Settings, error: OSError) -> StackError:
@@ -117,7 +128,7 @@ def _tell_outdated(stack: Stack, progress: Progress) -> None:
         if name in stack.model.services and stack.engine.name != "docker":  # Compose makes the container anew
             progress(
                 f"{name} runs with an older configuration ({', '.join(keys)}) and stays as it is; "
-                f"./invoke restart {name} --renew gives it the one of the files"
+                f"./invoke restart {name} --renew gives it the one of the files, ./invoke up --renew does so for all"
             )
 
 
@@ -183,10 +194,12 @@ def restart(
     """Stop one service in order, start it again and wait until the stack is whole.
 
     It comes back with the configuration it ran with; renew: with that of the files, if the stack was opened for that.
-    Ctrl-C between stop and start leaves it started.
+    Ctrl-C between stop and start leaves it started. Raises StackError("not-whole") before anything is stopped if
+    another service has died: one broker more away could be one too many.
     """
     stack.model[service]
     with exclusive(stack.settings, progress):
+        _demand_others(stack, service)
         if renew:
             stack.engine.preflight([service], progress)  # before anything is stopped
         try:
@@ -197,6 +210,34 @@ def restart(
             stack.engine.start([service], progress, as_ran=not renew)
             raise
         return wait_ready(stack, timeout=timeout, watch=watch, clock=clock)
+
+
+def _demand_others(stack: Stack, service: str) -> None:
+    states = stack.engine.states(list(stack.model.services))
+    if dead := [state.name for state in states if state.phase in _DEAD and state.name != service]:
+        raise StackError(
+            "not-whole",
+            f"{', '.join(dead)} {'have' if dead[1:] else 'has'} died, so {service} alone cannot make the stack whole; "
+            "nothing was restarted",
+            hint="./invoke up",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+
+
+def renew(
+    opened: Callable[[Collection[str]], Stack], *, timeout: float, progress: Progress, watch: Watcher
+) -> list[str]:
+    """Restart what runs with an older configuration than the files say, one after another, and return its names.
+
+    opened: gives the stack of what runs, with some services as the files say. Docker's Compose does this by itself.
+    """
+    engine = opened(()).engine
+    older = {} if engine.name == "docker" else engine.outdated()
+    names = [name for wave in engine.waves(list(older)) for name in wave]
+    for name in names:
+        progress(f"{name} runs with an older configuration ({', '.join(older[name])}) and is restarted")
+        restart(opened([name]), name, timeout=timeout, progress=progress, watch=watch, renew=True)
+    return names
 
 
 def nuke(stack: Stack, progress: Progress) -> None:
@@ -231,13 +272,19 @@ def wait_ready(
             raise StackError(
                 "not-ready",
                 f"the stack was not ready after {timeout:g} s: {snapshot.missing or 'services not healthy'}",
-                context="\n".join(
-                    f"{state.name}: {state.phase} {state.health} {state.detail}" for state in snapshot.states
-                ),
+                context="\n".join(_evidence(stack, snapshot.states)),
                 hint="./invoke status\n./invoke doctor\nor wait longer\n./invoke up --timeout 300",
                 exit_code=ExitCode.TIMEOUT,
             )
         clock.sleep(_POLL_S)
+
+
+def _evidence(stack: Stack, states: Sequence[ServiceState]) -> Iterator[str]:
+    """Yield the state of each service, and under one that runs and is not healthy what its log says."""
+    for state in states:
+        yield f"{state.name}: {state.phase} {state.health} {state.detail}".rstrip()
+        if state.phase in ("starting", "running") and state.health != "healthy":
+            yield from (f"  {line}" for line in stack.engine.failure(state.name).splitlines()[:_TELLING_LINES])
 
 
 def look(stack: Stack, waited: float) -> Snapshot:

@@ -37,6 +37,7 @@ _WORST = 3
         "lite": "one node in place of three and no Connect, from now on: STACK_SIZE in .env (for tests)",
         "from_": "begin with this snapshot (a name, or an exported file); the stack has no data yet",
         "contracts": "bring the contracts into the registry (--no-contracts: leave it as it is)",
+        "renew": "first restart, one after another, what runs with an older configuration than the files say",
         "json": "print the state of the stack as JSON",
     },
 )
@@ -50,6 +51,7 @@ def up(
     from_: str = "",
     lite: bool = False,
     contracts: bool = True,
+    renew: bool = False,
     json: bool = False,
 ) -> None:
     """Start the stack and wait until it is truly ready; what runs already stays."""
@@ -62,6 +64,8 @@ def up(
     from .contracts import put_in_force
 
     _prepare(name, from_, engine, lite=lite)
+    if renew:
+        _renew(engine, timeout)
     stack = targets.stack(profile, engine)
     if stack.brokers:
         own_files.require(stack.settings.root)
@@ -70,7 +74,6 @@ def up(
     if wait and stack.brokers:
         for change in topics.apply_file(stack.settings.root / topics.FILE, stack.bootstrap):
             console.say(f"topic {change}")
-    if wait and stack.brokers:
         leftovers.clear(targets.ledger(), console.say)
     if running := lifecycle.beside(stack):
         console.say(f"left as they are, in none of these profiles: {', '.join(running)}; ./invoke down stops them too")
@@ -96,6 +99,18 @@ def _prepare(name: str, source: str, engine: str | None, *, lite: bool) -> None:
         targets.make_lite(engine)
     if source:
         _begin(source, engine)
+
+
+def _renew(engine: str | None, timeout: int) -> None:
+    """Bring what runs to the configuration of the files."""
+    from backbone import console
+    from backbone.stack import lifecycle
+
+    from . import targets
+
+    running = partial(targets.running, engine)
+    with console.Waiting(timeout) as waiting:
+        lifecycle.renew(running, timeout=timeout, progress=console.say, watch=partial(show, waiting))
 
 
 def _stand_in(name: str) -> None:

@@ -103,3 +103,13 @@ def test_a_codec_without_its_library_is_named_whoever_reads(monkeypatch: pytest.
 def test_a_producer_of_many_records_keeps_the_promises_of_any_other() -> None:
     changed = {name for name, value in clients.BULK_PRODUCER.items() if clients.PRODUCER.get(name) != value}
     assert changed == {"linger_ms", "batch_size"}
+
+
+def test_an_address_that_takes_the_connection_and_says_nothing_leaves_time_for_the_others() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        frozen = [f"127.0.0.1:{server.getsockname()[1]}" for server in (one, other)]
+        with pytest.raises(StackError, match="no-broker"), clients.admin(frozen, bootstrap_timeout_ms=1_000):
+            pass
+        for server in (one, other):
+            server.settimeout(0)
+            server.accept()[0].close()  # raises where nobody has connected

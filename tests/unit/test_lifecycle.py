@@ -16,10 +16,10 @@ from backbone.stack.settings import Settings
 from tests.fakes import PLAIN, FakeClock, FakeEngine, model, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from backbone.stack.engine.base import Progress
+    from backbone.stack.engine.base import Progress, Stack
 
 TWO = model(a=PLAIN, b=PLAIN)
 MIXED = model(a=PLAIN, docker={"image": "x"})
@@ -142,7 +142,12 @@ def test_gives_up_in_time_and_says_what_each_service_does(tmp_path: Path, seen: 
     error = caught.value
     assert (error.reference, error.exit_code) == ("not-ready", ExitCode.TIMEOUT)
     assert "60 s" in error.message
-    assert [line.split()[:2] for line in str(error.context).splitlines()] == [["a:", "starting"], ["b:", "starting"]]
+    assert str(error.context).splitlines() == [
+        "a: starting starting",
+        "  a: ERROR the disk is on fire",
+        "b: starting starting",
+        "  b: ERROR the disk is on fire",
+    ]
     assert "--timeout" in str(error.hint)
     assert seen.shown[-1].waited >= 60
 
@@ -213,6 +218,25 @@ def test_restart_brings_back_what_ran_and_renewing_what_the_files_say(tmp_path: 
     assert engine.as_ran is False
 
 
+def test_renewing_restarts_what_is_older_one_after_another_and_nothing_else(tmp_path: Path, seen: Seen) -> None:
+    engine = FakeEngine(TWO, looks={"a": 9, "b": 9}, old={"b": ["KAFKA_HEAP_OPTS"]})
+    opened: list[Collection[str]] = []
+
+    def reopen(renewed: Collection[str]) -> Stack:
+        opened.append(renewed)
+        return stack(tmp_path, engine)
+
+    def renew() -> list[str]:
+        return lifecycle.renew(reopen, timeout=9, progress=seen.said.append, watch=seen.watch)
+
+    assert renew() == ["b"]
+    assert engine.done == ["stop b", "start b"]
+    assert opened == [(), ["b"]]
+    assert "KAFKA_HEAP_OPTS" in seen.said[0]
+    engine.name = "docker"
+    assert renew() == []
+
+
 def test_a_renewal_that_would_fail_stops_nothing(tmp_path: Path, seen: Seen) -> None:
     engine = FakeEngine(TWO, looks={"a": 9}, refuses=StackError("port-in-use", "9092"))
     with pytest.raises(StackError, match="port-in-use"):
@@ -220,6 +244,23 @@ def test_a_renewal_that_would_fail_stops_nothing(tmp_path: Path, seen: Seen) -> 
             stack(tmp_path, engine), "b", timeout=9, progress=seen.said.append, watch=seen.watch, renew=True
         )
     assert engine.done == []
+
+
+def test_nothing_is_restarted_while_another_service_is_dead(tmp_path: Path, seen: Seen) -> None:
+    engine = FakeEngine(TWO, needs=0, looks={"a": 9, "b": 9}, dying=frozenset("a"))
+
+    def restart(name: str) -> None:
+        lifecycle.restart(
+            stack(tmp_path, engine), name, timeout=9, progress=seen.said.append, watch=seen.watch, clock=FakeClock()
+        )
+
+    with pytest.raises(StackError, match="not-whole") as caught:
+        restart("b")
+    assert "a has died" in caught.value.message
+    assert engine.done == []
+    engine.dying = frozenset()
+    restart("a")
+    assert engine.done == ["stop a", "start a"]
 
 
 def test_a_restart_that_is_interrupted_leaves_the_service_started(tmp_path: Path, seen: Seen) -> None:

@@ -118,7 +118,14 @@ def owners(evidence: Evidence) -> Iterator[Finding]:
     """The image runs as user 1000; without Docker it is the user's own."""
     wanted = _IMAGE_USER if evidence.engine_name == "docker" else None
     for folder in evidence.folders or ():
-        if wanted is not None and folder.owner not in (None, wanted) and folder.path.name.startswith("kafka-"):
+        if folder.read_only:
+            yield Finding(
+                "error",
+                f"{folder.path} is on a disk that is mounted read-only",
+                "the system mounts a disk so after an error of the disk, or somebody did",
+                "see `dmesg` for the reason, mount it for writing again, then\n./invoke up",
+            )
+        elif wanted is not None and folder.owner not in (None, wanted) and folder.path.name.startswith("kafka-"):
             yield Finding(
                 "warning",
                 f"{folder.path} belongs to user {folder.owner}, the broker runs as {wanted}",

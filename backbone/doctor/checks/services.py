@@ -28,7 +28,8 @@ def ended(evidence: Evidence) -> Iterator[Finding]:
         elif service.phase == "exited":
             yield Finding(
                 "error",
-                f"{service.name} ended with exit code {service.exit_code}",
+                f"{service.name} ended"
+                + (f" with exit code {service.exit_code}" if service.exit_code is not None else ""),
                 service.first_error or "it said nothing",
                 f"./invoke logs {service.name}\n./invoke up",
             )
@@ -51,7 +52,14 @@ def restarting(evidence: Evidence) -> Iterator[Finding]:
 def unhealthy(evidence: Evidence) -> Iterator[Finding]:
     """With what its health check said last."""
     for service in evidence.services or ():
-        if service.health == "unhealthy":
+        if service.phase == "paused":
+            yield Finding(
+                "error",
+                f"{service.name} is frozen: its process was stopped by a signal",
+                "somebody sent it SIGSTOP, or a task that freezes services was killed",
+                "it goes on with the next\n./invoke up",
+            )
+        elif service.health == "unhealthy":
             yield Finding(
                 "error",
                 f"{service.name} is unhealthy: {service.health_output or 'its health check said nothing'}",

@@ -26,11 +26,24 @@ def variables(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
 def lock(settings: Settings, model: Model) -> dict[str, str]:
     """Return image → version of the locked artifact that carries the same program."""
     sets = artifacts.read_lock(settings.root / _LOCK).sets
-    images = {
-        "kafka": str(model["kafka-folders"].raw["build"]["args"]["KAFKA_BASE_IMAGE"]),
-        "schema-registry": model["schema-registry"].image,
+    images = {"kafka": _base_image(model), "schema-registry": _image(model, "schema-registry")}
+    return {
+        image: sets[name][0].coordinate.rpartition(":")[2]
+        for name, image in images.items()
+        if image and sets.get(name)  # a home may have left a part out
     }
-    return {image: sets[name][0].coordinate.rpartition(":")[2] for name, image in images.items() if name in sets}
+
+
+def _base_image(model: Model) -> str:
+    """Return the image that Kafka's own is built on, "" in a home that builds none."""
+    service = model.services.get("kafka-folders")
+    build = (service and service.raw.get("build")) or {}
+    return str((build.get("args") or {}).get("KAFKA_BASE_IMAGE") or "")
+
+
+def _image(model: Model, name: str) -> str:
+    service = model.services.get(name)
+    return service.image if service else ""
 
 
 def secret_modes(model: Model) -> dict[str, int]:

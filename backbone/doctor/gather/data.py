@@ -74,6 +74,7 @@ def _folder(path: Path) -> Folder:
         free=usage.free,
         total=usage.total,
         used_by_stack=_size(path),
+        read_only=bool(os.statvfs(there).f_flag & os.ST_RDONLY),
     )
 
 

@@ -9,12 +9,16 @@ import pytest
 
 from backbone.doctor.checks import CHECKS, ELSEWHERE, diagnose
 from backbone.doctor.evidence import Certificate, EngineFacts, Evidence, Limits, PortUse, Settings, Topic
+from backbone.doctor.gather import configuration
+from backbone.stack import settings
+from backbone.stack.engine.embedded import artifacts
 from backbone.stack.health import PartitionState
-from tests import ROOT
+from tests import ROOT, fakes
 from tests.unit.doctor.conftest import CLUSTER, GIB, cluster, folder, model, partition, running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 UNCLEAN = "unclean.leader.election.enable"
 OTHER = "TWVzc2FnaW5nQmFja2JvbQ"
@@ -176,3 +180,24 @@ def test_a_folder_of_another_user_is_an_error_only_where_it_cannot_be_written(he
     here = replace(healthy, engine_name="embedded", folders=(folder("kafka-1", owner=1000, writable=False),))
     (result,) = (item for item in diagnose(here) if item.check.name == "D025")
     assert "cannot be written to" in result.findings[0].evidence
+
+
+def test_a_disk_that_is_mounted_read_only_is_not_somebody_elses_folder(healthy: Evidence) -> None:
+    here = replace(healthy, engine_name="embedded", folders=(folder("kafka-1", writable=False, read_only=True),))
+    (result,) = (item for item in diagnose(here) if item.check.name == "D025")
+    (found,) = result.findings
+    assert "mounted read-only" in found.evidence
+    assert "chown" not in found.remedy
+
+
+def test_a_frozen_service_is_told_as_one(healthy: Evidence) -> None:
+    here = replace(healthy, services=(running(phase="paused", health="unhealthy"),))
+    (result,) = (item for item in diagnose(here) if item.check.name == "D037")
+    assert "kafka-1 is frozen" in result.findings[0].evidence
+
+
+def test_a_home_that_leaves_parts_out_has_no_lock_of_theirs(tmp_path: Path) -> None:
+    lock = tmp_path / "infra" / "artifacts.lock.json"
+    lock.parent.mkdir()
+    artifacts.write_lock(lock, artifacts.Lock({}, {}))
+    assert configuration.lock(settings.Settings(tmp_path, {}), fakes.model(kafka={"image": "x"})) == {}

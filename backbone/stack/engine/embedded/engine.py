@@ -451,6 +451,6 @@ def _remove(folder: Path) -> None:
             "not-removed",
             f"{folder} could not be removed",
             context=f"{error.filename}: {error.strerror}",
-            hint=f"ls -ld {shlex.quote(str(error.filename or folder))}\n./invoke nuke",
+            hint=f"ls -ld {shlex.quote(str(folder))}\n./invoke nuke",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
