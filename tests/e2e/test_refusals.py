@@ -226,9 +226,10 @@ def home(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Checkout:
 
 def test_the_tasks_take_the_file(broker: Broker, home: Checkout) -> None:
     file = str(broker.client("SASL_SSL", *login("app", "right"), f"bootstrap.servers={broker.at('LOGIN')}"))
-    home.run("topics", "create", "orders", "--partitions", "1", "--replicas", "1", "--command-config", file)
+    for name in ("events-topic", "orders"):
+        home.run("topics", "create", name, "--partitions", "1", "--replicas", "1", "--command-config", file)
     listed = home.json("topics", "list", "--command-config", file)
-    assert [each["name"] for each in listed] == ["orders"]
+    assert [each["name"] for each in listed] == ["events-topic", "orders"]
     home.run("groups", "list", "--command-config", file)
     status = home.json("status", "--command-config", file)
     assert status["cluster"]["brokers_registered"] == [1]

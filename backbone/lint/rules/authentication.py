@@ -120,7 +120,7 @@ def _stays_here(host: str) -> bool:
 def inter_broker_mechanism(project: Project) -> Iterator[Finding]:
     """Flag brokers that log in to each other by a mechanism that their listener does not take.
 
-    Both are GSSAPI when nothing is said.
+    Both are GSSAPI when nothing is said. Bitnami's images pass: they set mechanisms of their own.
 
     Why:
         The node ends at once: "sasl.mechanism.inter.broker.protocol must be included in sasl.enabled.mechanisms when
@@ -152,7 +152,7 @@ def inter_broker_mechanism(project: Project) -> Iterator[Finding]:
     """
     for node in clusters.brokers(project):
         name = node.inter_broker_name
-        if not node.complete or not node.protocol(name).startswith("SASL_"):
+        if not _is_told_all(node) or not node.protocol(name).startswith("SASL_"):
             continue
         enabled = addresses.entries(node.of_listener(name, _ENABLED, _DEFAULT_MECHANISM))
         wanted = node.get(_BETWEEN_BROKERS, _DEFAULT_MECHANISM)
@@ -212,7 +212,7 @@ def nodes_anonymous(project: Project) -> Iterator[Finding]:
     """
     for cluster in clusters.clusters(project):
         for node in cluster.nodes:
-            if node.get(_AUTHORIZER) != _STANDARD or not node.complete or not node.roles or _lets_anonymous(node):
+            if node.get(_AUTHORIZER) != _STANDARD or not _is_told_all(node) or not node.roles or _lets_anonymous(node):
                 continue
             names = node.controller_names if node.is_controller else ()
             if node.is_broker and len(cluster.brokers) > 1:
@@ -228,6 +228,11 @@ def nodes_anonymous(project: Project) -> Iterator[Finding]:
                         help=f"let {name} speak SSL with {node.variable('ssl.client.auth')}: required, or SASL, and "
                         f"name the nodes in {node.variable(_SUPER_USERS)}",
                     )
+
+
+def _is_told_all(node: Node) -> bool:
+    # Bitnami's start script adds mechanisms and ssl.client.auth by variables of its own.
+    return node.complete and node.prefix == "KAFKA_"
 
 
 def _lets_anonymous(node: Node) -> bool:
