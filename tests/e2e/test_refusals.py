@@ -252,12 +252,6 @@ def test_the_tasks_say_why(broker: Broker, home: Checkout, words: tuple[str, ...
     assert "error[tls-wanted]" in home.run(*words, "--bootstrap", broker.at("LOGIN"), code=4).stderr
 
 
-def test_workers_are_the_same_client(broker: Broker, home: Checkout) -> None:
-    file = str(broker.client("SASL_SSL", *login("app", "right"), f"bootstrap.servers={broker.at('LOGIN')}"))
-    words = ("bench", "--rate", "50", "--seconds", "2", "--repeats", "1", "--command-config", file)
-    assert home.json(*words, code=None)["cells"]
-
-
 def test_the_doctor_sees_what_their_certificates_are_for(broker: Broker, home: Checkout) -> None:
     words = ("doctor", "--bootstrap", broker.at("OTHER"), "--command-config")
     file = broker.client("SSL", "ssl.endpoint.identification.algorithm=")
