@@ -55,6 +55,8 @@ class FakeEngine:
     """What may start with the first wave."""
     once: set[str] = field(default_factory=set)
     """What ends at its first start, and lives at the second."""
+    let: int = 0
+    """How often somebody asked to be let in."""
     old: dict[str, list[str]] = field(default_factory=dict)
     """What runs with another configuration than the files say."""
 
@@ -96,6 +98,9 @@ class FakeEngine:
         """What has ended by itself."""
         dead = {name for name in self.dying if self.looks.get(name, -1) >= self.needs}
         return dead | (self.once & self.looks.keys())
+
+    def let_in(self) -> None:
+        self.let += 1
 
     def stop(self, services: Sequence[str], progress: Progress) -> None:
         for name in services:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack import postgres
+from backbone.security import users
+from backbone.stack import postgres, secure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,14 +21,24 @@ if TYPE_CHECKING:
 _BOOTSTRAP = "KAFKA_BOOTSTRAP_SERVERS"
 _REGISTRY = "SCHEMA_REGISTRY_URL"
 _PASSFILE = "PGPASSFILE"
+_PROTOCOL = "KAFKA_SECURITY_PROTOCOL"
+_MECHANISM = "KAFKA_SASL_MECHANISM"
+_USER = "KAFKA_SASL_USERNAME"
+_PASSWORD = "KAFKA_SASL_PASSWORD"  # noqa: S105 - a variable's name
+_PASSWORD_FILE = "KAFKA_SASL_PASSWORD_FILE"  # noqa: S105 - as above
+_CA = "KAFKA_SSL_CA_LOCATION"
+_PROPERTIES = "KAFKA_CLIENT_PROPERTIES"
+APPLICATION = "app"
+"""Whose login a client is told, where the cluster asks for one: the user of access.yml that is meant for it."""
 
 
-def of(stack: Stack, *, with_secrets: bool = False) -> dict[str, str]:
+def of(stack: Stack, *, with_secrets: bool = False, user: str = APPLICATION) -> dict[str, str]:
     """Return variable → value for every service that runs here.
 
-    PostgreSQL's URL is whole once there is a password: with it, or with the file that libpq reads it from.
+    PostgreSQL's URL is whole once there is a password: with it, or with the file that libpq reads it from. Where
+    brokers ask for a login, it is that of a user of access.yml; StackError("no-such-user") for one without a password.
     """
-    found = dict(stack.endpoints)
+    found = {**stack.endpoints, **_login(stack, user, with_secrets=with_secrets)}
     if postgres.URL not in found:
         return found
     server = postgres.server(stack.model)
@@ -37,6 +48,30 @@ def of(stack: Stack, *, with_secrets: bool = False) -> dict[str, str]:
         found[postgres.URL] = server.url(passfile=file)
         found[_PASSFILE] = str(file)  # for drivers that look there and not into the URL (JDBC's, Node's)
     return found
+
+
+def _login(stack: Stack, user: str, *, with_secrets: bool) -> dict[str, str]:
+    secrets = secure.secrets(stack.model)
+    if secrets is None or not secrets.ca.exists():
+        return {}
+    password = secrets.password(user)
+    if not password.exists():
+        raise StackError(
+            "no-such-user",
+            f"there is no password of a user {user}",
+            context="users: " + ", ".join(sorted(file.stem for file in password.parent.glob("*.password"))),
+            hint="./invoke access apply",
+            exit_code=ExitCode.USAGE,
+        )
+    found = {
+        _PROTOCOL: "SASL_SSL",
+        _MECHANISM: users.MECHANISM,
+        _USER: user,
+        _PASSWORD_FILE: str(password),
+        _CA: str(secrets.ca),
+        _PROPERTIES: str(secrets.properties(user)),
+    }
+    return found | ({_PASSWORD: password.read_text(encoding="utf-8").strip()} if with_secrets else {})
 
 
 def text(values: Mapping[str, str], format: str, environ: Mapping[str, str]) -> str:  # noqa: A002 - the flag's name
@@ -84,9 +119,24 @@ def _json(values: Mapping[str, str]) -> str:
 
 def _properties(values: Mapping[str, str]) -> str:
     """Return the Kafka client's own names (bootstrap.servers, schema.registry.url)."""
-    return _properties_lines(
-        {"bootstrap.servers": values.get(_BOOTSTRAP), "schema.registry.url": values.get(_REGISTRY)}
+    return _without_password(values) + _properties_lines(
+        {"bootstrap.servers": values.get(_BOOTSTRAP), "schema.registry.url": values.get(_REGISTRY)} | _java(values, "")
     )
+
+
+def _java(values: Mapping[str, str], prefix: str) -> dict[str, str | None]:
+    """Return the login in the Java client's names; without its password, for who did not ask for secrets."""
+    if _PROTOCOL not in values:
+        return {}
+    given = values.get(_PASSWORD)
+    found = {
+        "security.protocol": values[_PROTOCOL],
+        "sasl.mechanism": values[_MECHANISM],
+        "sasl.jaas.config": users.jaas(values[_USER], given) if given else None,
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": values[_CA],
+    }
+    return {f"{prefix}{name}": value for name, value in found.items()}
 
 
 def _spring(values: Mapping[str, str]) -> str:
@@ -94,6 +144,7 @@ def _spring(values: Mapping[str, str]) -> str:
         {
             "spring.kafka.bootstrap-servers": values.get(_BOOTSTRAP),
             "spring.kafka.properties.schema.registry.url": values.get(_REGISTRY),
+            **_java(values, "spring.kafka.properties."),
             **_jdbc(values, "spring.datasource.url", "spring.datasource.username", "spring.datasource.password"),
         }
     )
@@ -103,6 +154,7 @@ def _quarkus(values: Mapping[str, str]) -> str:
     return _needed(values) + _properties_lines(
         {
             "kafka.bootstrap.servers": values.get(_BOOTSTRAP),
+            **_java(values, "kafka."),
             "mp.messaging.connector.smallrye-kafka.schema.registry.url": values.get(_REGISTRY),
             **_jdbc(
                 values, "quarkus.datasource.jdbc.url", "quarkus.datasource.username", "quarkus.datasource.password"
@@ -120,14 +172,24 @@ def _node(values: Mapping[str, str]) -> str:
         found["schemaRegistry"] = {"host": registry}
     if url := values.get(postgres.URL):
         found["postgres"] = {"connectionString": url}
-    return f"module.exports = {json.dumps(found, indent=2)};\n"
+    made = json.dumps(found, indent=2)
+    if _PROTOCOL not in values:
+        return f"module.exports = {made};\n"
+    read = {name: f"require('fs').readFileSync({json.dumps(values[name])}, 'utf8')" for name in (_CA, _PASSWORD_FILE)}
+    return (
+        f"module.exports = Object.assign({made}, {{\n"
+        f"  ssl: {{ ca: [{read[_CA]}] }},\n"
+        f"  sasl: {{ mechanism: 'scram-sha-512', username: {json.dumps(values[_USER])}, "
+        f"password: {read[_PASSWORD_FILE]}.trim() }},\n"
+        "});\n"
+    )
 
 
 def _dotnet(values: Mapping[str, str]) -> str:
     """Return appsettings.json for .NET, with the names of Confluent.Kafka's and Npgsql's configuration."""
     found: dict[str, object] = {}
     if bootstrap := values.get(_BOOTSTRAP):
-        found["Kafka"] = {"BootstrapServers": bootstrap}
+        found["Kafka"] = {"BootstrapServers": bootstrap} | _librdkafka(values)
     if registry := values.get(_REGISTRY):
         found["SchemaRegistry"] = {"Url": registry}
     if url := values.get(postgres.URL):
@@ -141,6 +203,15 @@ def _dotnet(values: Mapping[str, str]) -> str:
         joined = ";".join(f"{name}={value}" for name, value in said.items())
         found["ConnectionStrings"] = {"Postgres": joined}
     return json.dumps(found, indent=2) + "\n"
+
+
+def _librdkafka(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the login in the names of Confluent.Kafka's ClientConfig."""
+    if _PROTOCOL not in values:
+        return {}
+    found = {"SecurityProtocol": "SaslSsl", "SaslMechanism": "ScramSha512", "SaslUsername": values[_USER]}
+    found["SslCaLocation"] = values[_CA]
+    return found | ({"SaslPassword": values[_PASSWORD]} if _PASSWORD in values else {})
 
 
 def _jdbc(values: Mapping[str, str], url: str, user: str, password: str) -> dict[str, str | None]:
@@ -161,9 +232,15 @@ def _passfile(url: str) -> str:
 
 
 def _needed(values: Mapping[str, str]) -> str:
-    """Return a comment with what has to be in the environment of the program, "" for nothing."""
+    """Return comments with what has to be in the environment of the program, and where a login is; "" for nothing."""
     file = values.get(_PASSFILE)
-    return f"# in the environment: {_PASSFILE}={file}\n" if file else ""
+    return (f"# in the environment: {_PASSFILE}={file}\n" if file else "") + _without_password(values)
+
+
+def _without_password(values: Mapping[str, str]) -> str:
+    if _PROTOCOL not in values or _PASSWORD in values:
+        return ""
+    return f"# sasl.jaas.config holds the password: --with-secrets, or take it from {values[_PROPERTIES]}\n"
 
 
 def _properties_lines(values: Mapping[str, str | None]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from filelock import FileLock, Timeout
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack import exposure, health, swap
+from backbone.stack import admission, exposure, health, secure, swap
 from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def up(
     if not names:
         raise StackError("nothing-to-start", "no service is in the chosen profiles", exit_code=ExitCode.NOTHING)
     exposure.demand_loopback(stack.model, stack.settings)
+    secure.demand_one_kind(stack.model, stack.engine.model)
     with exclusive(stack.settings, progress):
         before = {state.name for state in stack.engine.states(names) if state.phase in _ALIVE}
         stack.engine.preflight(names, progress)
@@ -140,13 +141,16 @@ def _start(stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, 
         stack.engine.start(names, progress)
         return look(stack, 0.0)
     started: set[str] = set()
-    early = stack.engine.early(names)
+    # Where rules are asked for, the registry may have none before the brokers are there.
+    early = [] if secure.secrets(stack.model) else stack.engine.early(names)
     for wave in stack.engine.waves(names):
         started |= set(wave)
         stack.engine.start([*wave, *(name for name in early if name not in wave)], progress)
         early = []
         part = replace(stack, model=stack.model.only(started))
         snapshot = wait_ready(part, timeout=timeout, watch=watch, clock=clock, began=began)
+        if not stack.brokers.keys().isdisjoint(wave):  # before those start who need leave
+            admission.grant(part, progress)
     return snapshot
 
 
@@ -198,6 +202,8 @@ def restart(
     another service has died: one broker more away could be one too many.
     """
     stack.model[service]
+    if renew:
+        secure.demand_one_kind(stack.model, stack.engine.model)
     with exclusive(stack.settings, progress):
         _demand_others(stack, service)
         if renew:
@@ -297,6 +303,8 @@ def look(stack: Stack, waited: float) -> Snapshot:
         words = f"{len(answering)} of {len(stack.brokers)} brokers answer"
         return Snapshot(_judged(stack, states, None), words, waited)
     found = health.probe(stack.bootstrap)
+    if found is None:
+        stack.engine.let_in()
     words = found.missing(len(stack.brokers)) if found else "no broker answers"
     return Snapshot(_judged(stack, states, found), words, waited)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from invoke import Collection
 
 from . import (
+    access,
     archive,
     artifacts,
     bench,
@@ -42,6 +43,7 @@ THEMES = (
     snapshot,
     topics,
     groups,
+    access,
     console,
     smoke,
     contracts,

@@ -315,7 +315,8 @@ def endpoints(
     iterable=["profile"],
     help={
         "format": "dotenv, shell, json, properties, spring, quarkus, node, dotnet, github (into GITHUB_ENV's file)",
-        "with_secrets": "PostgreSQL with its password, instead of the file that libpq reads it from",
+        "with_secrets": "PostgreSQL and Kafka with their passwords, instead of the files that have them",
+        "user": "where brokers ask for a login: a user of access.yml (default app)",
         "profile": PROFILE_HELP,
         "engine": ENGINE_HELP,
         "json": "the same as --format json",
@@ -325,6 +326,7 @@ def env(
     c: Context,
     format: str = "dotenv",
     with_secrets: bool = False,
+    user: str = "app",
     profile: list[str] | None = None,
     engine: str | None = None,
     json: bool = False,
@@ -337,7 +339,7 @@ def env(
 
     from . import targets
 
-    values = client_env.of(targets.stack(profile, engine, quiet=True), with_secrets=with_secrets)
+    values = client_env.of(targets.stack(profile, engine, quiet=True), with_secrets=with_secrets, user=user)
     sys.stdout.write(client_env.text(values, "json" if json else format, os.environ))
 
 

@@ -90,3 +90,45 @@ def test_in_github_actions_it_goes_into_the_file_of_the_job(tmp_path: Path) -> N
 def test_a_format_that_is_none() -> None:
     with pytest.raises(StackError, match="unknown-format"):
         said("toml")
+
+
+LOGIN = {
+    **VALUES,
+    "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "KAFKA_SASL_USERNAME": "app",
+    "KAFKA_SASL_PASSWORD_FILE": "/s/users/app.password",
+    "KAFKA_SSL_CA_LOCATION": "/s/ca.pem",
+    "KAFKA_CLIENT_PROPERTIES": "/s/users/app.properties",
+}
+WITH_SECRET = {**LOGIN, "KAFKA_SASL_PASSWORD": "hush"}
+
+
+@pytest.mark.parametrize(
+    ("format_", "prefix"), [("properties", ""), ("spring", "spring.kafka.properties."), ("quarkus", "kafka.")]
+)
+def test_a_login_in_java_has_its_password_only_if_asked_for(format_: str, prefix: str) -> None:
+    first, rest = said(format_, LOGIN).split("\n", 1)
+    assert first.startswith("# ")
+    assert first.endswith("/s/users/app.properties")
+    found = lines(rest)
+    assert found[f"{prefix}security.protocol"] == "SASL_SSL"
+    assert found[f"{prefix}sasl.mechanism"] == "SCRAM-SHA-512"
+    assert found[f"{prefix}ssl.truststore.location"] == "/s/ca.pem"
+    assert f"{prefix}sasl.jaas.config" not in found
+    whole = lines(said(format_, WITH_SECRET))
+    assert 'username="app" password="hush";' in whole[f"{prefix}sasl.jaas.config"]
+
+
+def test_a_login_for_node_and_dotnet() -> None:
+    node = said("node", LOGIN)
+    assert "require('fs').readFileSync(\"/s/users/app.password\", 'utf8').trim()" in node
+    assert "hush" not in said("node", WITH_SECRET)
+    kafka = json.loads(said("dotnet", LOGIN))["Kafka"]
+    assert (kafka["SecurityProtocol"], kafka["SaslMechanism"], kafka["SaslUsername"]) == (
+        "SaslSsl",
+        "ScramSha512",
+        "app",
+    )
+    assert "SaslPassword" not in kafka
+    assert json.loads(said("dotnet", WITH_SECRET))["Kafka"]["SaslPassword"] == "hush"

@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack import compose
+from backbone.stack import compose, secure
 from backbone.stack.engine.base import Engine, ServiceState, Stack
 
 if TYPE_CHECKING:
@@ -88,7 +88,10 @@ def _engine(settings: Settings, model: Model, name: str, downloads: Downloads, r
         from backbone.stack.engine.embedded import loopback  # noqa: PLC0415 - the other engine is never loaded
         from backbone.stack.engine.embedded.engine import EmbeddedEngine  # noqa: PLC0415
 
-        return EmbeddedEngine(settings, loopback.fitted(model), downloads, renewed=frozenset(renewed))
-    from backbone.stack.engine.docker.engine import DockerEngine  # noqa: PLC0415 - nor are its libraries
+        engine: Engine = EmbeddedEngine(settings, loopback.fitted(model), downloads, renewed=frozenset(renewed))
+    else:
+        from backbone.stack.engine.docker.engine import DockerEngine  # noqa: PLC0415 - nor are its libraries
 
-    return DockerEngine(settings, model)
+        engine = DockerEngine(settings, model)
+    secure.identify(engine.as_running)
+    return engine

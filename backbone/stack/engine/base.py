@@ -77,6 +77,12 @@ class Engine(Protocol):
         as_ran: with the configuration they ran with when this engine was opened, whatever the files say by now.
         """
 
+    def let_in(self) -> None:
+        """Let the cluster know its administrator's password, where it asks for one and only a certificate can tell it.
+
+        Without effect while no node takes it, and on an engine whose stack does it by a one-shot.
+        """
+
     def stop(self, services: Sequence[str], progress: Progress) -> None:
         """Stop in order (a controlled shutdown within stop_grace_period each), keep the data."""
 

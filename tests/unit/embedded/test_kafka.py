@@ -170,8 +170,19 @@ def test_the_endpoint_is_the_inter_broker_listener(tmp_path: Path) -> None:
 
 
 def test_what_speaks_tls_is_asked_for_its_port_alone(tmp_path: Path) -> None:
-    protocols = {"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT, internal:SASL_SSL,EXTERNAL:PLAINTEXT"}
+    protocols = {"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT, internal:SSL,EXTERNAL:PLAINTEXT"}
     assert kafka.endpoint(local(tmp_path, environment=protocols)) == "tcp://127.0.0.11:19092"
+
+
+def test_a_node_that_wants_certificates_is_asked_where_it_wants_a_password(tmp_path: Path) -> None:
+    protocols = {
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "INTERNAL:SSL,EXTERNAL:SASL_SSL",
+        "KAFKA_LISTENERS": "EXTERNAL://127.0.0.1:9092,INTERNAL://kafka-1:19092",
+    }
+    node = local(tmp_path, environment=protocols)
+    assert kafka.endpoint(node) == "kafkas://127.0.0.1:9092"
+    assert kafka.inter_broker(node) == ("127.0.0.11", 19092)
+    assert kafka.inter_broker(local(tmp_path, environment={"KAFKA_INTER_BROKER_LISTENER_NAME": ""})) is None
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import http.server
 import socket
+import ssl
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone.security import certificates
 from backbone.stack.engine.embedded.probe import answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Health(http.server.BaseHTTPRequestHandler):
@@ -106,3 +110,31 @@ def test_a_server_that_speaks_something_else_does_not_answer(answer: bytes) -> N
 
 def test_an_unknown_host_does_not_answer() -> None:
     assert not answers("tcp://no-such-host.invalid:9092")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"), [(bytes([0, 0, 0, 6, 0, 0, 0, 7, 0, 0]), True), (b"", False)], ids=["a broker", "hangs up"]
+)
+def test_kafka_over_tls_is_answered_whoever_signed_the_certificate(
+    tmp_path: Path, answer: bytes, expected: bool
+) -> None:
+    certificates.ensure(tmp_path, "kafka-1", (), now=time.time())
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "kafka-1" / "keystore.pem")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with context.wrap_socket(connection, server_side=True) as encrypted:
+                encrypted.recv(100)
+                encrypted.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert answers(f"kafkas://127.0.0.1:{server.getsockname()[1]}") is expected
+        thread.join()
+
+
+def test_a_broker_without_tls_is_no_answer_over_tls() -> None:
+    with serving() as address:
+        assert not answers(f"kafkas://{address}")

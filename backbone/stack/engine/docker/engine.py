@@ -100,6 +100,9 @@ class DockerEngine:
             watch=lambda: self._guilty(before),
         )
 
+    def let_in(self) -> None:
+        """Do nothing: a one-shot of the Compose files does it."""
+
     def stop(self, services: Sequence[str], progress: Progress) -> None:
         """Stop within each grace period; if that was all, remove the containers and the network too."""
         known = [name for name in services if name in self.containers()]

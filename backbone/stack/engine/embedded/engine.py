@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,14 +17,17 @@ import psutil
 
 from backbone import durable_file
 from backbone.errors import ExitCode, StackError
+from backbone.security import users
 from backbone.source import reading
+from backbone.stack import secure
 from backbone.stack.compose import Model
 from backbone.stack.engine import reach
-from backbone.stack.engine.base import Progress, ServiceState
+from backbone.stack.engine.base import Progress, ServiceState, brokers
 from backbone.stack.engine.embedded import aot, artifacts, launched, loopback, packages, preflight, process, tail
 from backbone.stack.engine.embedded.local_service import RECORD, LocalService
 from backbone.stack.engine.embedded.probe import answers
 from backbone.stack.engine.embedded.runtimes import RUNTIMES
+from backbone.stack.engine.embedded.runtimes.kafka import inter_broker
 from backbone.stack.engine.embedded.stopping import (
     Leaving,
     await_ends,
@@ -167,12 +171,26 @@ class EmbeddedEngine:
             return
         self._verify(starting)
         self._write_hosts()
+        if made := secure.prepare(
+            (local.service for local in starting), tuple(brokers(self.as_running).values()), now=time.time()
+        ):
+            progress(f"made the certificates of {', '.join(made)}")
+        secure.identify(self.as_running)
         progress("configuring " + ", ".join(local.service.name for local in starting))
         with ThreadPoolExecutor() as pool:
             launches = list(pool.map(self._prepare, starting))
         progress("starting " + ", ".join(local.service.name for local in starting))
         for local, launch in zip(starting, launches, strict=True):
             self._launch(local, launch)
+
+    def let_in(self) -> None:
+        """Give the administrator of a stack that asks for passwords his own (see base.py)."""
+        secrets = secure.secrets(self.as_running)
+        for local in self.places.values() if secrets else ():
+            if (place := inter_broker(local)) and secrets:
+                with suppress(OSError):
+                    return users.admit(secrets, place, local.service.hostname)
+        return None
 
     def stop(self, services: Sequence[str], progress: Progress) -> None:
         """Stop dependents first, each within its stop_grace_period; after that it is killed, and that is said."""

@@ -1,5 +1,7 @@
 """Does an endpoint answer: `tcp://HOST:PORT` accepts a connection, `http://…` says 2xx, `kafka://…` speaks Kafka.
 
+`kafkas://…` speaks it over TLS, whoever it is: who runs here is known by its process, not by its certificate.
+
 An open port is little: the kernel accepts connections for a process that hangs.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import struct
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
@@ -30,13 +33,23 @@ def answers(endpoint: str, user_file: Path | None = None) -> bool:
     url = urlsplit(endpoint)
     host, port = url.hostname or "", url.port or 80
     with suppress(OSError, http.client.HTTPException):
-        if url.scheme in ("tcp", "kafka"):
+        if url.scheme in ("tcp", "kafka", "kafkas"):
             with socket.create_connection((host, port), timeout=_TIMEOUT_S) as connected:
+                if url.scheme == "kafkas":
+                    with _unverified().wrap_socket(connected) as encrypted:
+                        return _speaks_kafka(encrypted)
                 return url.scheme == "tcp" or _speaks_kafka(connected)
         with closing(http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)) as connection:
             connection.request("GET", url.path or "/", headers=secret_file.basic_auth(user_file) if user_file else {})
             return connection.getresponse().status // 100 == 2  # noqa: PLR2004 - HTTP's success class
     return False
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _speaks_kafka(connected: socket.socket) -> bool:

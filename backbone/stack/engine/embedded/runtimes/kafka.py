@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from backbone import durable_file
-from backbone.addresses import listeners
+from backbone.addresses import listeners, parse_protocol_map
 from backbone.errors import ExitCode, StackError
 from backbone.source import reading
 from backbone.stack.engine.embedded import jre
@@ -64,18 +64,30 @@ def in_properties(path: str) -> str:
 
 
 def endpoint(local: LocalService) -> str:
-    """Return the address of the inter-broker listener (a controller's own, if it is no broker)."""
+    """Return an address at which the node answers: its inter-broker listener (a controller's own, if it is no broker).
+
+    Where that one wants a certificate: the listener that asks for a password.
+    """
     environment = local.environment
     parsed = listeners(environment["KAFKA_LISTENERS"])
     name = environment.get("KAFKA_INTER_BROKER_LISTENER_NAME", "")
     found = parsed.get(name.upper()) or next(iter(parsed.values()))
-    protocols = dict(
-        item.strip().upper().split(":", 1)
-        for item in environment.get("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "").split(",")
-        if ":" in item
-    )
-    plain = protocols.get(found.name, "PLAINTEXT") in _WITHOUT_TLS
-    return f"{'kafka' if plain else 'tcp'}://{local.hosts.get(found.host, found.host)}:{found.port}"
+    protocols = parse_protocol_map(environment.get("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", ""))
+    scheme = "kafka" if protocols.get(found.name, "PLAINTEXT") in _WITHOUT_TLS else "tcp"
+    # A listener with passwords says its versions before it asks for one; that with certificates wants one at once.
+    if scheme == "tcp" and (
+        asks := next((one for one in parsed.values() if protocols.get(one.name) == "SASL_SSL"), None)
+    ):
+        found, scheme = asks, "kafkas"
+    return f"{scheme}://{local.hosts.get(found.host, found.host)}:{found.port}"
+
+
+def inter_broker(local: LocalService) -> tuple[str, int] | None:
+    """Return where a broker's listener for the services of the stack is on this machine, None for what is no broker."""
+    environment = local.environment
+    parsed = listeners(environment.get("KAFKA_LISTENERS", ""))
+    found = parsed.get(environment.get("KAFKA_INTER_BROKER_LISTENER_NAME", "").upper())
+    return (local.hosts.get(found.host, found.host), found.port) if found else None
 
 
 def check(local: LocalService) -> None:

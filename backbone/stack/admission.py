@@ -1,0 +1,37 @@
+"""Who gets into a stack of the secure profile, and what they may do there: users and rules, from files to cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backbone import clients
+from backbone.security import access, users
+from backbone.stack import secure
+
+if TYPE_CHECKING:
+    from backbone.stack.engine import Stack
+    from backbone.stack.engine.base import Progress
+
+
+def grant(stack: Stack, progress: Progress) -> None:
+    """Tell the cluster each user's password and what access.yml allows; do nothing for a stack that asks nobody.
+
+    What the cluster allows beyond the file stays, and is told. Raises StackError("access-file").
+    """
+    secrets = secure.secrets(stack.model)
+    if secrets is None or not stack.bootstrap:
+        return
+    named = access.read(stack.settings.root / access.FILE)
+    with_password = [user.name for user in named if user.login == "password"]
+    for name in with_password:
+        users.write(secrets, name, stack.bootstrap)
+    with clients.admin(stack.bootstrap) as client:
+        if with_password:
+            users.enter(client, secrets, with_password)
+        changes = access.plan(named, access.describe(client))
+        allowed = [change for change in changes if change.kind == "allow"]
+        access.apply(client, allowed)
+    if allowed:
+        progress(f"access: {len(allowed)} rules of {access.FILE.name} are in force now")
+    if beyond := len(changes) - len(allowed):
+        progress(f"access: {beyond} rules are not in {access.FILE.name}; ./invoke access plan shows them")

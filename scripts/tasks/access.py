@@ -1,0 +1,172 @@
+"""Tasks for who may do what: users, their rules, and the certificates of the secure profile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backbone.errors import ExitCode, StackError
+
+from .command import command
+
+if TYPE_CHECKING:
+    from invoke import Context
+
+    from backbone.security.layout import Secrets
+    from backbone.stack.engine import Stack
+
+
+@command(
+    actions={"plan": (), "apply": (), "drift": ()},
+    help={
+        "action": "plan | apply | drift",
+        "engine": "docker, embedded or auto",
+        "json": "print JSON",
+    },
+)
+def access(c: Context, action: str, engine: str | None = None, json: bool = False) -> ExitCode:
+    """Compare what a secure cluster allows with infra/05-messaging/security/access.yml, or make it so.
+
+    apply also takes away what the file does not name, and enters the users' passwords again; `up` only adds. plan and
+    drift change nothing: they exit 1 while something differs.
+    """
+    from dataclasses import asdict
+
+    from backbone import clients, console
+    from backbone.security import access as library
+    from backbone.security import users
+
+    from . import targets
+
+    stack = targets.stack(None, engine, quiet=True)
+    named = library.read(stack.settings.root / library.FILE)
+    secrets = _secrets(stack)
+    with clients.admin(targets.own_brokers(stack)) as client:
+        changes = library.plan(named, library.describe(client))
+        if action == "apply":
+            library.apply(client, changes)
+            with_password = [user.name for user in named if user.login == "password"]
+            for name in with_password:
+                users.write(secrets, name, stack.bootstrap)
+            if with_password:
+                users.enter(client, secrets, with_password)
+    if json:
+        console.print_json([{"kind": change.kind, **asdict(change.rule)} for change in changes])
+    else:
+        rows = [
+            (x.kind, x.rule.user, x.rule.operation, x.rule.resource, x.rule.name + "*" * (x.rule.pattern == "prefixed"))
+            for x in changes
+        ]
+        console.print_table(("STEP", "USER", "OPERATION", "ON", "NAME"), rows)
+    console.say(f"{len(changes)} {'changed' if action == 'apply' else 'to change'}")
+    return ExitCode.FINDINGS if changes and action != "apply" else ExitCode.OK
+
+
+@command(
+    actions={"show": (), "renew": (), "export": ()},
+    help={
+        "action": "show | renew | export",
+        "out": "export: the file to write the authority's certificate to (default: standard output)",
+        "timeout": "renew: seconds to wait for each service",
+        "engine": "docker, embedded or auto",
+        "json": "print JSON",
+    },
+)
+def certs(
+    c: Context, action: str, out: str = "", timeout: int = 180, engine: str | None = None, json: bool = False
+) -> ExitCode:
+    """Show who holds a certificate and until when, renew them all, or export what other machines have to trust.
+
+    renew makes each anew and restarts its service, one after the other, so that the cluster stays up. show exits 1 if
+    one ends within 30 days: the next start of its service renews it.
+    """
+    from . import targets
+
+    stack = targets.everything(engine)
+    secrets = _secrets(stack)
+    if action == "renew":
+        _renew(secrets, engine, timeout)
+        return ExitCode.OK
+    if action == "export":
+        _export(secrets, out)
+        return ExitCode.OK
+    return _show(secrets, json=json)
+
+
+def _secrets(stack: Stack) -> Secrets:
+    """Return where a stack's secrets are; StackError("not-secure") for one that has none."""
+    from backbone.stack import secure
+
+    found = secure.secrets(stack.model)
+    if found is None or not found.ca.exists():
+        raise StackError(
+            "not-secure",
+            "there are no certificates: nothing has been started with KAFKA_SECURITY=secure",
+            hint="set KAFKA_SECURITY=secure in .env, then\n./invoke down && ./invoke up",
+            exit_code=ExitCode.USAGE,
+        )
+    return found
+
+
+def _show(secrets: Secrets, *, json: bool) -> ExitCode:
+    import time
+    from datetime import UTC, datetime
+
+    from backbone import console
+    from backbone.security import certificates
+
+    now = time.time()
+    authority = certificates.leaf(secrets.ca)
+    found = [*([authority] if authority else []), *certificates.holders(secrets.folder)]
+    rows = [
+        {
+            "name": one.name,
+            "hosts": sorted(one.hosts),
+            "ends": datetime.fromtimestamp(one.ends, UTC).isoformat(),
+            "days_left": int((one.ends - now) // 86400),
+            "serial": f"{one.serial:x}",
+        }
+        for one in found
+    ]
+    if json:
+        console.print_json(rows)
+    else:
+        table = [(row["name"], str(row["ends"])[:10], row["days_left"], ", ".join(row["hosts"])) for row in rows]  # type: ignore[arg-type]
+        console.print_table(("HOLDER", "UNTIL", "DAYS LEFT", "FOR"), table)
+    return ExitCode.FINDINGS if any(one.ends - now < certificates.RENEW_DAYS * 86400 for one in found) else ExitCode.OK
+
+
+def _renew(secrets: Secrets, engine: str | None, timeout: int) -> None:
+    import time
+    from functools import partial
+
+    from backbone import console
+    from backbone.security import certificates
+    from backbone.stack import lifecycle
+
+    from . import targets
+    from .stack import show
+
+    for holder in certificates.holders(secrets.folder):
+        made = certificates.renew(secrets.folder, holder.name, now=time.time())
+        days = int((made.ends - time.time()) // 86400)
+        stack = targets.running(engine)
+        if made.name in stack.model.services:
+            console.say(f"{made.name}: renewed for {days} days; restarting it")
+            with console.Waiting(timeout) as waiting:
+                lifecycle.restart(stack, made.name, timeout=timeout, progress=console.say, watch=partial(show, waiting))
+        else:
+            console.say(f"{made.name}: renewed for {days} days")
+
+
+def _export(secrets: Secrets, out: str) -> None:
+    import sys
+    from pathlib import Path
+
+    from backbone import console, report_file
+
+    text = secrets.ca.read_text(encoding="ascii")
+    if out:
+        report_file.write(Path(out), text)
+        console.say(f"wrote {out}: clients on other machines trust the cluster by it")
+    else:
+        sys.stdout.write(text)
