@@ -1,7 +1,8 @@
 """Charts as values in per cent of their area: lines over two axes, and lanes of stretches on the same time axis.
 
-The template draws the area with a stretched SVG and sets every label as HTML at its per cent, so that text has the
-same size on a phone and on a wide screen. What fits beside each other is worked out here, for both.
+The template draws the area with a stretched SVG and sets every label in one that is not, at its per cent, so that text
+has the same size on a phone and on a wide screen, and no style stands in the page. What fits beside each other is
+worked out here, for both.
 """
 
 from __future__ import annotations
@@ -79,7 +80,10 @@ def percentile_axis(least: float) -> Axis:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A named line of (x, y) points. colour: a class of the stylesheet; points beyond the axes are left out."""
+    """A named line of (x, y) points. colour: a class of the stylesheet; points beyond the axes are left out.
+
+    A y that is not a number interrupts it: nobody knows what was there.
+    """
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -160,12 +164,20 @@ class Chart:
     def path(self, line: Line) -> str:
         """Return a line as an SVG path over an area of 100 × 100; of many points in a column, highest and lowest."""
         columns: dict[float, list[float]] = defaultdict(list)
+        begins: set[float] = set()
+        known = False
         for a, b in line.points:
             across, up = self.x.place(a), self.y.place(b)
             if across is not None and up is not None:
+                if not known and across not in columns:
+                    begins.add(across)
                 columns[across].append(round(100 - up, 1))
-        points = [f"{across:g} {b:g}" for across, found in columns.items() for b in sorted({min(found), max(found)})]
-        return "M" + "L".join(points) if points else ""
+            known = (known and not math.isnan(b)) or (across is not None and up is not None)
+        return "".join(
+            f"{'M' if across in begins and not index else 'L'}{across:g} {b:g}"
+            for across, found in columns.items()
+            for index, b in enumerate(sorted({min(found), max(found)}))
+        )
 
     def stretches(self, lane: Lane) -> Iterator[tuple[str, str]]:
         """Yield (colour class, SVG path over 100 × 1) for the stretches of each colour of a lane."""

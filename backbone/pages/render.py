@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from backbone.pages.model import shown
 
 if TYPE_CHECKING:
+    from backbone.pages.chart import Chart
     from backbone.pages.model import Page
 
 
@@ -35,6 +36,12 @@ _HTML, _MARKDOWN = _environment(html=True), _environment(html=False)
 def html(page: Page) -> str:
     """Return a page as HTML: no script, no font, no network, so that it can be kept and sent."""
     return _HTML.get_template("page.html").render(page=page)
+
+
+def picture(chart: Chart) -> str:
+    """Return one chart as HTML for a page that has the stylesheet; it may stand there as it is."""
+    drawn: str = _HTML.get_template("blocks.html").module.chart(chart)  # type: ignore[attr-defined]
+    return drawn
 
 
 def markdown(page: Page) -> str:

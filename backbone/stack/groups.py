@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Untyped: TypeAlias = Any
 """A value of kafka-python, which publishes no types."""
 
+Stamps: TypeAlias = dict[tuple[str, int, int], "int | None"]
+"""(topic, partition, offset) → timestamp in ms of the first record at or behind it; None: only markers are left."""
+
 SHARE = "share"
 _CLASSIC = "classic"
 _IDLE = frozenset({"Empty", "Dead"})
@@ -146,20 +149,34 @@ def places(client: Untyped, groups: Sequence[Group]) -> dict[str, tuple[Place, .
 
     Share groups commit no offsets of this kind; they have no places.
     """
-    names = [group.name for group in groups if group.kind != SHARE]
-    if not names:
+    held = committed(client, groups)
+    if not held:
         return {}
-    committed: Mapping[str, Mapping[Untyped, Untyped]] = client.list_group_offsets(names)
     existing = _partitions(client)
-    asked = {each for offsets in committed.values() for each in offsets if tuple(each) in existing}
-    first, end = _bounds(client, asked)
+    return placed(held, *bounds(client, {each for found in held.values() for each in found if tuple(each) in existing}))
+
+
+def committed(client: Untyped, groups: Sequence[Group]) -> dict[str, dict[Untyped, int]]:
+    """Return the offset that each group has committed in each partition, by name; share groups commit none."""
+    names = [group.name for group in groups if group.kind != SHARE]
+    found = client.list_group_offsets(names) if names else {}
+    return {
+        name: {each: place.offset for each, place in sorted(places.items()) if place.offset >= 0}
+        for name, places in found.items()
+    }
+
+
+def placed(
+    committed: Mapping[str, Mapping[Untyped, int]], first: Mapping[Untyped, int], end: Mapping[Untyped, int]
+) -> dict[str, tuple[Place, ...]]:
+    """Return where each group is, of the partitions whose first and end offset are known."""
     return {
         name: tuple(
-            Place(each.topic, each.partition, found.offset, first[each], end[each])
-            for each, found in sorted(offsets.items())
-            if each in asked and found.offset >= 0
+            Place(each.topic, each.partition, offset, first[each], end[each])
+            for each, offset in held.items()
+            if each in end
         )
-        for name, offsets in committed.items()
+        for name, held in committed.items()
     }
 
 
@@ -179,7 +196,8 @@ def _partitions(client: Untyped) -> set[tuple[str, int]]:
     return {(topic["name"], number) for topic in described for number in range(len(topic["partitions"]))}
 
 
-def _bounds(client: Untyped, partitions: Collection[Untyped]) -> tuple[dict[Untyped, int], dict[Untyped, int]]:
+def bounds(client: Untyped, partitions: Collection[Untyped]) -> tuple[dict[Untyped, int], dict[Untyped, int]]:
+    """Return the first offset, and that of the next record, of each partition."""
     from kafka.admin import OffsetSpec  # noqa: PLC0415 - slow, see backbone.clients
 
     if not partitions:
@@ -190,28 +208,41 @@ def _bounds(client: Untyped, partitions: Collection[Untyped]) -> tuple[dict[Unty
 
 
 def waiting(
-    consumer: Untyped, held: Mapping[str, Sequence[Place]], now_ms: float, clock: Clock = CLOCK
+    consumer: Untyped,
+    held: Mapping[str, Sequence[Place]],
+    now_ms: float,
+    clock: Clock = CLOCK,
+    *,
+    known: Stamps | None = None,
+    within: float = _READ_S,
 ) -> dict[str, float | None]:
     """Return for each group how many seconds its oldest unread record has been waiting: 0 for none, None if unknown.
 
-    consumer: one without a group. It reads one record at each place; nothing is committed.
+    consumer: one without a group. It reads one record at each place; nothing is committed. known: what was read before,
+    to which what is read now is added, and in which only that stays. within: seconds that reading may take.
     """
     wanted = {(p.topic, p.partition, p.next): p for held_ in held.values() for p in held_ if p.lag}
-    stamps = _timestamps(consumer, list(wanted.values()), clock)
+    stamps: Stamps = {place: stamp for place, stamp in (known or {}).items() if place in wanted}
+    new = [place for key, place in wanted.items() if key not in stamps]
+    if new:
+        stamps |= _timestamps(consumer, new, clock, within)
+    if known is not None:  # markers may be followed by a record any time
+        known.clear()
+        known |= {place: stamp for place, stamp in stamps.items() if stamp is not None}
     found: dict[str, float | None] = {}
     for name, own in held.items():
         behind = [stamps.get((p.topic, p.partition, p.next), -1) for p in own if p.lag]
-        known = [stamp for stamp in behind if stamp is not None]  # None: nothing but markers is left there
-        unknown = any(stamp < 0 for stamp in known)
-        found[name] = None if unknown else max((max(0.0, (now_ms - stamp) / 1000) for stamp in known), default=0.0)
+        timed = [stamp for stamp in behind if stamp is not None]  # None: nothing but markers is left there
+        unknown = any(stamp < 0 for stamp in timed)
+        found[name] = None if unknown else max((max(0.0, (now_ms - stamp) / 1000) for stamp in timed), default=0.0)
     return found
 
 
-def _timestamps(consumer: Untyped, wanted: Sequence[Place], clock: Clock) -> dict[tuple[str, int, int], int | None]:
+def _timestamps(consumer: Untyped, wanted: Sequence[Place], clock: Clock, within: float) -> Stamps:
     """Return the timestamp (ms) of the first record at or behind each place, None where only markers are left."""
     from kafka import TopicPartition  # noqa: PLC0415 - slow, see backbone.clients
 
-    found: dict[tuple[str, int, int], int | None] = {}
+    found: Stamps = {}
     rounds: list[dict[Untyped, Place]] = []  # two groups may be at two places of one partition: one a round
     for place in wanted:
         each = TopicPartition(place.topic, place.partition)
@@ -219,7 +250,7 @@ def _timestamps(consumer: Untyped, wanted: Sequence[Place], clock: Clock) -> dic
         if free is None:
             rounds.append(free := {})
         free[each] = place
-    deadline = clock.now() + _READ_S
+    deadline = clock.now() + within
     for missing in rounds:
         consumer.assign(list(missing))
         for each, place in missing.items():
@@ -250,7 +281,7 @@ def plan_reset(
     held = {(place.topic, place.partition): place.committed for place in places(client, [group]).get(name, ())}
     chosen = _chosen(_partitions(client), held, name, topic, partitions)
     asked = [TopicPartition(*each) for each in chosen]
-    first, end = _bounds(client, asked)
+    first, end = bounds(client, asked)
     targets = _targets(client, asked, to, first, end)
     return tuple(
         Move(each.topic, each.partition, held.get(tuple(each)), targets[each])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,17 +33,19 @@ _PAGES = (
     ("/", "Stack"),
     ("/topics", "Topics"),
     ("/groups", "Groups"),
+    ("/metrics", "Metrics"),
+    ("/alerts", "Alerts"),
     ("/dead-letters", "Dead letters"),
     ("/connectors", "Connectors"),
     ("/contracts", "Contracts"),
     ("/doctor", "Doctor"),
     ("/results", "Results"),
 )
-_ELSEWHERE = _PAGES[:3]
+_ELSEWHERE = _PAGES[:4]
 """What a cluster elsewhere has."""
 _TONES = {
-    "good": {"healthy", "running", "whole", "Stable", "RUNNING", "ok"},
-    "bad": {"exited", "unhealthy", "offline", "under min ISR", "FAILED", "error"},
+    "good": {"healthy", "running", "whole", "Stable", "RUNNING", "ok", "inactive"},
+    "bad": {"exited", "unhealthy", "offline", "under min ISR", "FAILED", "error", "firing"},
     "off": {"stopped", "unavailable", "Empty", "Dead", "STOPPED"},
 }
 
@@ -58,6 +61,8 @@ def application(desk: Desk, access: Access, htmx: bytes) -> Starlette:
         page("/topics/{name}", "topic.html", "{name}", lambda r: views.topic(desk, _name(r), r.query_params)),
         page("/groups", "groups.html", "Groups", lambda _: views.group_list(desk), every=2),
         page("/groups/{name:path}", "group.html", "{name}", lambda r: views.group(desk, _name(r)), every=2),
+        page("/metrics", "metrics.html", "Metrics", lambda _: views.metrics(desk), every=5),
+        page("/alerts", "alerts.html", "Alerts", lambda _: views.alerts(desk), every=5),
         page("/dead-letters", "letters.html", "Dead letters", lambda _: views.letters(desk)),
         page("/connectors", "connectors.html", "Connectors", lambda _: views.connectors(desk), every=2),
         page("/contracts", "contracts.html", "Contracts", lambda _: views.contracts(desk)),
@@ -197,6 +202,10 @@ def _duration(seconds: float | None) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%F %T}"
+
+
 _UNIT = 1024
 _OWN_STYLE = Path(__file__).parent / "static" / "console.css"
 _LISTS = {
@@ -210,5 +219,5 @@ _TEMPLATES = Environment(
     loader=PackageLoader("backbone.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 _TEMPLATES.globals |= {"tone": _tone, "by_broker": _by_broker}
-_TEMPLATES.filters |= {"size": _size, "duration": _duration}
+_TEMPLATES.filters |= {"moment": _moment, "size": _size, "duration": _duration}
 _TEMPLATES.tests |= {"match_add": lambda line: line[:1] == "+", "match_remove": lambda line: line[:1] == "-"}

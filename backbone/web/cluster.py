@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Untyped: TypeAlias = Any
 """A value of kafka-python, which publishes no types."""
 
+_READ_S = 0.5  # records whose time is not read by then are read at the next look
 _ASK_MS = 1_500  # a page must say within 3 s that a broker is gone
 
 
@@ -80,6 +81,7 @@ class Cluster:
     _open: ExitStack | None = None
     _client: Untyped = None
     _ends: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _stamps: groups.Stamps = field(default_factory=dict)
 
     def ask(self, question: Callable[[Untyped], Any]) -> Any:
         """Put a question to the cluster by the open admin client; one that failed is closed and forgotten."""
@@ -116,9 +118,11 @@ class Cluster:
         by_name: dict[str, list[PartitionState]] = {}
         for partition in described.partitions:
             by_name.setdefault(partition.topic, []).append(partition)
-        ends = self.ask(lambda client: _records(client, described.partitions))
+        first, end = self.ask(lambda client: _bounds(client, described.partitions))
+        ends = _records(first, end)
         sizes = self.ask(_sizes)
-        lags = _lags(self.ask(lambda client: groups.places(client, groups.find(client))))
+        held = self.ask(lambda client: groups.committed(client, groups.find(client)))
+        lags = _lags(groups.placed(held, first, end))
         now = self.clock.now()
         return [
             Topic(
@@ -148,6 +152,11 @@ class Cluster:
         found = [(name, str(each["value"]), str(each.get("config_source", ""))) for name, each in described.items()]
         return sorted(found, key=lambda each: ("TOPIC" not in each[2].upper(), each[0]))
 
+    def places(self) -> Mapping[str, Sequence[Place]]:
+        """Return where each group is, by name; share groups have no places."""
+        found: Mapping[str, Sequence[Place]] = self.ask(lambda client: groups.places(client, groups.find(client)))
+        return found
+
     def followers(self) -> list[Follower]:
         """Return every group, those that are farthest behind first."""
 
@@ -163,24 +172,30 @@ class Cluster:
         return sorted(timed, key=lambda each: (-each.lag, each.group.name))
 
     def _waiting(self, held: Mapping[str, Sequence[Place]]) -> Mapping[str, float | None]:
-        with closing(clients.consumer(self.bootstrap, fetch_max_wait_ms=100)) as consumer:
-            return groups.waiting(consumer, held, time.time() * 1000)
+        behind = ((each.topic, each.partition, each.next) for own in held.values() for each in own if each.lag)
+        if all(place in self._stamps for place in behind):
+            return groups.waiting(None, held, time.time() * 1000, known=self._stamps)
+        # Of each partition only its first record is wanted, and of many partitions at once.
+        limits = {"fetch_max_wait_ms": 100, "max_partition_fetch_bytes": 64 << 10, "fetch_max_bytes": 8 << 20}
+        with closing(clients.consumer(self.bootstrap, **limits)) as consumer:
+            return groups.waiting(consumer, held, time.time() * 1000, self.clock, known=self._stamps, within=_READ_S)
 
 
-def _records(client: Untyped, partitions: Sequence[PartitionState]) -> dict[str, tuple[int, int]]:
-    """Return topic → (sum of the end offsets, offsets between first and end), of the partitions that have a leader."""
+def _bounds(client: Untyped, partitions: Sequence[PartitionState]) -> tuple[dict[Untyped, int], dict[Untyped, int]]:
+    """Return first and end offset of the partitions that have a leader."""
     from kafka import TopicPartition  # noqa: PLC0415 - slow, see backbone.clients
-    from kafka.admin import OffsetSpec  # noqa: PLC0415 - as above
 
-    asked = [TopicPartition(each.topic, each.partition) for each in partitions if each.leader >= 0]
-    if not asked:
-        return {}
-    first = client.list_partition_offsets(dict.fromkeys(asked, OffsetSpec.EARLIEST))
-    end = client.list_partition_offsets(dict.fromkeys(asked, OffsetSpec.LATEST))
+    return groups.bounds(
+        client, [TopicPartition(each.topic, each.partition) for each in partitions if each.leader >= 0]
+    )
+
+
+def _records(first: Mapping[Untyped, int], end: Mapping[Untyped, int]) -> dict[str, tuple[int, int]]:
+    """Return topic → (sum of the end offsets, offsets between first and end)."""
     found: dict[str, tuple[int, int]] = {}
-    for each in asked:
+    for each, offset in end.items():
         ends, held = found.get(each.topic, (0, 0))
-        found[each.topic] = (ends + end[each].offset, held + end[each].offset - first[each].offset)
+        found[each.topic] = (ends + offset, held + offset - first[each])
     return found
 
 

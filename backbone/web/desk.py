@@ -15,6 +15,7 @@ from backbone.events.contracts.wire import Decoder
 from backbone.stack import endpoints
 from backbone.wait import CLOCK, Clock
 from backbone.web.cluster import Cluster
+from backbone.web.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,12 +29,13 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Desk:
-    """The stack (None: a cluster elsewhere), its cluster, registry and Connect worker (None where there is none)."""
+    """The stack (None: a cluster elsewhere), its cluster, and what it has beside: registry, Connect worker, watch."""
 
     cluster: Cluster
     stack: Stack | None = None
     registry: Registry | None = None
     worker: Worker | None = None
+    watch: Watch | None = None
     clock: Clock = CLOCK
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
     _kept: dict[str, tuple[float, Any]] = field(default_factory=dict)
@@ -44,7 +46,8 @@ class Desk:
         """Return the desk of a checkout's stack with all its profiles."""
         model = endpoints.model(stack.settings)
         registry = endpoints.named(model, "schema-registry", "SCHEMA_REGISTRY_URL")
-        return cls(Cluster(stack.bootstrap), stack, Registry(registry.rstrip("/")), of_stack(model))
+        worker = of_stack(model)
+        return cls(Cluster(stack.bootstrap), stack, Registry(registry.rstrip("/")), worker, Watch.of(stack, worker))
 
     @property
     def own(self) -> Stack:
@@ -52,6 +55,13 @@ class Desk:
         if self.stack is None:
             raise StackError("not-ours", "a cluster elsewhere is only looked at", exit_code=ExitCode.USAGE)
         return self.stack
+
+    @property
+    def watching(self) -> Watch:
+        """What looks at the figures; StackError("not-ours") for a cluster elsewhere."""
+        if self.watch is None:
+            raise StackError("not-ours", "a cluster elsewhere is only looked at", exit_code=ExitCode.USAGE)
+        return self.watch
 
     def running(self) -> Stack:
         """Return the stack of those services that have been started."""

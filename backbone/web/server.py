@@ -47,12 +47,16 @@ def serve(desk: Desk, port: int, ready: Callable[[str], None], downloads: Downlo
             ) from error
         access = Access(listening.getsockname()[1])
         listening.listen()
+        if desk.watch is not None:
+            desk.watch.start()
         ready(access.url)
         try:
             with suppress(KeyboardInterrupt):  # uvicorn raises it again when it has ended in order
                 server_of(application(desk, access, script)).run([listening])
         finally:
             desk.cluster.close()
+            if desk.watch is not None:
+                desk.watch.end()
 
 
 def server_of(app: Starlette) -> uvicorn.Server:

@@ -12,6 +12,7 @@ from backbone.doctor.gather import gather
 from backbone.errors import ExitCode, StackError
 from backbone.events import dead_letters
 from backbone.events.connectors import causes
+from backbone.pages.render import picture
 from backbone.stack import groups
 from backbone.web import graph, records
 
@@ -43,7 +44,23 @@ def stack(desk: Desk) -> Values:
         cluster = desk.fresh("health", _LOOK_S, desk.cluster.health)
     except StackError as error:
         lost = error.message
-    return {"states": states, "picture": shown, "cluster": cluster, "lost": lost, "word": graph.word}
+    firing = 0 if desk.watch is None else desk.watch.firing
+    return {"states": states, "picture": shown, "cluster": cluster, "lost": lost, "word": graph.word, "firing": firing}
+
+
+def metrics(desk: Desk) -> Values:
+    """Return the pictures of the last half hour, and why they are not newer."""
+    if desk.watch is None:
+        lost = "nobody told the console of this cluster's exporters: those of a stack stand in its Compose files"
+        return {"charts": [], "lost": lost}
+    found = desk.fresh("metrics", _LOOK_S, lambda: desk.watching.history.charts(desk.clock.now()))
+    return {"charts": list(map(picture, found)), "lost": desk.watch.lost}
+
+
+def alerts(desk: Desk) -> Values:
+    """Return every alerting rule and how it stands, those that fire first."""
+    watch = desk.watching
+    return {"judged": watch.judged, "lost": watch.lost, "asked": watch.prometheus is not None}
 
 
 def service(desk: Desk, name: str) -> Values:

@@ -1,4 +1,4 @@
-"""How costs grow with the work: lint, checker, archive, latency, start and memory, each over several sizes."""
+"""How costs grow with the work: lint, checker, archive, latency, console, start and memory, over several sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backbone.bench import growth, machine
 from backbone.errors import ExitCode, StackError
 from backbone.pages.folder import write
 from backbone.stack.settings import Settings
-from scripts.maintain import costs, program
+from scripts.maintain import console_costs, costs, program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +51,7 @@ CURVES: Mapping[str, Curve] = {
         lambda environ, size: costs.bench(environ, rate=100, size=size),
         ("messaging",),
     ),
+    "console": Curve("topics", (50, 500), console_costs.console, ("messaging",)),
     "archive": Curve("rows", (10_000, 100_000, 1_000_000, 10_000_000), costs.archive, ("messaging", "data")),
 }
 _RUNS_ITS_OWN = "start"

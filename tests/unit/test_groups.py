@@ -209,6 +209,16 @@ def test_a_broker_that_gives_nothing_is_not_waited_for_without_end(cluster: Fake
     assert clock.time < 10
 
 
+def test_what_was_read_of_a_place_is_not_read_again(cluster: FakeCluster) -> None:
+    held = groups.places(cluster, groups.find(cluster))
+    known: groups.Stamps = {}
+    first = groups.waiting(cluster, held, 100_000, FakeClock(), known=known)
+    later = groups.waiting(None, held, 110_000, FakeClock(), known=known)
+    assert later == {name: seconds and seconds + 10 for name, seconds in first.items()}
+    assert groups.waiting(None, {}, 110_000, FakeClock(), known=known) == {}
+    assert not known, "places that nobody is at any more are forgotten"
+
+
 def test_members_are_shown_with_what_they_read(cluster: FakeCluster) -> None:
     assigned = {"assigned_partitions": [{"topic": "a", "partitions": [0, 1]}]}
     cluster.members["busy"] = [

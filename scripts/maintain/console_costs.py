@@ -1,0 +1,83 @@
+"""What the console costs by the number of topics: the time of each page, its memory, and the processor at rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psutil
+import requests
+
+from backbone import clients
+from backbone.stack import groups
+from scripts.maintain import ROOT, processes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+PAGES = ("", "topics", "groups", "topics/growth-0", "groups/growth-0", "metrics", "alerts")
+_PARTITIONS = 3
+_GROUPS = 10  # one for so many topics, which it reads
+_LOOKS, _STALE_S = 3, 5.0  # a look holds 4 s at most: after 5 s each page asks the cluster again
+_REST_S = 60.0
+_LIMIT_S = 600.0
+
+
+def console(environ: Mapping[str, str], topics: int) -> Mapping[str, float]:
+    """Return the slowest of three looks at each page, memory and processor of a console over so many topics.
+
+    Each topic has three partitions with a record each, each tenth a group that has read none of its ten topics.
+    """
+    ran = processes.task("endpoints", "--json", timeout=_LIMIT_S, environ=environ)
+    _fill(json.loads(ran.output)["KAFKA_BOOTSTRAP_SERVERS"].split(","), topics)
+    with _served(environ) as (process, home):
+        slowest = dict.fromkeys(PAGES, 0.0)
+        for _ in range(_LOOKS):
+            for page in PAGES:
+                time.sleep(_STALE_S)
+                began = time.monotonic()
+                requests.get(home + page, timeout=_LIMIT_S).raise_for_status()
+                slowest[page] = max(slowest[page], time.monotonic() - began)
+        before = sum(process.cpu_times()[:2])
+        time.sleep(_REST_S)
+        rest = (sum(process.cpu_times()[:2]) - before) / _REST_S * 100
+        memory = process.memory_info().rss / 1024**2
+    return {**{f"/{page} s": seconds for page, seconds in slowest.items()}, "MiB": memory, "% of a core": rest}
+
+
+def _fill(bootstrap: Sequence[str], topics: int) -> None:
+    """Make what is missing: a console measured before, over fewer, left its topics and groups."""
+    names = [f"growth-{number}" for number in range(topics)]
+    with clients.admin(bootstrap, request_timeout_ms=60_000) as client:
+        there = set(client.list_topics())
+        new = [name for name in names if name not in there]
+        for index in range(0, len(new), 100):
+            spec = {"num_partitions": _PARTITIONS, "replication_factor": 3}
+            client.create_topics(dict.fromkeys(new[index : index + 100], spec))
+        producer = clients.producer(bootstrap)
+        for name in new:
+            for partition in range(_PARTITIONS):
+                producer.send(name, value=b"x", partition=partition)
+        producer.flush()
+        producer.close()
+        for index in range(0, topics, _GROUPS):
+            own = names[index : index + _GROUPS]
+            moves = [groups.Move(name, partition, None, 0) for name in own for partition in range(_PARTITIONS)]
+            groups.reset(client, f"growth-{index // _GROUPS}", moves)
+
+
+@contextmanager
+def _served(environ: Mapping[str, str]) -> Iterator[tuple[psutil.Process, str]]:
+    argv = [sys.executable, "-m", "invoke", "console", "--no-open", "--port", "0"]
+    with subprocess.Popen(argv, cwd=ROOT, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True) as started:
+        try:
+            address = started.stdout.readline() if started.stdout else ""
+            yield psutil.Process(started.pid), address.partition("?")[0]
+        finally:
+            started.send_signal(signal.SIGINT)
