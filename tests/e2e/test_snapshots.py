@@ -14,7 +14,9 @@ from backbone import clients
 from backbone.events.archive import database
 from backbone.events.connectors import worker
 from backbone.events.contracts.registry import Registry
+from backbone.snapshots import fingerprint
 from backbone.stack import endpoints
+from backbone.stack.engine import open_stack
 from backbone.stack.settings import Settings
 from backbone.wait import wait_until
 from tests.e2e import checkout
@@ -39,7 +41,9 @@ class Lab:
 
     def __init__(self, stack: Checkout) -> None:
         self.stack = stack
-        self.model: Model = endpoints.model(Settings(stack.root, stack.env))
+        settings = Settings(stack.root, stack.env)
+        self.model: Model = endpoints.model(settings)
+        self.opened = open_stack(settings, ["messaging", "data"], "embedded", lambda *_: None)
         self.bootstrap = endpoints.bootstrap(self.model)
         self.registry = Registry(endpoints.named(self.model, "schema-registry", "SCHEMA_REGISTRY_URL"))
 
@@ -79,7 +83,7 @@ class Lab:
         return worker.of_stack(self.model)
 
     def fingerprint(self) -> dict[str, str]:
-        return dict(self.stack.json("snapshot", "fingerprint"))
+        return fingerprint.of(self.opened)
 
 
 DAMAGES: list[tuple[str, str, Callable[[Lab], object]]] = [
@@ -165,6 +169,7 @@ def test_every_damage_is_seen_and_undone_and_a_file_begins_another_checkout(
     lab.stack.run("snapshot", "save", "whole")
     first = lab.fingerprint()
     await_same(lab, first)
+    assert lab.stack.json("snapshot", "fingerprint") == first
     assert len(DAMAGES) >= 12
     before = first
     for name, part, damage in DAMAGES:
