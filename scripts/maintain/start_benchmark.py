@@ -42,6 +42,9 @@ class Kind:
     lite: bool = False
 
 
+FIRST = Kind("new data, recording the cache", new=True)
+"""The one start without a cache that is there; its stop is the long one."""
+
 EXISTING = Kind("existing data")
 IN_TURN = Kind("existing data, one after another", overlap=False)
 UNCACHED = Kind("existing data, without the cache", cached=False)
@@ -59,10 +62,11 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One measured start. seconds: from the call to a whole cluster. memory: bytes of each broker at rest."""
+    """One measured start. seconds: from the call to a whole cluster; down: of its stop. memory: of each broker at rest."""
 
     kind: Kind
     seconds: float
+    down: float
     memory: tuple[int, ...]
 
 
@@ -74,7 +78,7 @@ def measure(open_on: Callable[[Path, bool], Stack], rounds: int, progress: Progr
     """
     starts = []
     with TemporaryDirectory() as scratch:
-        _record(open_on(Path(scratch, "first"), False), progress)  # noqa: FBT003 - not lite
+        starts.append(_record(open_on(Path(scratch, "first"), False), progress))  # noqa: FBT003 - not lite
         for number in range(rounds):
             stacks = {lite: open_on(Path(scratch, f"round-{number}"), lite) for lite in (False, True)}
             for kind in KINDS:
@@ -85,12 +89,13 @@ def measure(open_on: Callable[[Path, bool], Stack], rounds: int, progress: Progr
     return tuple(starts)
 
 
-def _record(stack: Stack, progress: Progress) -> None:
-    """See to it that the start-up cache is there: one start records it, and its JVM writes it after the stop."""
-    progress("one start that does not count, to have the start-up cache")
-    _start(stack, KINDS[0])
+def _record(stack: Stack, progress: Progress) -> Start:
+    """Start once to have the start-up caches, which the JVMs write after the stop; wait for these."""
+    first = _start(stack, FIRST)
+    progress(f"{FIRST.name} {first.seconds:.2f} s, its stop {first.down:.2f} s")
     folder = stack.settings.cache_dir / aot.FOLDER
     wait_until(lambda: not aot.being_recorded(folder), what="the start-up cache to be written", timeout=_TIMEOUT_S)
+    return first
 
 
 def _start(stack: Stack, kind: Kind) -> Start:
@@ -101,19 +106,23 @@ def _start(stack: Stack, kind: Kind) -> Start:
     lifecycle.up(stack, timeout=_TIMEOUT_S, progress=lambda _: None, watch=lambda _: None)
     seconds = time.monotonic() - began
     memory = tuple(state.memory or 0 for state in stack.engine.states(list(stack.brokers)))
+    began = time.monotonic()
     lifecycle.down(stack, lambda _: None)
-    return Start(kind, seconds, memory)
+    return Start(kind, seconds, time.monotonic() - began, memory)
 
 
 def summary(starts: Sequence[Start]) -> dict[str, object]:
     """Return the times by kind, the ratios of paired starts and the largest broker at rest (MiB)."""
     by_kind: dict[str, list[float]] = {}
+    downs: dict[str, list[float]] = {}
     for start in starts:
         by_kind.setdefault(start.kind.name, []).append(start.seconds)
+        downs.setdefault(start.kind.name, []).append(start.down)
     return {
         "method": "from the call to a whole cluster of the chosen profiles, kinds in turn within each round",
         "seconds": {name: [round(each, 2) for each in values] for name, values in by_kind.items()},
         "median_seconds": {name: round(statistics.median(values), 2) for name, values in by_kind.items()},
+        "median_down_seconds": {name: round(statistics.median(values), 2) for name, values in downs.items()},
         "median_ratio_with_to_without": _ratio(by_kind, EXISTING, UNCACHED),
         "median_ratio_overlapped_to_one_after_another": _ratio(by_kind, EXISTING, IN_TURN),
         "largest_broker_mib": max(max(start.memory) for start in starts) >> 20,
@@ -123,6 +132,14 @@ def summary(starts: Sequence[Start]) -> dict[str, object]:
 def _ratio(by_kind: Mapping[str, Sequence[float]], one: Kind, other: Kind) -> float:
     pairs = zip(by_kind[one.name], by_kind[other.name], strict=True)
     return round(statistics.median(fast / slow for fast, slow in pairs), 3)
+
+
+def without_caches(real: Path, folder: Path) -> None:
+    """Make a folder of downloads that is another one but for the start-up caches, of which it has none yet."""
+    folder.mkdir()
+    for each in real.iterdir():
+        if each.name != aot.FOLDER:
+            (folder / each.name).symlink_to(each)
 
 
 def main(argv: Sequence[str]) -> ExitCode:
@@ -139,12 +156,15 @@ def main(argv: Sequence[str]) -> ExitCode:
     if any(state.pid for state in own.engine.states()):
         raise StackError("stack-runs", "the stack runs; its start can't be measured", hint="./invoke down")
 
-    def on(data: Path, lite: bool) -> Stack:
-        size = "lite" if lite else "three"
-        settings = Settings(environ={**os.environ, "DEFAULT_MESSAGE_BROKER_DIR": str(data), "STACK_SIZE": size})
-        return open_stack(settings, profiles, "embedded", console.download)
+    with TemporaryDirectory() as scratch:
+        without_caches(own.settings.cache_dir, Path(scratch, own.settings.cache_dir.name))
 
-    result = summary(measure(on, options.rounds, console.say))
+        def on(data: Path, lite: bool) -> Stack:
+            environ = {"DEFAULT_MESSAGE_BROKER_DIR": str(data), "STACK_SIZE": "lite" if lite else "three"}
+            settings = Settings(environ={**os.environ, "XDG_CACHE_HOME": scratch, **environ})
+            return open_stack(settings, profiles, "embedded", console.download)
+
+        result = summary(measure(on, options.rounds, console.say))
     kept = own.settings.results_dir / time.strftime("start-bench-%Y%m%d-%H%M%S.json")
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

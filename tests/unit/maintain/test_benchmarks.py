@@ -39,7 +39,7 @@ def test_each_round_starts_every_kind_on_the_data_of_the_round(tmp_path: Path) -
 
     starts = start_benchmark.measure(on, 2, lambda _: None)
     kinds = [kind for kind in start_benchmark.KINDS if not kind.brokers]
-    assert [start.kind for start in starts] == [*kinds, *kinds]
+    assert [start.kind for start in starts] == [start_benchmark.FIRST, *kinds, *kinds]
     assert [(name, lite, len(engine.done) // 2) for (name, lite), engine in engines.items()] == [
         ("first", False, 1),
         ("round-0", False, 4),
@@ -51,7 +51,7 @@ def test_each_round_starts_every_kind_on_the_data_of_the_round(tmp_path: Path) -
 
 def test_ratios_are_of_paired_starts_on_existing_data() -> None:
     starts = [
-        Start(kind, seconds, (mib * MIB,))
+        Start(kind, seconds, seconds / 2, (mib * MIB,))
         for kind, seconds, mib in (
             (start_benchmark.EXISTING, 4.0, 3),
             (start_benchmark.UNCACHED, 8.0, 2),
@@ -65,11 +65,26 @@ def test_ratios_are_of_paired_starts_on_existing_data() -> None:
     assert found["median_ratio_with_to_without"] == 0.5
     assert found["median_ratio_overlapped_to_one_after_another"] == 0.8
     assert found["largest_broker_mib"] == 3
+    assert found["median_down_seconds"] == {
+        "existing data": 11.0,
+        "existing data, without the cache": 22.0,
+        "existing data, one after another": 13.75,
+    }
     assert found["median_seconds"] == {
         "existing data": 22.0,
         "existing data, without the cache": 44.0,
         "existing data, one after another": 27.5,
     }
+
+
+def test_the_scratch_folder_has_all_downloads_and_no_start_up_cache(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    (real / "repository").mkdir(parents=True)
+    (real / "repository" / "a.jar").touch()
+    (real / "aot").mkdir()
+    start_benchmark.without_caches(real, tmp_path / "scratch")
+    assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["repository"]
+    assert (tmp_path / "scratch" / "repository" / "a.jar").is_file()
 
 
 def test_a_generated_project_has_so_many_services_each_on_a_port_of_its_own(tmp_path: Path) -> None:
