@@ -62,7 +62,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One measured start. seconds: from the call to a whole cluster; down: of its stop. memory: of each broker at rest."""
+    """One measured start. seconds: from the call to a whole cluster; down: of its stop. memory: each broker at rest."""
 
     kind: Kind
     seconds: float
