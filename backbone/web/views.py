@@ -13,8 +13,9 @@ from backbone.errors import ExitCode, StackError
 from backbone.events import dead_letters
 from backbone.events.connectors import causes
 from backbone.pages.render import picture
+from backbone.snapshots import operations
 from backbone.stack import groups
-from backbone.web import graph, records
+from backbone.web import faults, graph, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +45,15 @@ def stack(desk: Desk) -> Values:
         cluster = desk.fresh("health", _LOOK_S, desk.cluster.health)
     except StackError as error:
         lost = error.message
-    firing = 0 if desk.watch is None else desk.watch.firing
-    return {"states": states, "picture": shown, "cluster": cluster, "lost": lost, "word": graph.word, "firing": firing}
+    return {
+        "states": states,
+        "picture": shown,
+        "cluster": cluster,
+        "lost": lost,
+        "word": graph.word,
+        "firing": 0 if desk.watch is None else desk.watch.firing,
+        "fault": None if desk.stack is None else faults.of_stack(desk.own.settings.results_dir),
+    }
 
 
 def metrics(desk: Desk) -> Values:
@@ -174,3 +182,15 @@ def kept(desk: Desk) -> Values:
     """Return what bench, failover, archive and smoke have kept, the newest first."""
     root = desk.own.settings.results_dir
     return {"kept": results.found(root) if root.is_dir() else [], "root": root}
+
+
+def snapshots(desk: Desk) -> Values:
+    """Return every snapshot, the newest first, and what is wrong with those that cannot be read."""
+    store = operations.of(desk.own.settings)
+    found, damaged = [], []
+    for name in reversed(store.names()):
+        try:
+            found.append(store.load(name))
+        except StackError as error:
+            damaged.append(error.message)
+    return {"snapshots": found, "damaged": damaged}

@@ -49,6 +49,7 @@ PATHS = (
     "/connectors",
     "/contracts",
     "/doctor",
+    "/snapshots",
     "/results",
 )
 SIZES = ((1280, 1000), (400, 900))

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from backbone.failover.entries import FaultBegun, Healed
+from backbone.failover.journal import Journal
+from backbone.snapshots import operations
+from backbone.snapshots.manifest import Identity, Manifest
+from backbone.snapshots.store import seal
 from backbone.stack.health import PartitionState
 from backbone.web.desk import Desk
 from tests import fakes
@@ -159,6 +164,36 @@ def test_a_cluster_elsewhere_is_only_looked_at(cluster: MadeUp, path: str) -> No
         assert "only looked at" in visitor.do(
             "restart", f'name="token" value="{access.token}"', status=HTTPStatus.BAD_REQUEST, service="x"
         )
+
+
+def test_the_fault_of_the_moment_stands_on_the_first_page(access: Access, tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "failover" / "20260131-120000" / "run-1"
+    folder.mkdir(parents=True)
+    written = Journal(folder / "run.jsonl")
+    written.write(FaultBegun(3, "kill", "leader (broker 2)", [2], quorum_lost=False))
+    visitor = Visitor(access, trusted=False)
+    assert "fault 3: kill of leader (broker 2), for 0 s" in visitor.get("/", moving=True)
+    written.write(Healed(3))
+    assert "leader (broker 2), undone, the cluster recovers" in visitor.get("/", moving=True)
+    written.close()
+    assert "fault" not in visitor.get("/", moving=True)
+
+
+def test_snapshots_are_listed_with_the_words_that_bring_them_back(access: Access, tmp_path: Path) -> None:
+    visitor = Visitor(access, trusted=True)
+    assert "Nothing was saved yet" in visitor.get("/snapshots")
+    store = operations.of(fakes.stack(tmp_path, fakes.FakeEngine(fakes.model())).settings)
+    identity = Identity("c", {}, ("kafka-1",), "4.3.1", "", {})
+    saved = Manifest("monday", "2026-01-31T12:00:00+00:00", "1", "embedded", identity, 30, secrets=True, entries=())
+    with store.new("monday") as folder:
+        seal(saved, folder)
+    (store.folder / "torn").mkdir()
+    (store.folder / "torn" / "manifest.json").write_text("{")
+    page = visitor.get("/snapshots")
+    assert re.search(r"monday.*2026-01-31T12:00:00.*4\.3\.1.*kafka-1, passwords and keys", page, re.DOTALL)
+    assert "./invoke snapshot restore monday" in page
+    assert "torn" in page
+    assert "<button" not in page
 
 
 @pytest.mark.parametrize("name", ["%2e%2e%2f%2e%2e", "%2fetc", "nothing"])
