@@ -294,6 +294,12 @@ def picture(session: nox.Session) -> None:
     maintain(session, "picture", *session.posargs)
 
 
+@nox.session(name="console-picture", venv_backend="none", requires=["dev"], default=False)
+def console_picture(session: nox.Session) -> None:
+    """Make the README's picture of the console again, over a real stack (Debian's chromium)."""
+    maintain(session, "console_picture", *session.posargs)
+
+
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def jars(session: nox.Session) -> None:
     """Write infra/artifacts.lock.json again: what the embedded engine downloads, resolved from the lock's roots."""

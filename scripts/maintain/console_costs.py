@@ -36,7 +36,8 @@ def console(environ: Mapping[str, str], topics: int) -> Mapping[str, float]:
     """
     ran = processes.task("endpoints", "--json", timeout=_LIMIT_S, environ=environ)
     _fill(json.loads(ran.output)["KAFKA_BOOTSTRAP_SERVERS"].split(","), topics)
-    with _served(environ) as (process, home):
+    with served(environ) as (process, url):
+        home = url.partition("?")[0]
         slowest = dict.fromkeys(PAGES, 0.0)
         for _ in range(_LOOKS):
             for page in PAGES:
@@ -73,11 +74,11 @@ def _fill(bootstrap: Sequence[str], topics: int) -> None:
 
 
 @contextmanager
-def _served(environ: Mapping[str, str]) -> Iterator[tuple[psutil.Process, str]]:
+def served(environ: Mapping[str, str]) -> Iterator[tuple[psutil.Process, str]]:
+    """Serve this checkout's console on a free port; yield its process and the address that it prints."""
     argv = [sys.executable, "-m", "invoke", "console", "--no-open", "--port", "0"]
     with subprocess.Popen(argv, cwd=ROOT, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True) as started:
         try:
-            address = started.stdout.readline() if started.stdout else ""
-            yield psutil.Process(started.pid), address.partition("?")[0]
+            yield psutil.Process(started.pid), started.stdout.readline().strip() if started.stdout else ""
         finally:
             started.send_signal(signal.SIGINT)
