@@ -23,6 +23,7 @@ E2E_DATA = tuple(
     for name in (
         "events_to_table",
         "refused_records",
+        "misfits",
         "columns",
         "any_contract",
         "foreign_clients",

@@ -151,6 +151,8 @@ class FakeProducer:
         self.sent.clear()
 
     def send(self, topic: str, *, key: bytes | None = None, value: bytes | None = None, **more: Any) -> FakeFuture:
+        if not all(isinstance(value, bytes) for _, value in more.get("headers", ())):
+            raise TypeError("All headers items must be (str, bytes) tuples")
         if topic not in self.cluster.logs:
             return FakeFuture(error=UnknownTopicOrPartitionError())
         if error := self.cluster.rejects(topic, value):

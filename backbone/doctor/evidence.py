@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from backbone.events.dead_letters import Waiting
     from backbone.stack.compose import Model
     from backbone.stack.health import ClusterHealth
 
@@ -139,6 +140,7 @@ class Evidence:
     compatibility: str | None = None
     connectors: Mapping[str, Mapping[str, str]] | None = None
     certificates: tuple[Certificate, ...] | None = None
+    letters: tuple[Waiting, ...] | None = None
     damaged: tuple[str, ...] | None = None
     leftovers: tuple[str, ...] | None = None
     unseen: Mapping[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -21,7 +21,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.events import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Untyped: TypeAlias = Any
 """A value of kafka-python, which publishes no types."""
@@ -30,7 +30,8 @@ REPLAYED_FROM = "replayed-from"
 """Header of a record that was sent again: the place that its letter names, TOPIC-PARTITION@OFFSET."""
 
 MARK = "dead-letter-replayed"
-"""Header of the record that marks a letter as sent again, with the letter's place."""
+DISCARDED = "dead-letter-discarded"
+"""Headers of the record that marks a letter as sent again, or as not to be, with the place that is its identity."""
 
 LARGEST = 2_097_152
 """Bytes of a record: max.message.bytes of the dead letters in topics.yml."""
@@ -39,6 +40,7 @@ _CONNECT = "__connect.errors."
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}(?= )")
 _PLACE = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)@(?P<offset>\d+)")
 _TRANSACTION_MS = 60_000
+_RECENT = 500
 _UNKNOWN = "unknown"
 
 
@@ -71,39 +73,46 @@ class Letter:
     cause: str
     reason: str
     headers: Mapping[str, str]
-    own_headers: Sequence[tuple[str, bytes]]
+    own_headers: Sequence[tuple[str, bytes | None]]
+
+    @property
+    def identity(self) -> Place:
+        """Where the record came from; where the letter lies, if that is not known."""
+        return self.origin or self.lies
 
     @property
     def replay_of(self) -> Place | None:
         """The place of the record that this one was sent again for, None if it was not."""
         values = [value for name, value in self.own_headers if name == REPLAYED_FROM]
-        return Place.parse(values[-1].decode(errors="replace")) if values else None
+        return Place.parse((values[-1] or b"").decode(errors="replace")) if values else None
 
 
 @dataclass(slots=True)
 class Box:
-    """What lies in one topic of dead letters: each place once, and those that were sent again."""
+    """What lies in one topic of dead letters: each place once, and those that were sent again or discarded."""
 
     topic: str
     letters: dict[Place, Letter] = field(default_factory=dict)
     replayed: set[Place] = field(default_factory=set)
+    discarded: set[Place] = field(default_factory=set)
     copies: int = 0
 
     def waiting(self) -> list[Letter]:
-        """Return the letters that were not sent again, oldest first."""
-        return [letter for letter in self.letters.values() if letter.origin not in self.replayed]
+        """Return the letters that were neither sent again nor discarded, oldest first."""
+        dealt_with = self.replayed | self.discarded
+        return [letter for place, letter in self.letters.items() if place not in dealt_with]
 
     def add(self, message: Untyped) -> None:
         """Take in a record of the topic: a letter, another copy of one, or a mark."""
         headers = list(message.headers)
-        if mark := next((value for name, value in headers if name == MARK), None):
-            if place := Place.parse(mark.decode(errors="replace")):
-                self.replayed.add(place)
-            return
+        for mark, marked in ((MARK, self.replayed), (DISCARDED, self.discarded)):
+            if said := next((value for name, value in headers if name == mark), None):
+                if place := Place.parse(said.decode(errors="replace")):
+                    marked.add(place)
+                return
         letter = _letter(message, headers)
-        identity = letter.origin or letter.lies
-        self.copies += identity in self.letters
-        self.letters.setdefault(identity, letter)
+        self.copies += letter.identity in self.letters
+        self.letters.setdefault(letter.identity, letter)
 
     def failed_alike(self, letter: Letter) -> bool:
         """Tell whether a letter is of a record that was sent again and refused for the same cause."""
@@ -112,11 +121,12 @@ class Box:
 
 
 class Group(NamedTuple):
-    """The letters of one cause: how many, of which how many were sent again, first and last, and one reason."""
+    """The letters of one cause: how many, of which how many were sent again or discarded, first, last, one reason."""
 
     cause: str
     letters: int
     replayed: int
+    discarded: int
     first: datetime
     last: datetime
     reason: str
@@ -135,6 +145,36 @@ def open_box(bootstrap: Sequence[str], topic: str) -> Box:
     return read(topic, reading.consume(bootstrap, topic, reading.Selection()))
 
 
+class Waiting(NamedTuple):
+    """What of the newest records of a topic of dead letters was not sent again: how many, and the newest of them."""
+
+    topic: str
+    letters: int
+    newest: Letter
+
+    def __str__(self) -> str:
+        many = f"{self.letters} records wait" if self.letters > 1 else "a record waits"
+        return f"{many} in {self.topic}, the newest since {_moment(self.newest.at):%F %T} UTC: {self.newest.reason}"
+
+
+def waiting(bootstrap: Sequence[str], topics: Iterable[str | None]) -> tuple[Waiting, ...]:
+    """Return what waits among the newest 500 records of each topic where something does: a look, not a count of all.
+
+    A topic that is not there has none. Raises what else reading.consume() says.
+    """
+    found = []
+    for topic in dict.fromkeys(filter(None, topics)):
+        try:
+            letters = read(topic, reading.consume(bootstrap, topic, reading.Selection(last=_RECENT))).waiting()
+        except StackError as error:
+            if error.reference != "no-topic":
+                raise
+            continue
+        if letters:
+            found.append(Waiting(topic, len(letters), letters[-1]))
+    return tuple(found)
+
+
 def groups(box: Box) -> list[Group]:
     """Return the causes, the most frequent first."""
     by_cause: dict[str, list[Letter]] = defaultdict(list)
@@ -144,7 +184,8 @@ def groups(box: Box) -> list[Group]:
         Group(
             cause,
             len(letters),
-            sum(letter.origin in box.replayed for letter in letters),
+            sum(letter.identity in box.replayed for letter in letters),
+            sum(letter.identity in box.discarded for letter in letters),
             _moment(min(letter.at for letter in letters)),
             _moment(max(letter.at for letter in letters)),
             letters[-1].reason,
@@ -160,7 +201,7 @@ def select(letters: Iterable[Letter], *, cause: str = "", key: str = "", place: 
         letter
         for letter in letters
         if (not cause or letter.cause == cause)
-        and (not key or letter.key == key.encode())
+        and (not key or letter.key == key.encode(errors="surrogateescape"))
         and (not place or place in (str(letter.origin), str(letter.lies)))
     ]
 
@@ -206,15 +247,29 @@ class Sender:
 
     def send(self, letters: Iterable[Letter]) -> None:
         """Send some letters, all or none."""
-        self._producer.begin_transaction()
-        try:
+        with self._transaction():
             for letter in letters:
                 assert letter.origin is not None  # noqa: S101 - see `due`
-                place = str(letter.origin).encode()
                 kept = [(name, value) for name, value in letter.own_headers if name != REPLAYED_FROM]
-                headers = [*kept, (REPLAYED_FROM, place)]
+                headers = [*sendable(kept), (REPLAYED_FROM, str(letter.origin).encode())]
                 self._producer.send(letter.origin.topic, key=letter.key, value=letter.value, headers=headers)
-                self._producer.send(self._topic, key=letter.key, value=None, headers=[(MARK, place)])
+                self._mark(letter, MARK)
+
+    def discard(self, letters: Iterable[Letter]) -> None:
+        """Mark some letters as not to be sent again, all or none."""
+        with self._transaction():
+            for letter in letters:
+                self._mark(letter, DISCARDED)
+
+    def _mark(self, letter: Letter, mark: str) -> None:
+        headers = [(mark, str(letter.identity).encode())]
+        self._producer.send(self._topic, key=letter.key, value=None, headers=headers)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._producer.begin_transaction()
+        try:
+            yield
         except BaseException:
             self._producer.abort_transaction()
             raise
@@ -223,6 +278,11 @@ class Sender:
     def close(self) -> None:
         """Close the connection; what was not committed is forgotten."""
         self._producer.close(timeout=10)
+
+
+def sendable(headers: Iterable[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
+    """Return a record's headers as kafka-python 3.0.12 sends them: one that is null (KIP-82) is empty then."""
+    return [(name, value or b"") for name, value in headers]
 
 
 def send_again(
@@ -243,6 +303,21 @@ def send_again(
         found = due(box, select(box.waiting(), **only), again=again)
         replay(found.send, sender.send, rate=rate)
     return found
+
+
+def discard(bootstrap: Sequence[str], topic: str, choose: Callable[[Box], Sequence[Letter]]) -> int:
+    """Mark the letters that `choose` finds in a topic as not to be sent again, and return how many.
+
+    They stay for as long as the topic keeps them, and wait no more. Raises StackError("not-sent") if none was marked,
+    and what reading.consume() says.
+    """
+    with (
+        clients.errors_as("not-sent", f"no dead letter of {topic} was marked"),
+        closing(Sender(bootstrap, topic)) as sender,
+    ):
+        if found := choose(open_box(bootstrap, topic)):
+            sender.discard(found)
+    return len(found)
 
 
 def replay(

@@ -133,7 +133,8 @@ def _judged(line: bytes, codec: Codec, limit: int | None) -> tuple[Record | None
         return None, [Violation("", str(error))]
     record, violations = codec.record(value)
     if faults:
-        places = {fault.field for fault in faults}
+        # What is said of the whole of an object follows from the faults within it.
+        places = {fault.field for fault in faults} | ({""} if isinstance(value, dict) else set())
         return None, [*faults, *(each for each in violations if each.field not in places)]
     if record is not None and limit is not None and (size := _batch_bytes(record)) > limit:
         reason = f"the record would take {size:,} bytes; {codec.contract.topic} takes {limit:,} (max.message.bytes)"

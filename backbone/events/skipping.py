@@ -14,7 +14,7 @@ from backbone import clients
 from backbone.errors import ExitCode, StackError
 from backbone.events.connectors import deployment
 from backbone.events.connectors.causes import explain
-from backbone.events.dead_letters import LARGEST, Place
+from backbone.events.dead_letters import LARGEST, Place, sendable
 from backbone.wait import CLOCK, wait_until
 
 if TYPE_CHECKING:
@@ -96,12 +96,12 @@ def copier(bootstrap: Sequence[str]) -> Callable[[str, str, Stuck, Untyped], Non
             "exception.class.name": "skipped by hand",
             "exception.message": stuck.words,
         }
-        headers = [(f"__connect.errors.{key}", str(value).encode()) for key, value in told.items()]
+        reasons = [(f"__connect.errors.{key}", str(value).encode()) for key, value in told.items()]
         with (
             clients.errors_as("not-sent", f"{stuck.place} was not written to {topic}; nothing was skipped"),
             closing(clients.producer(bootstrap, max_request_size=LARGEST)) as producer,
         ):
-            sent = producer.send(topic, key=record.key, value=record.value, headers=[*record.headers, *headers])
+            sent = producer.send(topic, key=record.key, value=record.value, headers=[*sendable(record.headers), *reasons])
             sent.get(timeout=_READ_MS / 1000)
 
     return put_aside

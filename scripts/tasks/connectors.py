@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from backbone.events.connectors.deployment import Change
     from backbone.events.connectors.files import Connector
     from backbone.events.connectors.worker import State, Worker
+    from backbone.events.dead_letters import Waiting
     from backbone.stack.engine import Stack
     from backbone.stack.settings import Settings
 
@@ -48,7 +49,7 @@ def connectors(
     """Kafka Connect's connectors in infra/05-messaging/connect/connectors.
 
     plan exits 1 while apply would change something, and says what the plugins refuse. status names the first cause
-    of what failed, the record it failed at and the remedy, and exits 1. restart restarts connector and tasks. skip
+    of what failed, the record it failed at and the remedy, and exits 1; it tells what waits among the dead letters. restart restarts connector and tasks. skip
     copies the record that a sink failed at to the dead letters and lets the sink go on behind it.
     """
     from backbone.events.connectors import files
@@ -59,7 +60,7 @@ def connectors(
     wanted = files.select(known, name or [])
     worker = open_worker(settings, connect, connect_user)
     if action == "status":
-        return _status(worker, name or [], json=json)
+        return _status(worker, name or [], [] if connect else [each.dead_letters for each in known], json=json)
     if action == "restart":
         return _restart(worker, wanted, json=json)
     if action == "skip":
@@ -153,17 +154,35 @@ def _skip(settings: Settings, worker: Worker, wanted: Sequence[Connector], at: s
     return None
 
 
-def _status(worker: Worker, names: Sequence[str], *, json: bool) -> ExitCode | None:
+def _status(worker: Worker, names: Sequence[str], letters: Sequence[str | None], *, json: bool) -> ExitCode | None:
+    from rich.markup import escape
+
     from backbone import console
     from backbone.errors import ExitCode
 
     states = [state for name in names or worker.connectors() if (state := worker.state(name))]
-    _render(states, json=json)
+    aside = _aside(letters) if states else ()
+    _render(states, aside, json=json)
     if not states:
         if not json:
             console.say("no connector runs; ./invoke connectors apply")
         return ExitCode.NOTHING
+    for each in aside:
+        console.say(escape(f"{each}\n./invoke dead-letters list"))
     return _verdict(states)
+
+
+def _aside(topics: Sequence[str | None]) -> Sequence[Waiting]:
+    """Return what waits in topics of dead letters; nothing where no broker says, for status is about connectors."""
+    from backbone.errors import StackError
+    from backbone.events import dead_letters
+    from backbone.stack import endpoints
+    from backbone.stack.settings import Settings
+
+    try:
+        return dead_letters.waiting(endpoints.bootstrap(endpoints.model(Settings())), topics)
+    except StackError:
+        return ()
 
 
 def _verdict(states: Sequence[State]) -> ExitCode | None:
@@ -181,7 +200,7 @@ def _verdict(states: Sequence[State]) -> ExitCode | None:
     return ExitCode.FINDINGS if failed else None
 
 
-def _render(states: Sequence[State], *, json: bool) -> None:
+def _render(states: Sequence[State], aside: Sequence[Waiting] = (), *, json: bool) -> None:
     from backbone import console
     from backbone.events.connectors.causes import explain
 
@@ -195,7 +214,8 @@ def _render(states: Sequence[State], *, json: bool) -> None:
             }
             for state in states
         ]
-        console.print_json({"connectors": rows})
+        letters = [{"topic": topic, "waiting": count, "reason": newest.reason} for topic, count, newest in aside]
+        console.print_json({"connectors": rows, **({"dead_letters": letters} if letters else {})})
         return
     rows_ = [
         (state.name, state.kind, state.state, " ".join(f"{task.number}:{task.state}" for task in state.tasks))

@@ -20,10 +20,10 @@ _READ_AGAIN = "consume reads the topic as it is"
 
 
 @command(
-    actions={"list": (), "show": (), "replay": ()},
+    actions={"list": (), "show": (), "replay": (), "discard": ()},
     iterable=["topic"],
     help={
-        "action": "list | show | replay",
+        "action": "list | show | replay | discard",
         "topic": "a topic of dead letters; repeatable. Default: those that the connectors in git name",
         "cause": "only this cause, as list names it",
         "key": "only records with this key",
@@ -31,7 +31,7 @@ _READ_AGAIN = "consume reads the topic as it is"
         "max": "show at most so many; 0: all",
         "rate": "replay: records a second",
         "again": "replay: also what was sent again before and refused for the same cause",
-        "yes": "replay: do it; without it, say what would be done",
+        "yes": "replay, discard: do it; without it, say what would be done",
         "bootstrap": "HOST:PORT of a broker; default: this stack's",
         "command_config": COMMAND_CONFIG_HELP,
         "registry": "URL of a registry with Confluent's API; default: this stack's",
@@ -58,7 +58,8 @@ def dead_letters(
     """Show the records that were put aside, by cause and one by one, and send them again.
 
     list groups them by cause. show prints each as a JSON line, by contract. replay sends them to where they came from,
-    with their key and a header `replayed-from`: each once, however often it is killed and started.
+    with their key and a header `replayed-from`: each once, however often it is killed and started. discard marks those
+    that need not be sent again.
     """
     from backbone.events import dead_letters as library
     from backbone.stack.settings import Settings
@@ -68,15 +69,32 @@ def dead_letters(
     settings = Settings()
     brokers = targets.brokers(settings, bootstrap, command_config)
     topics = topic or _topics(settings)
+    only = {"cause": cause, "key": key, "place": place}
     if action == "replay":
-        _replay(brokers, topics, {"cause": cause, "key": key, "place": place}, rate=rate, again=again, yes=yes)
+        _replay(brokers, topics, only, rate=rate, again=again, yes=yes)
+        return
+    if action == "discard" and yes:
+        for name in topics:
+            count = library.discard(brokers, name, lambda box: library.select(box.waiting(), **only))
+            _say(f"{name}: {count} records discarded; they are kept as long as the topic keeps them")
         return
     boxes = [library.open_box(brokers, name) for name in topics]
     if action == "list":
         _list(boxes, json=json)
         return
-    only = {"cause": cause, "key": key, "place": place}
+    if action == "discard":
+        for box in boxes:
+            _say(f"{box.topic}: {len(library.select(box.waiting(), **only))} records would be discarded; --yes does it")
+        return
     _show(settings, registry, [each for box in boxes for each in library.select(box.waiting(), **only)], max_)
+
+
+def _say(words: str) -> None:
+    from rich.markup import escape
+
+    from backbone import console
+
+    console.say(escape(words))
 
 
 def _topics(settings: Settings) -> list[str]:
@@ -87,8 +105,11 @@ def _topics(settings: Settings) -> list[str]:
 
 
 def _list(boxes: Sequence[Box], *, json: bool) -> None:
+    from rich.markup import escape
+
     from backbone import console
     from backbone.events import dead_letters as library
+    from backbone.events.connectors.causes import remedy_of
 
     rows = [(box.topic, group) for box in boxes for group in library.groups(box)]
     if json:
@@ -99,13 +120,16 @@ def _list(boxes: Sequence[Box], *, json: bool) -> None:
         console.print_json({"causes": body})
     elif rows:
         console.print_table(
-            ("topic", "cause", "records", "sent again", "first", "last", "reason of the last"),
+            ("topic", "cause", "records", "sent again", "discarded", "first", "last", "reason of the last"),
             [
-                (topic, g.cause, g.letters, g.replayed, f"{g.first:%F %T}", f"{g.last:%F %T}", g.reason)
+                (topic, g.cause, g.letters, g.replayed, g.discarded, f"{g.first:%F %T}", f"{g.last:%F %T}", g.reason)
                 for topic, g in rows
             ],
         )
         console.say(f"times are UTC; {_READ_AGAIN}")
+        for cause, remedy in {g.cause: remedy_of(g.reason) for _, g in rows if g.letters > g.replayed + g.discarded}.items():
+            if remedy:
+                console.say(escape(f"{cause}: {remedy}, then ./invoke dead-letters replay --cause {cause}"))
     else:
         console.say("there are no dead letters")
 
@@ -134,7 +158,7 @@ def _line(letter: Letter, decoder: Any) -> dict[str, Any]:
     from backbone.events.contracts.values import to_json
 
     head: dict[str, Any] = {
-        "place": str(letter.origin or letter.lies),
+        "place": str(letter.identity),
         "dead_letter": str(letter.lies),
         "at": datetime.fromtimestamp(letter.at / 1000, UTC).isoformat(timespec="seconds"),
         "cause": letter.cause,

@@ -106,7 +106,7 @@ def consume(
     if sum(map(bool, (from_, last, group))) > 1:
         raise _usage("two-starts", "--from, --last and --group each say where to begin", "give one of them")
     for flag, number in (("--last", last), ("--max", max_)):
-        if number < 0:
+        if not 0 <= number <= sys.maxsize:
             raise _usage("bad-number", f"{flag} wants a number of records, not {number}", f"{flag} 10")
     settings = Settings()
     selection = reading.Selection(
@@ -114,7 +114,7 @@ def consume(
         last=last or None,
         group=group,
         partitions=frozenset(map(_partition, partition or ())),
-        key=key.encode() if key else None,
+        key=key.encode(errors="surrogateescape") if key else None,
         maximum=max_ or None,
         follow=follow,
     )
@@ -174,7 +174,7 @@ def _input(name: str, topic: str) -> Iterator[Path]:
     """Yield the input as a file that can be read twice; standard input or a pipe is kept in one for that long."""
     import tempfile
 
-    if sys.stdin is None or (not name and sys.stdin.isatty()):
+    if name in ("", "-") and (sys.stdin is None or (not name and sys.stdin.isatty())):
         hint = f"./invoke produce {topic} --file events.jsonl\ncat events.jsonl | ./invoke produce {topic}"
         raise _usage("no-input", "there is no input: neither a file nor a pipe", hint)
     with tempfile.TemporaryDirectory() as folder:

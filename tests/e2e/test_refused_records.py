@@ -124,12 +124,19 @@ def test_the_same_poison_is_not_sent_twice_in_a_row(data_stack: Checkout, tmp_pa
 
 def test_a_failed_sink_names_the_record_and_is_brought_past_it_by_hand(data_stack: Checkout, tmp_path: Path) -> None:
     stack = data_stack
-    columns = "event_type text, source text, occurred_at timestamp, amount boolean, payload text, trace_id text"
-    execute(stack, "DROP TABLE IF EXISTS events", f"CREATE TABLE events (event_id text PRIMARY KEY, {columns})")
-    stack.run("connectors", "restart")
+    produce(stack, tmp_path, "unstuck", 1)
+    await_rows(stack, "unstuck", 1)
+    # The stack's own user may do everything: this says what PostgreSQL says to one that may not.
+    raises = "BEGIN RAISE insufficient_privilege USING MESSAGE = 'permission denied for table events'; END"
+    execute(
+        stack,
+        f"CREATE FUNCTION deny() RETURNS trigger LANGUAGE plpgsql AS '{raises.replace(chr(39), chr(39) * 2)}'",
+        "CREATE TRIGGER deny BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION deny()",
+    )
     produce(stack, tmp_path, "stuck", 1, amount=1.5)
     said = wait_until(lambda: failure(stack), what="the sink to fail", timeout=WAIT_S, interval=1)
-    assert re.search(r"events-topic-\d@\d+: .*amount", said)
+    assert re.search(r"events-topic-\d@\d+: .*permission denied", said)
+    assert "grant the sink's user" in said
     (found,) = (each for each in stack.json("doctor", code=None)["checks"] if each["check"] == "D034")
     assert "events-topic-" in json.dumps(found)
     assert "nothing was done" in stack.run("connectors", "skip", "--name", "postgres-archive").stderr
@@ -137,7 +144,7 @@ def test_a_failed_sink_names_the_record_and_is_brought_past_it_by_hand(data_stac
     letters = stack.run("dead-letters", "show", "--key", "stuck-0").stdout.splitlines()
     assert len(letters) == 1
     assert stack.json("connectors", "plan") == {"changes": []}
-    execute(stack, "DROP TABLE events")
+    execute(stack, "DROP TABLE events", "DROP FUNCTION deny")
     stack.run("connectors", "restart")
     produce(stack, tmp_path, "after", 1, amount=1.5)
     await_rows(stack, "after", 1)

@@ -137,6 +137,19 @@ def connectors(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
+@register.check("D055", "No record waits among the dead letters", "letters")
+def letters(evidence: Evidence) -> Iterator[Finding]:
+    """What a sink's table refuses stops nothing, so nobody notices; it is kept for a week."""
+    for each in evidence.letters or ():
+        yield Finding(
+            "warning",
+            str(each),
+            "the sink could not read it, or the database refused it",
+            "fix the cause that list names, then send them again\n"
+            f"./invoke dead-letters list\n./invoke dead-letters replay --topic {each.topic}",
+        )
+
+
 def _cluster(evidence: Evidence) -> ClusterHealth:
     assert evidence.cluster is not None  # noqa: S101 - `needs`
     return evidence.cluster

@@ -37,6 +37,7 @@ def gather(stack: Stack) -> Evidence:
             "leftovers": lambda: data.left(settings),
             "connectors": lambda: kafka.connectors(stack),
             "certificates": lambda: certificates.named(stack.model, time.time()),
+            "letters": lambda: kafka.letters(stack),
         }
     )
     return Evidence(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from backbone import clients
 from backbone.doctor.evidence import Settings, Topic
 from backbone.errors import ExitCode, StackError
+from backbone.events import dead_letters
+from backbone.events.connectors import files as connector_files
 from backbone.events.connectors import worker as connect_worker
 from backbone.events.connectors.causes import explain
 from backbone.events.contracts.registry import Registry
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from kafka.admin import KafkaAdminClient
 
+    from backbone.events.dead_letters import Waiting
     from backbone.stack.engine import Stack
     from backbone.stack.health import ClusterHealth
 
@@ -102,6 +105,12 @@ def connectors(stack: Stack) -> dict[str, Mapping[str, str]]:
             }
             found[name] = {"connector": state.state, **tasks}
     return found
+
+
+def letters(stack: Stack) -> tuple[Waiting, ...]:
+    """Return what waits among the dead letters of the connectors in git."""
+    known = connector_files.load(stack.settings.root / connector_files.FOLDER, connector_files.SCHEMA_FILE)
+    return dead_letters.waiting(stack.bootstrap, (each.dead_letters for each in known))
 
 
 def _retention(client: KafkaAdminClient, names: list[str]) -> dict[str, int]:

@@ -120,7 +120,7 @@ def run(plan: Plan) -> tuple[Verdict, dict[str, float]]:
         _events_are_readable(this, checks)
         if not plan.keep:
             with checks.step("its own rows are removed") as found:
-                found.append(Line(f"{plan.database.remove(this.source)} rows of {this.source}"))
+                found.append(Line(_forget(plan, this.source)))
                 plan.ledger.strike(this.trace)
     except StepFailedError:
         pass
@@ -137,7 +137,7 @@ def _withdraw(this: Run) -> None:
     plan.tell(f"interrupted; waiting for the sink, to remove the rows of {this.source}")
     try:
         _await_commits(this)
-        plan.tell(f"{plan.database.remove(this.source)} rows of {this.source} are removed")
+        plan.tell(f"{_forget(plan, this.source)} are removed")
         plan.ledger.strike(this.trace)
     except (StackError, KeyboardInterrupt) as error:
         why = error.message if isinstance(error, StackError) else "interrupted again"
@@ -150,8 +150,19 @@ def _clear(plan: Plan) -> None:
     """Remove the rows that killed runs have left in this table."""
     for trace in plan.ledger.orphaned():
         if trace.kind == "rows" and trace.where == _place(plan.database):
-            plan.tell(f"removed {plan.database.remove(trace.name)} rows of {trace.name}: that run was killed")
+            plan.tell(f"removed {_forget(plan, trace.name)}: that run was killed")
             plan.ledger.strike(trace)
+
+
+def _forget(plan: Plan, source: str) -> str:
+    """Remove the rows of a run, discard its dead letters, which are as they should be, and say how many rows."""
+    rows = plan.database.remove(source)
+    mine = f"{source}/".encode()
+    if topic := plan.connector.dead_letters:
+        dead_letters.discard(
+            plan.bootstrap, topic, lambda box: [each for each in box.waiting() if (each.key or b"").startswith(mine)]
+        )
+    return f"{rows} rows of {source}"
 
 
 def _place(database: Database) -> tuple[str, ...]:

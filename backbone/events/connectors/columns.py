@@ -93,6 +93,9 @@ def _version(version: Version, sink: Connector) -> Iterator[tuple[list[Step], st
 
 def unfit(schema: Json) -> Iterator[tuple[list[Step], str]]:
     """Yield the place and the reason of every field of a record that no column can take."""
+    full = f"{schema['namespace']}.{schema['name']}" if schema.get("namespace") else schema["name"]
+    if full.endswith(".Envelope") or "SchemaChangeValue" in full:
+        yield ["name"], f"Debezium takes a record called {full} for a change of a table, and archives no row of it"
     named: dict[str, Json] = {}
     for index, field in enumerate(schema["fields"]):
         place: list[Step] = ["fields", index]

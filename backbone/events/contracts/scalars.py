@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,6 +20,7 @@ Value: TypeAlias = Any
 """What json.loads or fastavro may give: judged here, so no narrower type can be promised."""
 
 _INTEGER_BITS = {"int": 32, "long": 64}
+_SINGLE = struct.Struct("f")
 _FLOAT_MAX = (2 - 2**-23) * 2.0**127
 
 
@@ -65,10 +67,11 @@ def _float(kind: Type, value: Value) -> float:
         number = float(value)
     except OverflowError:
         raise ValueError(f"{cut(str(value))} does not fit into a {kind.kind}") from None
-    if isinstance(value, int) and number != value:
-        raise ValueError(f"{cut(str(value))} cannot be kept exactly by a {kind.kind}")
     if kind.kind == "float" and abs(number) > _FLOAT_MAX:
-        raise ValueError(f"{value} does not fit into a float")
+        raise ValueError(f"{cut(str(value))} does not fit into a float")
+    kept = _SINGLE.unpack(_SINGLE.pack(number))[0] if kind.kind == "float" else number
+    if isinstance(value, int) and kept != value:
+        raise ValueError(f"{cut(str(value))} cannot be kept exactly by a {kind.kind}")
     return number
 
 

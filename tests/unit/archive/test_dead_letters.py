@@ -11,6 +11,7 @@ import pytest
 from backbone.errors import StackError
 from backbone.events import dead_letters
 from backbone.events.dead_letters import MARK, REPLAYED_FROM, Box, Letter, Place
+from tests.fake_kafka import FakeKafka
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,6 +63,40 @@ class Cluster:
         )
 
 
+@pytest.fixture
+def kafka(monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
+    """A topic and its dead letters in a cluster in memory."""
+    made = FakeKafka().patch(monkeypatch)
+    made.make("t", 1)
+    made.make(TOPIC, 1)
+    return made
+
+
+def letter_headers(offset: int, reason: str = NUL) -> list[tuple[str, bytes]]:
+    told = {"topic": "t", "partition": "0", "offset": str(offset), "exception.message": reason}
+    return [(f"__connect.errors.{name}", text.encode()) for name, text in told.items()]
+
+
+def test_what_waits_is_told_with_the_newest_and_what_was_sent_again_is_not(kafka: FakeKafka) -> None:
+    assert dead_letters.waiting(["b"], [TOPIC, None, "gone"]) == ()
+    for offset, reason in enumerate((NUL, "42804 ERROR: another type")):
+        kafka.append(TOPIC, b"k", b"v", headers=letter_headers(offset, reason))
+    (found,) = dead_letters.waiting(["b"], [TOPIC, TOPIC])
+    assert str(found) == (
+        f"2 records wait in {TOPIC}, the newest since 1970-01-01 00:00:01 UTC: 42804 ERROR: another type"
+    )
+    dead_letters.send_again(["b"], TOPIC, {}, rate=100, again=False, dry=False)
+    assert dead_letters.waiting(["b"], [TOPIC, None, "gone"]) == ()
+
+
+def test_a_record_whose_header_is_null_is_sent_again(kafka: FakeKafka) -> None:
+    kafka.append(TOPIC, b"k", b"v", headers=[("own", None), (REPLAYED_FROM, None), *letter_headers(7)])
+    dead_letters.send_again(["b"], TOPIC, {}, rate=100, again=False, dry=False)
+    (sent,) = kafka.messages("t")
+    assert (sent.key, sent.value) == (b"k", b"v")
+    assert sent.headers == [("own", b""), (REPLAYED_FROM, b"t-0@7")]
+
+
 def again(cluster: Cluster, **options: Any) -> int:
     """Send again what is due, as the task does."""
     box = cluster.box()
@@ -87,6 +122,12 @@ def test_causes_are_grouped_with_counts_first_and_last() -> None:
     assert (first.cause, first.letters, first.replayed, first.reason) == ("22021", 2, 0, NUL)
     assert (first.first.timestamp(), first.last.timestamp()) == (1, 3)
     assert (second.cause, second.letters) == ("Deep", 1)
+
+
+def test_a_key_that_is_no_text_is_chosen_as_the_shell_gives_it() -> None:
+    cluster = Cluster()
+    cluster.put_aside(1, key=b"\xff")
+    assert len(dead_letters.select(cluster.box().waiting(), key="\udcff")) == 1
 
 
 def test_letters_are_chosen_by_cause_key_and_place() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from backbone.errors import StackError
 from backbone.events import records
+from backbone.events.contracts.jsonschemas import JsonConverter
 from backbone.events.contracts.model import Contract, Version
 from backbone.events.contracts.values import Converter, to_json
 from backbone.events.contracts.wire import Decoder, Encoder
@@ -93,6 +94,7 @@ BAD: list[tuple[str, str, str]] = [
     ("big", "-" + "9" * 300, "big"),
     ("big", "true", "big"),
     ("single", "1e39", "single"),
+    ("single", "16777217", "single"),
     ("single", "NaN", "single"),
     ("double", "1e999", "double"),
     ("double", "-Infinity", "double"),
@@ -230,6 +232,34 @@ def test_ten_thousand_hostile_lines_are_judged_each_at_its_line_and_field(codec:
         assert (record is not None) == (not violations)
         assert places <= {violation.field for violation in violations}, (lines[number - 1][:200], violations)
         assert not sound or record is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ('{"id": "x", "n": NaN}', ["n"]),
+        ('{"id": "x", "n": %s}' % ("9" * 5000), ["n"]),
+        ('{"id": "\\ud800"}', ["id"]),
+        ('{"id": "x", "\\ud800": 1}', ['"\\ud800"']),
+        ('{"id": "x", "id": "y"}', ["id"]),
+        ('{"id": ""}', ["id"]),
+        ("[NaN]", ["[0]", ""]),
+    ],
+)
+def test_a_line_of_json_schema_is_told_by_the_field_alone(text: str, places: list[str]) -> None:
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": {"id": {"type": "string"}, "n": {"type": "number"}},
+        "required": ["id"],
+        "additionalProperties": False,
+    }
+    version = Version(1, Path("v1.json"), json.dumps(schema), schema)
+    contract = Contract("plain-value", Path(), "plain", "id", "us", "Plain.", "BACKWARD", (), (version,))
+    codec = records.Codec(contract, JsonConverter(schema), Encoder(8, schema))
+    ((_, record, violations),) = records.read([text.encode()], codec)
+    assert record is None
+    assert [violation.field for violation in violations] == places
 
 
 def test_the_task_shows_twenty_and_counts_the_rest(codec: records.Codec) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backbone.events.connectors.causes import Cause, explain
+from backbone.events.connectors.causes import Cause, explain, remedy_of
 
 WRAPPED = """org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable exception.
 \tat org.apache.kafka.connect.runtime.WorkerSinkTask.deliverMessages(WorkerSinkTask.java:646)
@@ -38,6 +38,21 @@ def test_the_innermost_cause_is_told_without_java_and_with_a_remedy(inner: str, 
     cause = explain(trace(inner))
     assert cause.words == f"PSQLException: {inner}"
     assert remedy in cause.remedy
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ('42804 ERROR: column "amount" is of type boolean but expression is of type double precision', "another type"),
+        ("42P10 ERROR: there is no unique or exclusion constraint matching the ON CONFLICT", "primary key"),
+        ('23505 ERROR: duplicate key value violates unique constraint "one_amount"', "stricter"),
+        ("22001 ERROR: value too long for type character varying(3)", "stricter"),
+        ("42883 ERROR: operator does not exist: text = uuid", "another type"),
+    ],
+)
+def test_what_a_table_refuses_has_a_remedy_without_a_restart(reason: str, words: str) -> None:
+    assert words in remedy_of(reason)
+    assert "restart" not in remedy_of(reason)
 
 
 def test_a_pattern_may_be_met_further_out() -> None:

@@ -65,6 +65,21 @@ def test_what_a_column_takes(kind: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ({"name": "Envelope"}, True),
+        ({"name": "OrderEnvelope", "namespace": "shop"}, True),
+        ({"name": "Envelope", "namespace": "shop"}, False),
+        ({"name": "shop.Envelope"}, False),
+        ({"name": "TableSchemaChangeValue"}, False),
+    ],
+)
+def test_what_debezium_takes_for_its_own_is_told(name: dict[str, str], fits: bool) -> None:
+    found = list(columns.unfit(record("string") | name))
+    assert [place for place, _ in found] == ([] if fits else [["name"]])
+
+
+@pytest.mark.parametrize(
     ("kind", "words"),
     [
         ({"type": "map", "values": "int"}, "a map"),

@@ -96,4 +96,5 @@ def healthy() -> Evidence:
         leftovers=(),
         certificates=(),
         connectors={"archive": {"connector": "RUNNING", "task 0": "RUNNING"}},
+        letters=(),
     )

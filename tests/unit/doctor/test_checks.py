@@ -10,6 +10,7 @@ import pytest
 from backbone.doctor.checks import CHECKS, ELSEWHERE, diagnose
 from backbone.doctor.evidence import Certificate, EngineFacts, Evidence, Limits, PortUse, Settings, Topic
 from backbone.doctor.gather import configuration
+from backbone.events.dead_letters import Letter, Place, Waiting
 from backbone.stack import settings
 from backbone.stack.engine.embedded import artifacts
 from backbone.stack.health import PartitionState
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 UNCLEAN = "unclean.leader.election.enable"
 OTHER = "TWVzc2FnaW5nQmFja2JvbQ"
 ALONE = partition(isr=(1,))
+
+
+LETTER = Letter(Place("t.dead-letters", 0, 7), Place("t", 0, 42), 0, None, None, "42804", "42804 ERROR: no", {}, ())
 
 
 def _metas(**changes: dict[str, str]) -> Mapping[str, Mapping[str, str]]:
@@ -89,6 +93,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"settings": Settings({1: {"log.retention.ms": "5", "node.id": "1"}, 2: {"node.id": "2"}}, {})},
         "log.retention.ms: broker 1 5, broker 2 (not set)",
     ),
+    "D055": ({"letters": (Waiting("t.dead-letters", 2, LETTER),)}, "2 records wait in t.dead-letters"),
     "D060": ({"certificates": (store(problem="no such file"),)}, "kafka-1: /certs/k.pem: no such file"),
     "D061": ({"certificates": (store(days_left=-3.0),)}, "/certs/k.pem expired 3 days ago"),
     "D062": ({"certificates": (store(mode=0o644),)}, "chmod 0640 /certs/k.pem"),

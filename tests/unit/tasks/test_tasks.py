@@ -37,6 +37,7 @@ SAYS_IT_IN_WORDS = {
     "connectors skip",
     "dead-letters show",
     "dead-letters replay",
+    "dead-letters discard",
 }
 """What has no data to print: it says what it has done. `dead-letters show` prints a JSON text a line by itself."""
 

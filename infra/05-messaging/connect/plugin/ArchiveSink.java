@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.stream.Collectors;
 import org.apache.kafka.connect.connector.Task;
 import org.apache.kafka.connect.errors.ConnectException;
 import org.apache.kafka.connect.errors.RetriableException;
@@ -44,8 +45,9 @@ public class ArchiveSink extends JdbcSinkConnector {
         // even send (its states are of many classes).
         private static final String DRIVER = "07";
         private static final Set<String> VALUE = Set.of(DRIVER, "22", "54");
-        // The record on this table: cardinality, constraint. What has no class was refused before the database saw it.
-        private static final Set<String> RECORD = Set.of("", "21", "23");
+        // The database, until a person mends it: login, role, catalog, configuration, its own damage.
+        private static final Set<String> LASTING = Set.of("0L", "0P", "28", "3D", "F0", "XX");
+        private static final String NO_RIGHT = "42501";
         // The database, for now: connection, read-only, rollback, resources, locks, operator, system.
         private static final Set<String> PASSING = Set.of("08", "25", "40", "53", "55", "57", "58");
         private static final String CONNECTION = "08";
@@ -57,6 +59,7 @@ public class ArchiveSink extends JdbcSinkConnector {
         // The pool's own words, without a SQLSTATE.
         private static final String NO_CONNECTION = "acquisition timeout";
         private static final int SHOWN = 1_000;
+        private static final String NO_VALUE = "the record has no value (a tombstone); the sink deletes no row";
 
         private Map<String, String> settings;
         private JdbcSinkConnectorTask session;
@@ -89,8 +92,14 @@ public class ArchiveSink extends JdbcSinkConnector {
             if (records.isEmpty()) {
                 return;
             }
+            // One without a value is a deletion to Debezium, which without delete.enabled passes it over in silence.
+            Map<Boolean, List<SinkRecord>> apart =
+                    records.stream().collect(Collectors.partitioningBy(record -> record.value() == null && !deletes()));
             List<Future<Void>> letters = new ArrayList<>();
-            deliver(List.copyOf(records), letters);
+            if (!apart.get(false).isEmpty()) {
+                deliver(apart.get(false), letters);
+            }
+            apart.get(true).forEach(record -> letters.add(aside(record, NO_VALUE)));
             try {
                 for (Future<Void> letter : letters) {
                     letter.get();
@@ -147,14 +156,21 @@ public class ArchiveSink extends JdbcSinkConnector {
             }
         }
 
+        /** Put a record aside that this table refuses; what is not about records stops the task, with the place. */
         private Future<Void> refuse(SinkRecord record, RuntimeException failure) {
-            String words = words(failure);
-            String kind = kind(failure);
-            if (!VALUE.contains(kind) && !RECORD.contains(kind) && !kind.equals(CONNECTION)) {
-                throw new ConnectException(place(record) + ": " + words, failure);
+            if (LASTING.contains(kind(failure)) || state(sql(failure)).equals(NO_RIGHT)) {
+                throw new ConnectException(place(record) + ": " + words(failure), failure);
             }
+            return aside(record, words(failure));
+        }
+
+        private Future<Void> aside(SinkRecord record, String words) {
             LOG.warn("{} goes to the dead letters: {}", place(record), words);
             return context.errantRecordReporter().report(record, new Refusal(words));
+        }
+
+        private boolean deletes() {
+            return Boolean.parseBoolean(settings.get("delete.enabled"));
         }
 
         private void open() {
@@ -240,11 +256,16 @@ public class ArchiveSink extends JdbcSinkConnector {
             return found;
         }
 
+        /** Return the SQLSTATE, "" if there is none. */
+        private static String state(SQLException cause) {
+            return cause == null || cause.getSQLState() == null ? "" : cause.getSQLState();
+        }
+
         /** Return the class of the SQLSTATE, "" if there is none. */
         private static String kind(Throwable failure) {
             SQLException cause = sql(failure);
-            String state = cause == null ? null : cause.getSQLState();
-            String kind = state == null || state.length() < 2 ? "" : state.substring(0, 2);
+            String state = state(cause);
+            String kind = state.length() < 2 ? "" : state.substring(0, 2);
             boolean unsent = cause instanceof PSQLException && ((PSQLException) cause).getServerErrorMessage() == null;
             return unsent && !PASSING.contains(kind) && !kind.equals(LOGIN) ? DRIVER : kind;
         }
@@ -255,9 +276,8 @@ public class ArchiveSink extends JdbcSinkConnector {
             while (cause == null && innermost.getCause() != null) {
                 innermost = innermost.getCause();
             }
-            String state = cause == null ? null : cause.getSQLState();
             String text = innermost.getMessage() == null ? innermost.getClass().getName() : innermost.getMessage();
-            text = (state == null ? "" : state + " ") + text.replace("\n", " ");
+            text = (state(cause) + " " + text.replace("\n", " ")).strip();
             return text.length() <= SHOWN ? text : text.substring(0, SHOWN) + "…";
         }
 
