@@ -49,8 +49,9 @@ def connectors(
     """Kafka Connect's connectors in infra/05-messaging/connect/connectors.
 
     plan exits 1 while apply would change something, and says what the plugins refuse. status names the first cause
-    of what failed, the record it failed at and the remedy, and exits 1; it tells what waits among the dead letters. restart restarts connector and tasks. skip
-    copies the record that a sink failed at to the dead letters and lets the sink go on behind it.
+    of what failed, the record it failed at and the remedy, and exits 1; it tells what waits among the dead letters.
+    restart restarts connector and tasks. skip copies the record that a sink failed at to the dead letters and lets the
+    sink go on behind it.
     """
     from backbone.events.connectors import files
     from backbone.stack.settings import Settings

@@ -127,8 +127,9 @@ def _list(boxes: Sequence[Box], *, json: bool) -> None:
             ],
         )
         console.say(f"times are UTC; {_READ_AGAIN}")
-        for cause, remedy in {g.cause: remedy_of(g.reason) for _, g in rows if g.letters > g.replayed + g.discarded}.items():
-            if remedy:
+        reasons = {group.cause: group.reason for _, group in rows if group.letters > group.replayed + group.discarded}
+        for cause, reason in reasons.items():
+            if remedy := remedy_of(reason):
                 console.say(escape(f"{cause}: {remedy}, then ./invoke dead-letters replay --cause {cause}"))
     else:
         console.say("there are no dead letters")

@@ -1,4 +1,4 @@
-"""What misfits a table that somebody else made goes aside with the database's words, and every other table is filled."""
+"""What misfits a table that somebody else made goes aside with the database's words; every other table is filled."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 REFUSING = """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN RAISE EXCEPTION ''not on a Sunday''; END'"""
+TAKEN = "INSERT INTO \"{table}\" VALUES ('zero', 'taken')"
 TRIGGER = 'CREATE TRIGGER refuse BEFORE INSERT ON "{table}" FOR EACH ROW EXECUTE FUNCTION refuse()'
 
 # part → (the columns of the table, the field's type, its value, SQLSTATE, words of the database)
@@ -53,7 +54,7 @@ def lab(data_stack: Checkout) -> Lab:
             REFUSING,
             *(f'CREATE TABLE "{made.topic(part)}" ({found})' for part, (found, *_) in MISFITS.items()),
             TRIGGER.format(table=made.topic("trigger")),
-            f"""INSERT INTO "{made.topic('unique')}" VALUES ('zero', 'taken')""",
+            TAKEN.format(table=made.topic("unique")),
         ):
             connection.execute(statement.encode())
     encoders = {part: made.register(part, schema(part, kind)) for part, (_, kind, *_) in MISFITS.items()}

@@ -158,7 +158,8 @@ def _forget(plan: Plan, source: str) -> str:
     """Remove the rows of a run, discard its dead letters, which are as they should be, and say how many rows."""
     rows = plan.database.remove(source)
     mine = f"{source}/".encode()
-    if topic := plan.connector.dead_letters:
+    topic = plan.connector.dead_letters
+    if topic and _ends(plan.bootstrap, topic):
         dead_letters.discard(
             plan.bootstrap, topic, lambda box: [each for each in box.waiting() if (each.key or b"").startswith(mine)]
         )
