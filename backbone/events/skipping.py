@@ -14,7 +14,8 @@ from backbone import clients
 from backbone.errors import ExitCode, StackError
 from backbone.events.connectors import deployment
 from backbone.events.connectors.causes import explain
-from backbone.events.dead_letters import LARGEST, Place, sendable
+from backbone.events.dead_letters import Place
+from backbone.events.replaying import LARGEST, sendable
 from backbone.wait import CLOCK, wait_until
 
 if TYPE_CHECKING:

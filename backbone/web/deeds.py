@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from backbone.doctor import checks, fixes
 from backbone.doctor.gather import gather
 from backbone.errors import ExitCode, StackError
-from backbone.events import dead_letters, records, skipping
+from backbone.events import records, replaying, skipping
 from backbone.stack import groups, lifecycle
 from backbone.web import records as page_records
 
@@ -56,7 +56,7 @@ def reset(desk: Desk, form: Mapping[str, str]) -> Said:
 def replay(desk: Desk, form: Mapping[str, str]) -> Said:
     """Send dead letters to where they came from; without `yes` only say which."""
     topic, only = form["topic"], {"cause": form.get("cause", ""), "place": form.get("place", "")}
-    due = dead_letters.send_again(
+    due = replaying.send_again(
         desk.cluster.bootstrap, topic, only, rate=_REPLAY_RATE, again="again" in form, dry="yes" not in form
     )
     lines = [str(each.origin) for each in due.send[:_LINES]]

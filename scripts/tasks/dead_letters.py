@@ -62,6 +62,7 @@ def dead_letters(
     that need not be sent again.
     """
     from backbone.events import dead_letters as library
+    from backbone.events import replaying
     from backbone.stack.settings import Settings
 
     from . import targets
@@ -75,7 +76,7 @@ def dead_letters(
         return
     if action == "discard" and yes:
         for name in topics:
-            count = library.discard(brokers, name, lambda box: library.select(box.waiting(), **only))
+            count = replaying.discard(brokers, name, lambda box: library.select(box.waiting(), **only))
             _say(f"{name}: {count} records discarded; they are kept as long as the topic keeps them")
         return
     boxes = [library.open_box(brokers, name) for name in topics]
@@ -179,11 +180,11 @@ def _replay(
     brokers: Sequence[str], topics: Sequence[str], only: dict[str, str], *, rate: int, again: bool, yes: bool
 ) -> None:
     from backbone import console
-    from backbone.events import dead_letters as library
+    from backbone.events import replaying
 
     total = 0
     for topic in topics:
-        due = library.send_again(brokers, topic, only, rate=rate, again=again, dry=not yes)
+        due = replaying.send_again(brokers, topic, only, rate=rate, again=again, dry=not yes)
         total += len(due.send)
         _tell(topic, due, "sent again" if yes else "would be sent again")
     if total and not yes:

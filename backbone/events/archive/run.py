@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone import clients
 from backbone.errors import StackError
-from backbone.events import dead_letters, reading, records
+from backbone.events import dead_letters, reading, records, replaying
 from backbone.events.archive import traffic
 from backbone.events.archive.events import compare, events
 from backbone.events.archive.faults import faults
@@ -160,7 +160,7 @@ def _forget(plan: Plan, source: str) -> str:
     mine = f"{source}/".encode()
     topic = plan.connector.dead_letters
     if topic and _ends(plan.bootstrap, topic):
-        dead_letters.discard(
+        replaying.discard(
             plan.bootstrap, topic, lambda box: [each for each in box.waiting() if (each.key or b"").startswith(mine)]
         )
     return f"{rows} rows of {source}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backbone.errors import StackError
-from backbone.events import dead_letters
+from backbone.events import dead_letters, replaying
 from backbone.events.dead_letters import MARK, REPLAYED_FROM, Box, Letter, Place
 from tests.fake_kafka import FakeKafka
 
@@ -85,13 +85,13 @@ def test_what_waits_is_told_with_the_newest_and_what_was_sent_again_is_not(kafka
     assert str(found) == (
         f"2 records wait in {TOPIC}, the newest since 1970-01-01 00:00:01 UTC: 42804 ERROR: another type"
     )
-    dead_letters.send_again(["b"], TOPIC, {}, rate=100, again=False, dry=False)
+    replaying.send_again(["b"], TOPIC, {}, rate=100, again=False, dry=False)
     assert dead_letters.waiting(["b"], [TOPIC, None, "gone"]) == ()
 
 
 def test_a_record_whose_header_is_null_is_sent_again(kafka: FakeKafka) -> None:
     kafka.append(TOPIC, b"k", b"v", headers=[("own", None), (REPLAYED_FROM, None), *letter_headers(7)])
-    dead_letters.send_again(["b"], TOPIC, {}, rate=100, again=False, dry=False)
+    replaying.send_again(["b"], TOPIC, {}, rate=100, again=False, dry=False)
     (sent,) = kafka.messages("t")
     assert (sent.key, sent.value) == (b"k", b"v")
     assert sent.headers == [("own", b""), (REPLAYED_FROM, b"t-0@7")]
@@ -100,7 +100,7 @@ def test_a_record_whose_header_is_null_is_sent_again(kafka: FakeKafka) -> None:
 def again(cluster: Cluster, **options: Any) -> int:
     """Send again what is due, as the task does."""
     box = cluster.box()
-    return dead_letters.replay(dead_letters.due(box, box.waiting(), **options).send, cluster.send, rate=1e6)
+    return replaying.replay(dead_letters.due(box, box.waiting(), **options).send, cluster.send, rate=1e6)
 
 
 def test_a_place_that_lies_there_twice_counts_once() -> None:
@@ -162,7 +162,7 @@ def test_one_that_was_killed_in_the_middle_goes_on_where_it_was() -> None:
         cluster.send(letters)
 
     with pytest.raises(KeyboardInterrupt):
-        dead_letters.replay(cluster.box().waiting(), killed, rate=3, sleep=lambda _: None)
+        replaying.replay(cluster.box().waiting(), killed, rate=3, sleep=lambda _: None)
     assert again(cluster) == 4
     assert len({headers[0][1] for _, headers in cluster.topic}) == len(cluster.topic) == 10
 
@@ -204,7 +204,7 @@ def test_the_rate_is_kept() -> None:
         slept.append(seconds)
         time[0] += seconds
 
-    dead_letters.replay(cluster.box().waiting(), cluster.send, rate=100, now=lambda: time[0], sleep=sleep)
+    replaying.replay(cluster.box().waiting(), cluster.send, rate=100, now=lambda: time[0], sleep=sleep)
     assert slept == [0.0, 1.0, 1.0]
     with pytest.raises(StackError, match="bad-rate"):
-        dead_letters.replay([], cluster.send, rate=0)
+        replaying.replay([], cluster.send, rate=0)
