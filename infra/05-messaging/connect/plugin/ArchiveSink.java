@@ -8,6 +8,7 @@ import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -64,6 +65,7 @@ public class ArchiveSink extends JdbcSinkConnector {
         private Map<String, String> settings;
         private JdbcSinkConnectorTask session;
         private JdbcChangeEventSink table;
+        private final Set<String> vain = new HashSet<>();
         private int broken;
         private int unopened;
 
@@ -96,6 +98,7 @@ public class ArchiveSink extends JdbcSinkConnector {
             Map<Boolean, List<SinkRecord>> apart =
                     records.stream().collect(Collectors.partitioningBy(record -> record.value() == null && !deletes()));
             List<Future<Void>> letters = new ArrayList<>();
+            vain.clear();
             if (!apart.get(false).isEmpty()) {
                 deliver(apart.get(false), letters);
             }
@@ -132,9 +135,12 @@ public class ArchiveSink extends JdbcSinkConnector {
                 return;
             }
             // What is not the value's own fault may be gone the next time: two tasks that make or widen the table at
-            // once refuse each other.
-            if (!VALUE.contains(kind(failure))) {
+            // once refuse each other. Where that was in vain, the other records of the batch are not written twice.
+            if (!VALUE.contains(kind(failure)) && !vain.contains(state(sql(failure)))) {
                 failure = write(records);
+                if (failure != null) {
+                    vain.add(state(sql(failure)));
+                }
             }
             if (failure != null) {
                 letters.add(refuse(records.get(0), failure));
