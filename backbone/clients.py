@@ -154,7 +154,8 @@ def admin(bootstrap: Sequence[str], **changes: Any) -> Iterator[KafkaAdminClient
 def errors_as(reference: str, message: str, hint: str = "./invoke status\n./invoke doctor") -> Iterator[None]:
     """Turn what kafka-python raises in the block into StackError(reference, message), exit code 4.
 
-    Records in a compression that this Python has no library for are StackError("unsupported-codec") everywhere.
+    Records in a compression that this Python has no library for are StackError("unsupported-codec") everywhere, and a
+    name that is no text (the shell gives any bytes) is StackError("no-text").
     """
     from kafka.errors import KafkaError, UnsupportedCodecError  # noqa: PLC0415 - see above
 
@@ -168,6 +169,8 @@ def errors_as(reference: str, message: str, hint: str = "./invoke status\n./invo
             hint=f"{shlex.quote(sys.executable)} -m pip install --force-reinstall lz4 python-snappy zstandard",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
+    except UnicodeEncodeError as error:
+        raise StackError("no-text", f"{error.object!r} is no name that Kafka has", exit_code=ExitCode.USAGE) from error
     except KafkaError as error:
         raise StackError(
             reference, message, context=str(error)[:400], hint=hint, exit_code=ExitCode.ENVIRONMENT

@@ -236,14 +236,21 @@ def check(topic: Topic) -> None:
     """Judge a topic by Kafka's rules; StackError("topic-name") or "topic-config" with a sentence for each fault."""
     if reason := topic_rules.name_fault(topic.name):
         raise StackError("topic-name", reason, exit_code=ExitCode.USAGE)
+    counts = {"partitions": topic.partitions, "replicas": topic.replicas}
+    reasons = [f"{name} is a number from 1, not {count}" for name, count in counts.items() if _no_count(count)]
     faults = (topic_rules.setting_fault(key, value) for key, value in topic.config.items())
-    if reasons := [reason for reason in faults if reason]:
+    if reasons := [*reasons, *(reason for reason in faults if reason)]:
         raise StackError(
             "topic-config",
             f"Kafka does not take {'these settings' if reasons[1:] else 'this setting'} of {topic.name}",
             context="\n".join(reasons),
             exit_code=ExitCode.USAGE,
         )
+
+
+def _no_count(count: int) -> bool:
+    """Tell whether Kafka takes no such number of partitions or replicas: a topic has one at least, and they are ints."""
+    return count != _CLUSTER_DEFAULT and not 1 <= count < 1 << 31
 
 
 def _create(client: KafkaAdminClient, topic: Topic) -> None:

@@ -85,6 +85,7 @@ def load(settings: Settings) -> Contracts:
 def contract_of(settings: Settings, topic: str) -> Contract:
     """Return the contract of a topic's values; StackError("no-contract") if there is none."""
     from backbone.errors import ExitCode, StackError
+    from backbone.stack import topic_rules
 
     contracts = load(settings)
     contract = contracts.for_topic(topic)
@@ -93,7 +94,7 @@ def contract_of(settings: Settings, topic: str) -> Contract:
             "no-contract",
             f"topic {topic!r} has no contract",
             context="topics with one: " + ", ".join(sorted(each.topic for each in contracts.contracts)),
-            hint=f"./invoke contracts new {topic}",
+            hint=f"./invoke contracts new {'orders' if topic_rules.application_fault(topic) else topic}",
             exit_code=ExitCode.USAGE,
         )
     return contract

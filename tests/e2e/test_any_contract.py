@@ -5,6 +5,7 @@ SINK_CONTRACTS and SINK_RECORDS set how many contracts, and how many records of 
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import random
@@ -54,6 +55,14 @@ def text_fate(text: str) -> str:
     return DEAD if "\0" in text else ROW
 
 
+def json_fate(text: str) -> str:
+    try:
+        json.loads(text)
+    except ValueError:
+        return DEAD
+    return ROW
+
+
 def between(low: int, high: int) -> Any:
     return lambda number: EITHER if number < low else DEAD if number >= high else ROW
 
@@ -77,6 +86,11 @@ def same_day(sent: int, found: int) -> bool:
 
 
 TEXT = st.text(max_size=20)
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), TEXT),
+    lambda part: st.one_of(st.lists(part, max_size=3), st.dictionaries(TEXT, part, max_size=3)),
+    max_leaves=5,
+)
 INT = st.integers(-(2**31), 2**31 - 1)
 LONG = st.integers(-(2**63), 2**63 - 1)
 FLOAT = st.floats(width=32)
@@ -127,6 +141,23 @@ def kinds(number: int) -> list[Kind]:
             MILLIS,
             "(extract(epoch from {}) * 1000)::bigint",
             between(_YEAR_1, _YEAR_294277),
+        ),
+        Kind(
+            logical("long", "timestamp-micros", **{"connect.name": "io.debezium.time.MicroTimestamp"}),
+            st.one_of(st.integers(_YEAR_1 * 1000, 253_402_300_799_999_999), st.sampled_from([0, -1, 2**63 - 1]), LONG),
+            "(extract(epoch from {}) * 1000000)::bigint",
+            between(_YEAR_1 * 1000, 2**63),
+        ),
+        Kind(
+            logical("long", "time-micros", **{"connect.name": "io.debezium.time.MicroTime"}),
+            st.integers(0, 86_399_999_999),
+            "(extract(epoch from {}) * 1000000)::bigint",
+        ),
+        Kind(
+            {"type": "string", "connect.name": "io.debezium.data.Json"},
+            st.one_of(JSON.map(json.dumps), TEXT),
+            "{}::text",
+            json_fate,
         ),
         array("string", TEXT, text_fate),
         array("long", LONG),

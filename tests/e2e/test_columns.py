@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,16 @@ if TYPE_CHECKING:
 
 MOMENT = datetime(2026, 1, 31, 12, 0, 0, 123_000, tzinfo=UTC)
 LOCAL = MOMENT.replace(tzinfo=None)
+FINE = MOMENT.replace(microsecond=123_456)
+FINE_LOCAL = FINE.replace(tzinfo=None)
 
 
 def logical(kind: str, name: str, **more: Any) -> dict[str, Any]:
     return {"type": kind, "logicalType": name, **more}
+
+
+def named(kind: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**kind, "connect.name": f"io.debezium.{name}"}
 
 
 def array(items: Any) -> dict[str, Any]:
@@ -36,6 +43,8 @@ def enum(name: str) -> dict[str, Any]:
 
 UUID = "6f1d1d3e-8b1e-4b3c-9a75-000000000001"
 STAMP, CLOCK, DAY = logical("long", "timestamp-millis"), logical("int", "time-millis"), logical("int", "date")
+MICROS, CLOCK_MICROS = logical("long", "timestamp-micros"), logical("long", "time-micros")
+LOCAL_MILLIS = logical("long", "local-timestamp-millis")
 MONEY = logical("bytes", "decimal", precision=10, scale=2)
 
 # part → (type, value sent, column, value found)
@@ -55,6 +64,22 @@ TAKEN: dict[str, tuple[Any, Any, str, Any]] = {
     "date": (DAY, date(2026, 1, 31), columns.COLUMNS["date"], date(2026, 1, 31)),
     "time": (CLOCK, time(23, 59, 59, 999_000), columns.COLUMNS["time-millis"], time(23, 59, 59, 999_000)),
     "moment": (STAMP, MOMENT, columns.COLUMNS["timestamp-millis"], LOCAL),
+    "micros-named": (named(MICROS, "time.MicroTimestamp"), FINE, "timestamp(6) without time zone", FINE_LOCAL),
+    "local-named": (named(LOCAL_MILLIS, "time.Timestamp"), LOCAL, "timestamp(6) without time zone", LOCAL),
+    "local-micros-named": (
+        named(logical("long", "local-timestamp-micros"), "time.MicroTimestamp"),
+        FINE_LOCAL,
+        "timestamp(6) without time zone",
+        FINE_LOCAL,
+    ),
+    "clock-named": (
+        ["null", named(CLOCK_MICROS, "time.MicroTime")],
+        time(23, 59, 59, 999_999),
+        "time(6) without time zone",
+        time(23, 59, 59, 999_999),
+    ),
+    "json": (named({"type": "string"}, "data.Json"), '{"a": [1, null]}', "json", {"a": [1, None]}),
+    "uuid-named": (named(logical("string", "uuid"), "data.Uuid"), UUID, "uuid", uuid.UUID(UUID)),
     "null": (["null", STAMP], None, columns.COLUMNS["timestamp-millis"], None),
     "array-text": (array("string"), ["a", 'b"\\,', ""], "text[]", ["a", 'b"\\,', ""]),
     "array-long": (array(["null", "long"]), [1, None], "bigint[]", [1, None]),
@@ -81,9 +106,9 @@ REFUSED: dict[str, tuple[Any, Any]] = {
 
 # part → (type, value sent, column, value found): something else than what was sent, without a word
 CHANGED: dict[str, tuple[Any, Any, str, Any]] = {
-    "micros": (logical("long", "timestamp-micros"), MOMENT, "bigint", int(MOMENT.timestamp() * 1000) * 1000),
-    "clock-micros": (logical("long", "time-micros"), time(0, 0, 1), "bigint", 1_000_000),
-    "local": (logical("long", "local-timestamp-millis"), LOCAL, "bigint", int(MOMENT.timestamp() * 1000)),
+    "micros": (MICROS, MOMENT, "bigint", int(MOMENT.timestamp() * 1000) * 1000),
+    "clock-micros": (CLOCK_MICROS, time(0, 0, 1), "bigint", 1_000_000),
+    "local": (LOCAL_MILLIS, LOCAL, "bigint", int(MOMENT.timestamp() * 1000)),
     "array-double": (array("double"), [0.1], "double precision[]", [0.10000000149011612]),
     "array-bytes": (array("bytes"), [b"a"], "bytea[]", [b"java.nio.HeapByteBuffer[pos=0 lim=1 cap=1]"]),
 }

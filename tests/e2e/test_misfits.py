@@ -31,7 +31,13 @@ MISFITS: dict[str, tuple[str, Any, Any, str, str]] = {
     "check": ("id text PRIMARY KEY, v int CHECK (v > 0)", "int", -1, "23514", "violates check constraint"),
     "foreign": ("id text PRIMARY KEY, v text REFERENCES known", "string", "a", "23503", "violates foreign key"),
     "no-key": ("id text, v text", "string", "a", "42P10", "no unique or exclusion constraint"),
-    "generated": ("id text PRIMARY KEY, v text GENERATED ALWAYS AS (id) STORED", "string", "a", "428C9", "generated"),
+    "generated": (
+        "id text PRIMARY KEY, v text GENERATED ALWAYS AS (id) STORED",
+        "string",
+        "a",
+        "428C9",
+        "non-DEFAULT value",
+    ),
     "trigger": ("id text PRIMARY KEY, v text", "string", "a", "P0001", "not on a Sunday"),
 }
 

@@ -81,6 +81,12 @@ def test_what_the_library_raises_becomes_one_error() -> None:
     assert caught.value.context == "KafkaTimeoutError: expired"
 
 
+def test_a_name_that_is_no_text_is_told() -> None:
+    with pytest.raises(StackError, match="no-text") as caught, clients.errors_as("not-sent", "nothing was sent"):
+        "\udcff".encode()
+    assert caught.value.exit_code is ExitCode.USAGE
+
+
 def test_a_codec_without_its_library_is_named_whoever_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     builder = DefaultRecordBatchBuilder(
         magic=2,

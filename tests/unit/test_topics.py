@@ -313,6 +313,9 @@ def test_creating_twice_and_deleting_nothing_are_told() -> None:
         (Topic("", 1), "topic-name", "needs a name"),
         (Topic("x_y", 1), "topic-name", "x.y"),
         (Topic("a", 1, -1, {"segment.bytes": "1"}), "topic-config", "wants 1048576 or more"),
+        (Topic("a", 0), "topic-config", "partitions is a number from 1, not 0"),
+        (Topic("a", 2**31), "topic-config", "partitions is a number from 1"),
+        (Topic("a", 1, -2), "topic-config", "replicas is a number from 1, not -2"),
     ],
 )
 def test_a_topic_that_kafka_would_refuse_is_not_sent(topic: Topic, reference: str, words: str) -> None:

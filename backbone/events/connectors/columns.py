@@ -42,6 +42,21 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
 )
 """Type or logical type → column. A union with null is the same column, nullable; an array of one is `type[]`."""
 
+_NAME = "connect.name"
+_DEBEZIUM = "io.debezium"
+NAMED: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ("timestamp-micros", f"{_DEBEZIUM}.time.MicroTimestamp"): "timestamp(6) without time zone",
+        ("local-timestamp-millis", f"{_DEBEZIUM}.time.Timestamp"): "timestamp(6) without time zone",
+        ("local-timestamp-micros", f"{_DEBEZIUM}.time.MicroTimestamp"): "timestamp(6) without time zone",
+        ("time-micros", f"{_DEBEZIUM}.time.MicroTime"): "time(6) without time zone",
+        ("string", f"{_DEBEZIUM}.data.Json"): "json",
+        ("uuid", f"{_DEBEZIUM}.data.Uuid"): "uuid",
+    }
+)
+"""(Type or logical type, its `connect.name`) → column. The converter hands this name on, and drops the logical types
+among these; Debezium goes by the name (docs/adr/0133)."""
+
 _SCALARS = frozenset({"boolean", "int", "long", "float", "double", "string", "bytes"})
 _LOSSY = MappingProxyType(
     {
@@ -53,7 +68,8 @@ _LOSSY = MappingProxyType(
         "local-timestamp-nanos": "timestamp-millis",
     }
 )
-"""Logical types that the converter drops, so that the column would be a bare bigint, and what to take instead."""
+"""Logical types that the converter drops, so that the column would be a bare bigint, and what to take instead of them
+or to name them (NAMED)."""
 
 # Of bytes the sink stores Java's name of the buffer and of double half the digits, in silence; for the others the
 # driver knows no array.
@@ -130,8 +146,12 @@ def _reason(node: Json, named: dict[str, Json]) -> str:
 
 def _logical(node: Json) -> str:
     logical = node.get("logicalType", "")
+    if (logical, node.get(_NAME)) in NAMED:
+        return ""
     if logical in _LOSSY:
-        return f"{logical} would be a bare bigint; take {_LOSSY[logical]}, or long and say the unit in its doc"
+        by_name = [f'add "{_NAME}": "{name}"' for kind, name in NAMED if kind == logical]
+        ways = [*by_name, f"take {_LOSSY[logical]}", "or long and say the unit in its doc"]
+        return f"{logical} would be a bare bigint; {', '.join(ways)}"
     if logical == "decimal" and node["type"] == "fixed":
         return "a decimal of fixed size is not read by the converter; take bytes"
     if logical == "decimal" and node.get("precision", 0) > _MOST_DIGITS:
@@ -145,7 +165,7 @@ def _item(node: Json, named: dict[str, Json]) -> str:
         node = next((_plain(branch) for branch in node if branch != "null"), "null")
     resolved = named.get(node, node) if isinstance(node, str) else node
     kind = resolved if isinstance(resolved, str) else resolved.get("logicalType", resolved["type"])
-    if kind == "array" or kind in _NO_ITEMS:
+    if kind == "array" or kind in _NO_ITEMS or (isinstance(resolved, dict) and _NAME in resolved):
         return f"an array of {kind}; {_AS_TEXT}"
     return f"an array of {words}" if (words := _reason(node, named)) else ""
 
@@ -153,6 +173,8 @@ def _item(node: Json, named: dict[str, Json]) -> str:
 def _default(field: Json) -> str:
     """Return why a default is none that a column can have."""
     default = field.get("default")
+    if default is not None and (name := _named(field["type"])):
+        return f"a default of {name}"
     if isinstance(default, list):
         return "an array with a default; let it be a union with null, default null"
     if default in ("NaN", "Infinity", "-Infinity") and _plain(field["type"]) in ("float", "double"):
@@ -160,9 +182,15 @@ def _default(field: Json) -> str:
     return ""
 
 
+def _named(node: Json) -> str:
+    """Return the name that a type, or the one beside null, has for Kafka Connect."""
+    branches = node if isinstance(node, list) else [node]
+    return next((each[_NAME] for each in map(_plain, branches) if isinstance(each, dict) and _NAME in each), "")
+
+
 def _plain(node: Json) -> Json:
     """Take the wrapping off `{"type": "string"}` and `{"type": {…}}`."""
     while isinstance(node, dict) and "logicalType" not in node and not isinstance(node["type"], str):
         node = node["type"]
-    bare = isinstance(node, dict) and "logicalType" not in node and node["type"] in _SCALARS
+    bare = isinstance(node, dict) and not {"logicalType", _NAME} & node.keys() and node["type"] in _SCALARS
     return node["type"] if bare else node

@@ -31,6 +31,10 @@ def logical(kind: str, name: str, **more: Any) -> dict[str, Any]:
     return {"type": kind, "logicalType": name, **more}
 
 
+def named(kind: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**kind, "connect.name": f"io.debezium.{name}"}
+
+
 def array(items: Any) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
@@ -58,6 +62,12 @@ NESTED = {"type": "record", "name": "N", "fields": [{"name": "x", "type": "int"}
         array(ENUM),
         array(logical("int", "date")),
         ["null", array("boolean")],
+        named(logical("long", "timestamp-micros"), "time.MicroTimestamp"),
+        ["null", named(logical("long", "local-timestamp-micros"), "time.MicroTimestamp")],
+        named(logical("long", "local-timestamp-millis"), "time.Timestamp"),
+        named(logical("long", "time-micros"), "time.MicroTime"),
+        named({"type": "string"}, "data.Json"),
+        named(logical("string", "uuid"), "data.Uuid"),
     ],
 )
 def test_what_a_column_takes(kind: Any) -> None:
@@ -93,12 +103,17 @@ def test_what_debezium_takes_for_its_own_is_told(name: dict[str, str], fits: boo
         (array("bytes"), "an array of bytes"),
         (array(["null", "double"]), "an array of double"),
         (array(FIXED), "an array of fixed"),
+        (array(named({"type": "string"}, "data.Json")), "an array of string"),
+        (array(named(logical("long", "timestamp-micros"), "time.MicroTimestamp")), "an array of timestamp-micros"),
+        (named(logical("long", "timestamp-micros"), "time.MicroTime"), "bare bigint"),
+        (logical("long", "time-micros"), 'add "connect.name": "io.debezium.time.MicroTime", take time-millis'),
+        (named(logical("long", "timestamp-nanos"), "time.NanoTimestamp"), "bare bigint"),
         (array(["null", "bytes"]), "an array of bytes"),
         (array(logical("bytes", "decimal", precision=4, scale=2)), "an array of decimal"),
         (array(logical("long", "timestamp-millis")), "an array of timestamp-millis"),
         (array(logical("long", "timestamp-micros")), "an array of timestamp-micros would be"),
-        (logical("long", "timestamp-micros"), "bare bigint; take timestamp-millis"),
-        (["null", logical("long", "time-micros")], "bare bigint; take time-millis"),
+        (logical("long", "timestamp-micros"), 'bare bigint; add "connect.name"'),
+        (["null", logical("long", "time-micros")], 'bare bigint; add "connect.name"'),
         (logical("long", "local-timestamp-millis"), "bare bigint"),
         ({**FIXED, "logicalType": "decimal", "precision": 8, "scale": 2}, "decimal of fixed size"),
         (logical("bytes", "decimal", precision=39, scale=2), "more than 38 digits"),
