@@ -249,7 +249,7 @@ def check(topic: Topic) -> None:
 
 
 def _no_count(count: int) -> bool:
-    """Tell whether Kafka takes no such number of partitions or replicas: a topic has one at least, and they are ints."""
+    """Tell whether Kafka takes no such number of partitions or replicas: one at least, in 32 bits."""
     return count != _CLUSTER_DEFAULT and not 1 <= count < 1 << 31
 
 
