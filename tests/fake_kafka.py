@@ -153,6 +153,8 @@ class FakeProducer:
     def send(self, topic: str, *, key: bytes | None = None, value: bytes | None = None, **more: Any) -> FakeFuture:
         if not all(isinstance(value, bytes) for _, value in more.get("headers", ())):
             raise TypeError("All headers items must be (str, bytes) tuples")
+        if key is None and value is None:
+            raise ValueError("Need at least one: key or value")
         if topic not in self.cluster.logs:
             return FakeFuture(error=UnknownTopicOrPartitionError())
         if error := self.cluster.rejects(topic, value):

@@ -200,7 +200,7 @@ def select(letters: Iterable[Letter], *, cause: str = "", key: str = "", place: 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a replay sends, and what it leaves: refused alike already, or without a place to go back to."""
+    """What a replay sends, and what it leaves: refused alike already, or without a place to go back to or a content."""
 
     send: Sequence[Letter]
     alike: Sequence[Letter]
@@ -211,7 +211,7 @@ def due(box: Box, letters: Iterable[Letter], *, again: bool = False) -> Due:
     """Sort letters into what is sent again and what is left; `again`: also what was refused for the same cause."""
     send, alike, homeless = [], [], []
     for letter in letters:
-        if letter.origin is None:
+        if letter.origin is None or (letter.key is None and letter.value is None):
             homeless.append(letter)
         elif box.failed_alike(letter) and not again:
             alike.append(letter)

@@ -61,7 +61,8 @@ class Sender:
 
     def _mark(self, letter: Letter, mark: str) -> None:
         headers = [(mark, str(letter.identity).encode())]
-        self._producer.send(self._topic, key=letter.key, value=None, headers=headers)
+        # kafka-python sends no record that has neither key nor value.
+        self._producer.send(self._topic, key=letter.key, value=b"", headers=headers)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

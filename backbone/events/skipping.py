@@ -102,9 +102,9 @@ def copier(bootstrap: Sequence[str]) -> Callable[[str, str, Stuck, Untyped], Non
             clients.errors_as("not-sent", f"{stuck.place} was not written to {topic}; nothing was skipped"),
             closing(clients.producer(bootstrap, max_request_size=LARGEST)) as producer,
         ):
-            sent = producer.send(
-                topic, key=record.key, value=record.value, headers=[*sendable(record.headers), *reasons]
-            )
+            # kafka-python sends no record that has neither key nor value.
+            value = b"" if record.key is None and record.value is None else record.value
+            sent = producer.send(topic, key=record.key, value=value, headers=[*sendable(record.headers), *reasons])
             sent.get(timeout=_READ_MS / 1000)
 
     return put_aside

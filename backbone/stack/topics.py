@@ -27,6 +27,8 @@ _CLUSTER_DEFAULT = -1
 _TAKEN = "OK"
 """What kafka-python says of a setting that the broker took."""
 KEYS_MOVE = "the records of a key go to another partition from then on, so their order across the change is lost"
+_REFUSED = re.compile(r"error_message=(['\"])(?P<words>.+?)\1")
+"""Where kafka-python's error has the broker's words for a request that it refused."""
 _UNDONE = "unknown"
 """The kind of a difference that no step mends: whoever made the topic decides about it."""
 
@@ -218,10 +220,10 @@ def apply(client: KafkaAdminClient, changes: Sequence[Change]) -> None:
 def create(client: KafkaAdminClient, topic: Topic) -> None:
     """Create a topic and wait until each partition has a leader.
 
-    Raises StackError("topic-name") or "topic-config" for what Kafka does not take, before anything is sent, and
-    "topic-exists".
+    Raises StackError("topic-name") or "topic-config" for what Kafka does not take, before anything is sent,
+    "topic-exists", and "topic-refused" with the broker's words for what this cluster does not.
     """
-    from kafka.errors import TopicAlreadyExistsError  # noqa: PLC0415
+    from kafka.errors import KafkaError, TopicAlreadyExistsError  # noqa: PLC0415
 
     check(topic)
     if other := topic_rules.collision(topic.name, client.list_topics()):
@@ -230,6 +232,10 @@ def create(client: KafkaAdminClient, topic: Topic) -> None:
         _create(client, topic)
     except TopicAlreadyExistsError as error:
         raise StackError("topic-exists", f"there is already a topic {topic.name}", exit_code=ExitCode.USAGE) from error
+    except KafkaError as error:
+        if words := _REFUSED.search(str(error)):
+            raise StackError("topic-refused", f"the cluster does not make {topic.name}", words["words"]) from error
+        raise
 
 
 def check(topic: Topic) -> None:

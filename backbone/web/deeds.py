@@ -63,7 +63,7 @@ def replay(desk: Desk, form: Mapping[str, str]) -> Said:
     if due.alike:
         lines.append(f"{len(due.alike)} were sent again before and refused for the same cause")
     if due.homeless:
-        lines.append(f"{len(due.homeless)} do not say where they came from")
+        lines.append(f"{len(due.homeless)} do not say where they came from, or have neither key nor value")
     what = "were sent again" if "yes" in form else "would be sent again"
     return Said(f"{len(due.send)} records of {topic} {what}", tuple(lines), more="yes" not in form and bool(due.send))
 

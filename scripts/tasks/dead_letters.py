@@ -148,6 +148,8 @@ def _show(settings: Settings, registry: str, letters: Sequence[Letter], most: in
     shown = letters[:most] if most > 0 else letters
     for letter in shown:
         sys.stdout.write(json.dumps(_line(letter, decoder), ensure_ascii=False) + "\n")
+    if not letters:
+        console.say("no dead letter of these waits")
     if len(shown) < len(letters):
         console.say(f"{len(letters) - len(shown)} more; --max 0 shows all")
 
@@ -198,4 +200,4 @@ def _tell(topic: str, due: Any, what: str) -> None:
     if due.alike:
         console.say(f"{len(due.alike)} were sent again before and refused for the same cause; --again sends them")
     if due.homeless:
-        console.say(f"{len(due.homeless)} do not say where they came from")
+        console.say(f"{len(due.homeless)} do not say where they came from, or have neither key nor value")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.admin import AlterConfigOp
-from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack import topics
@@ -53,6 +53,11 @@ class FakeCluster:
             if name in self.topics:
                 raise TopicAlreadyExistsError
             replicas = 3 if body["replication_factor"] == -1 else body["replication_factor"]
+            if replicas > 3:
+                # As kafka-python 3.0.12 tells it.
+                raise InvalidReplicationFactorError(
+                    f"failed with response 'X(error_message='3 brokers, not {replicas}')'"
+                )
             self.topics[name] = Topic(name, body["num_partitions"], replicas, body["configs"])
 
     def create_partitions(self, wanted: Mapping[str, int]) -> None:
@@ -303,6 +308,12 @@ def test_creating_twice_and_deleting_nothing_are_told() -> None:
     with refused("no-such-topic", ExitCode.USAGE) as caught:
         topics.delete(cluster, "a")
     assert caught.value.hint == "./invoke topics list"
+
+
+def test_what_this_cluster_does_not_make_is_told_in_the_brokers_words() -> None:
+    with refused("topic-refused", ExitCode.FINDINGS) as caught:
+        topics.create(FakeCluster(), Topic("a", 1, 9))
+    assert caught.value.context == "3 brokers, not 9"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,23 @@ _JAVA_CLASS = re.compile(r"^(?:[a-z_][\w]*\.)+([A-Z][\w$]*)(?:: )?")
 _RECORD = re.compile(r"ConnectException: (\S+-\d+@\d+): ")
 
 _AGAIN = "./invoke connectors restart"
+_REFUSALS = {
+    r"is of type \S+ but expression is of type|invalid input syntax|cannot be cast|operator does not exist": (
+        "the table has a column of another type than the contract: alter it, or drop the table (the sink\n"
+        f"makes a new one, and the topic still has the events);\n{_AGAIN}"
+    ),
+    r"no unique or exclusion constraint": (
+        f"the table has no primary key of the connector's primary.key.fields: add it;\n{_AGAIN}"
+    ),
+    r"violates \S+ constraint|duplicate key|row violates|for type character varying": (
+        "the table is stricter than the contract: relax the constraint, or publish a version of the\n"
+        f"contract that promises as much;\n{_AGAIN}"
+    ),
+}
+"""What a table says of a record: the sink of this stack puts it aside, another one fails."""
+
 _REMEDIES = {
+    **_REFUSALS,
     r"password authentication failed": (
         "the database has another password than secrets/postgres_password: restore that file, or give\n"
         f"the database the password that it holds;\n{_AGAIN}"
@@ -40,19 +56,8 @@ _REMEDIES = {
     r"Connection (to \S+ )?refused|terminating connection|the database system is (starting|shutting)|UnknownHost": (
         f"start what it connects to\n./invoke up --profile messaging --profile data\n{_AGAIN}"
     ),
-    r"is of type \S+ but expression is of type|invalid input syntax|cannot be cast|operator does not exist": (
-        "the table has a column of another type than the contract: alter it, or drop the table (the sink\n"
-        f"makes a new one, and the topic still has the events);\n{_AGAIN}"
-    ),
-    r"no unique or exclusion constraint": (
-        f"the table has no primary key of the connector's primary.key.fields: add it;\n{_AGAIN}"
-    ),
     r"column \S+ (of relation \S+ )?does not exist|relation \S+ does not exist": (
         f"the table lacks what the sink may not add: set schema.evolution: basic, or add it;\n{_AGAIN}"
-    ),
-    r"violates \S+ constraint|duplicate key|row violates|for type character varying": (
-        "the table is stricter than the contract: relax the constraint, or publish a version of the\n"
-        f"contract that promises as much;\n{_AGAIN}"
     ),
     r"permission denied": f"grant the sink's user what it needs on the table;\n{_AGAIN}",
     r"database \S+ does not exist": "POSTGRES_DB in .env is not the database that was made first",
@@ -83,7 +88,7 @@ def explain(trace: str) -> Cause:
 
 def remedy_of(reason: str) -> str:
     """Return what to do about the reason of a dead letter, before it is sent again; "" if that is not known."""
-    found = next((words for pattern, words in _REMEDIES.items() if re.search(pattern, reason)), "")
+    found = next((words for pattern, words in _REFUSALS.items() if re.search(pattern, reason)), "")
     return found.removesuffix(_AGAIN).rstrip(";\n").replace("\n", " ")
 
 

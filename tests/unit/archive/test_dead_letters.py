@@ -97,6 +97,18 @@ def test_a_record_whose_header_is_null_is_sent_again(kafka: FakeKafka) -> None:
     assert sent.headers == [("own", b""), (REPLAYED_FROM, b"t-0@7")]
 
 
+def test_records_without_key_or_value_are_sent_again_and_discarded(kafka: FakeKafka) -> None:
+    for offset, (key, value) in enumerate([(None, b"v"), (b"k", None), (None, None)]):
+        kafka.append(TOPIC, key, value, headers=letter_headers(offset))
+    due = replaying.send_again(["b"], TOPIC, {}, rate=100, again=False, dry=False)
+    assert [(each.key, each.value) for each in kafka.messages("t")] == [(None, b"v"), (b"k", None)]
+    assert [letter.origin for letter in due.homeless] == [Place("t", 0, 2)]
+    assert replaying.discard(["b"], TOPIC, Box.waiting) == 1
+    assert dead_letters.waiting(["b"], [TOPIC]) == ()
+    (group,) = dead_letters.groups(dead_letters.open_box(["b"], TOPIC))
+    assert (group.letters, group.replayed, group.discarded) == (3, 2, 1)
+
+
 def again(cluster: Cluster, **options: Any) -> int:
     """Send again what is due, as the task does."""
     box = cluster.box()
