@@ -87,7 +87,7 @@ def test_after_the_fault_is_mended_each_is_sent_again_once_killed_or_not(data_st
     execute(stack, "ALTER TABLE events DROP CONSTRAINT small")
     assert "30 records would be sent again" in stack.run("dead-letters", "replay", "--cause", "23514").stderr
     assert cause(stack, "23514")["replayed"] == 0
-    with stack.going("dead-letters", "replay", "--cause", "23514", "--rate", "5", "--yes") as process:
+    with stack.going("dead-letters", "replay", "--cause", "23514", "--rate", "1", "--yes") as process:
         wait_until(lambda: cause(stack, "23514")["replayed"] >= 5, what="the first", timeout=WAIT_S, interval=0.2)
         process.kill()
     assert cause(stack, "23514")["replayed"] < 30
