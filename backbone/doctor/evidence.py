@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from backbone.stack.settings import OWN_VARIABLES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -144,3 +146,8 @@ class Evidence:
     damaged: tuple[str, ...] | None = None
     leftovers: tuple[str, ...] | None = None
     unseen: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def stale(self) -> list[str]:
+        """The variables of .env that nothing reads."""
+        return sorted(set(self.env) - set(self.env_example) - OWN_VARIABLES)

@@ -25,13 +25,12 @@ def apply(results: Iterable[Result], evidence: Evidence, settings: Settings) -> 
 
 def comment_stale_keys(evidence: Evidence, settings: Settings) -> str:
     """Put # before the lines of .env that nothing reads."""
-    stale = sorted(set(evidence.env) - set(evidence.env_example))
     text = reading.read_text(settings.env_file)
     written = env_file.load(settings.env_file, settings.environ).assignments
-    gone = {line for key in stale for line in range(written[key].span.line, written[key].span.end_line + 1)}
+    gone = {line for key in evidence.stale for line in range(written[key].span.line, written[key].span.end_line + 1)}
     lines = (f"# {line}" if number in gone else line for number, line in enumerate(text.split("\n"), 1))
     _replace(settings.env_file, "\n".join(lines))
-    return f"put # before {', '.join(stale)} in {settings.env_file.name}"
+    return f"put # before {', '.join(evidence.stale)} in {settings.env_file.name}"
 
 
 def add_missing_keys(evidence: Evidence, settings: Settings) -> str:

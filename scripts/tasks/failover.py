@@ -130,6 +130,13 @@ def _cluster(theirs: Sequence[str], engine: str) -> Cluster:
         raise StackError(
             "nothing-runs", "there is no cluster to break", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT
         )
+    if stack.settings.lite:
+        raise StackError(
+            "one-node",
+            "a stack of one node (STACK_SIZE=lite in .env) has nobody to fail over to",
+            hint="beside it, of three nodes\n./invoke up --name three",
+            exit_code=ExitCode.USAGE,
+        )
     leftovers.clear(targets.ledger(), console.say)
     return campaign.open_cluster(stack.bootstrap, stack, targets.ledger())
 

@@ -24,10 +24,10 @@ _HEAP_VARIABLES = ("KAFKA_HEAP_OPTS", "JAVA_OPTS", "JAVA_OPTS_APPEND")
 @register.check("D011", ".env has no keys that nothing reads")
 def stale_keys(evidence: Evidence) -> Iterator[Finding]:
     """A renamed variable keeps its old line, which then does nothing."""
-    if stale := sorted(set(evidence.env) - set(evidence.env_example)):
+    if evidence.stale:
         yield Finding(
             "warning",
-            f".env sets {', '.join(stale)}",
+            f".env sets {', '.join(evidence.stale)}",
             "not in .env.example: renamed, removed or misspelt, so the Compose files' default holds instead",
             "put # before them\n./invoke doctor --fix",
             fix="comment-stale-keys",

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 def test_env_repairs_keep_comments_and_values(tmp_path: Path, healthy: Evidence) -> None:
     settings = Settings(tmp_path, {})
     settings.env_example.write_text("# where\nBIND_ADDRESS='127.0.0.1'\nCLUSTER_ID=x\n", encoding="utf-8")
-    settings.env_file.write_text("# mine\nCLUSTER_ID=abc\nexport KAFKA_TYPO: 'a\nb'\nX=1\n", encoding="utf-8")
+    settings.env_file.write_text(
+        "# mine\nCLUSTER_ID=abc\nexport KAFKA_TYPO: 'a\nb'\nX=1\nSTACK_SIZE=lite\n", encoding="utf-8"
+    )
     broken = replace(healthy, env=env_file.read(settings.env_file, {}))
     done = fixes.apply(diagnose(broken), broken, settings)
     assert done == ["put # before KAFKA_TYPO, X in .env", "added BIND_ADDRESS to .env"]
     text = settings.env_file.read_text(encoding="utf-8")
     assert text.endswith("\nBIND_ADDRESS='127.0.0.1'\n")
-    assert text.startswith("# mine\nCLUSTER_ID=abc\n# export KAFKA_TYPO: 'a\n# b'\n# X=1\n")
-    assert env_file.read(settings.env_file, {}) == {"CLUSTER_ID": "abc", "BIND_ADDRESS": "127.0.0.1"}
+    assert text.startswith("# mine\nCLUSTER_ID=abc\n# export KAFKA_TYPO: 'a\n# b'\n# X=1\nSTACK_SIZE=lite\n")
+    kept = {"CLUSTER_ID": "abc", "STACK_SIZE": "lite", "BIND_ADDRESS": "127.0.0.1"}
+    assert env_file.read(settings.env_file, {}) == kept
 
 
 def test_secrets_are_closed_to_others(tmp_path: Path, healthy: Evidence) -> None:
