@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from backbone.stack.engine.base import Progress
 
 
+def check(stack: Stack) -> tuple[access.User, ...]:
+    """Return the users of a stack that asks who they are, none of another; StackError("access-file") before a start."""
+    return access.read(stack.settings.root / access.FILE) if secure.secrets(stack.model) else ()
+
+
 def grant(stack: Stack, progress: Progress) -> None:
     """Tell the cluster each user's password and what access.yml allows; do nothing for a stack that asks nobody.
 
@@ -21,7 +26,7 @@ def grant(stack: Stack, progress: Progress) -> None:
     secrets = secure.secrets(stack.model)
     if secrets is None or not stack.bootstrap:
         return
-    named = access.read(stack.settings.root / access.FILE)
+    named = check(stack)
     with_password = [user.name for user in named if user.login == "password"]
     for name in with_password:
         users.write(secrets, name, stack.bootstrap)

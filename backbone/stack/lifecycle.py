@@ -104,14 +104,16 @@ def up(
 ) -> Snapshot:
     """Start what doesn't run and wait until all is ready; a stack that already is costs one look.
 
-    Raises StackError("exposed") before anything starts, "service-died" with the guilty log lines as soon as a process
-    ends, "not-ready" after `timeout` seconds. Ctrl-C stops what this call has started and nothing else.
+    Raises StackError("exposed", "security-switch" or "access-file") before anything starts, "service-died" with the
+    guilty log lines as soon as a process ends, "not-ready" after `timeout` seconds. Ctrl-C stops what this call has
+    started and nothing else.
     """
     names = list(stack.model.services)
     if not names:
         raise StackError("nothing-to-start", "no service is in the chosen profiles", exit_code=ExitCode.NOTHING)
     exposure.demand_loopback(stack.model, stack.settings)
     secure.demand_one_kind(stack.model, stack.engine.model)
+    admission.check(stack)
     with exclusive(stack.settings, progress):
         before = {state.name for state in stack.engine.states(names) if state.phase in _ALIVE}
         stack.engine.preflight(names, progress)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from backbone.errors import ExitCode, StackError
+from backbone.security.access import FILE
 from backbone.source import reading
 from backbone.strimzi.model import Acl, User
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from backbone.stack.settings import Settings
     from backbone.strimzi.model import Authentication
-
-FILE = Path("infra", "05-messaging", "security", "access.yml")
-"""Below the root of a home."""
 
 _LOGINS: Mapping[str, Authentication] = {"password": "scram-sha-512", "certificate": "tls"}
 _RESOURCES = {"topics": "topic", "groups": "group", "transactional_ids": "transactionalId"}
@@ -56,7 +53,8 @@ def _acls(may: Mapping[str, Any]) -> Iterator[Acl]:
     operations = tuple(map(_there, may["do"]))
     for key, resource in _RESOURCES.items():
         for name in may.get(key, ()):
-            yield Acl(resource, name.removesuffix("*"), operations, "prefix" if name.endswith("*") else "literal")
+            pattern = "prefix" if name.endswith("*") and name != "*" else "literal"  # * alone is every name, there too
+            yield Acl(resource, name.removesuffix("*") if pattern == "prefix" else name, operations, pattern)
     if may.get("cluster"):
         yield Acl("cluster", _CLUSTER, operations)
 
@@ -107,8 +105,6 @@ def _reason(acl: Acl) -> str:
         return "access.yml only allows; what nothing allows is refused"
     if acl.host != "*":
         return f"for the host {acl.host} only; rules here are for every host"
-    if acl.resource != "cluster" and acl.pattern == "literal" and acl.name == "*":
-        return "every name there is; name what it needs"
     return ""
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack import health, lifecycle
-from backbone.stack.engine.base import ServiceState
+from backbone.stack.engine.base import ServiceState, Stack
 from backbone.stack.health import ClusterHealth
 from backbone.stack.lifecycle import Snapshot
 from backbone.stack.settings import Settings
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from backbone.stack.engine.base import Progress, Stack
+    from backbone.stack.compose import Model
+    from backbone.stack.engine.base import Progress
 
 TWO = model(a=PLAIN, b=PLAIN)
 MIXED = model(a=PLAIN, docker={"image": "x"})
@@ -350,6 +351,46 @@ def test_a_cluster_that_is_slow_to_answer_makes_nobody_ill(tmp_path: Path, monke
     engine = FakeEngine(CLUSTER, looks=dict.fromkeys(CLUSTER.services, 9))
     found = surveyed(tmp_path, monkeypatch, engine, alive=None)
     assert {state.health for state in found.values()} == {"healthy"}
+
+
+def secured(root: Path) -> Model:
+    """Return the cluster with a certificate for each of its nodes."""
+    nodes = {}
+    for name in ("kafka-1", "kafka-2"):
+        mount = {"type": "bind", "source": str(root / "secrets" / name), "target": "/tls", "read_only": True}
+        nodes[name] = {**CLUSTER[name].raw, "x-certificate": "/tls", "volumes": [mount]}
+    return model(**{name: dict(one.raw) for name, one in CLUSTER.services.items()} | nodes)
+
+
+def test_a_cluster_that_lets_nobody_in_is_asked_to_let_the_administrator_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FakeEngine(CLUSTER, looks=dict.fromkeys(CLUSTER.services, 9))
+    monkeypatch.setattr(health, "probe", lambda _: ClusterHealth("x", 1, (1, 2), ()) if engine.let else None)
+    assert lifecycle.look(stack(tmp_path, engine), 0.0).missing == "no broker answers"
+    assert lifecycle.look(stack(tmp_path, engine), 0.0).missing == ""
+    assert engine.let == 1
+
+
+@pytest.mark.parametrize("safe_runs", [True, False])
+def test_a_change_of_the_security_profile_starts_and_renews_nothing_while_something_runs(
+    tmp_path: Path, seen: Seen, safe_runs: bool
+) -> None:
+    ran, declared = (secured(tmp_path), CLUSTER) if safe_runs else (CLUSTER, secured(tmp_path))
+    engine = FakeEngine(declared, looks=dict.fromkeys(CLUSTER.services, 9))
+    running = Stack(Settings(tmp_path, {}), ran, engine)
+    with pytest.raises(StackError, match="security-switch"):
+        lifecycle.up(running, timeout=9, progress=seen.said.append, watch=seen.watch)
+    with pytest.raises(StackError, match="security-switch"):
+        lifecycle.restart(running, "kafka-1", timeout=9, progress=seen.said.append, watch=seen.watch, renew=True)
+    assert engine.done == []
+
+
+def test_rules_that_cannot_be_read_start_nothing(tmp_path: Path, seen: Seen) -> None:
+    engine = FakeEngine(secured(tmp_path))
+    with pytest.raises(StackError, match="access-file"):
+        up(tmp_path, engine, seen)
+    assert engine.done == []
 
 
 def test_restart_of_an_unknown_service_stops_nothing(tmp_path: Path, seen: Seen) -> None:

@@ -189,6 +189,14 @@ def test_an_access_file_comes_back_as_it_went(went: dict[str, Any]) -> None:
         assert intake.changes(back, Path(folder)) == []
 
 
+def test_a_star_alone_is_every_name_in_both() -> None:
+    body = {"users": {"ui": {"login": "certificate", "may": [{"do": ["describe"], "topics": ["*"]}]}}}
+    (ui,) = access.users(body)
+    assert ui.acls == (Acl("topic", "*", ("Describe",), "literal"),)
+    assert access.not_taken(ui) == []
+    assert access.body([ui]) == body
+
+
 def test_the_users_of_a_home_are_those_of_its_file_if_it_asks_for_a_login(tmp_path: Path) -> None:
     file = tmp_path / access.FILE
     file.parent.mkdir(parents=True)
