@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from backbone.errors import ExitCode, StackError
-from backbone.security.access import FILE
+from backbone.security import access as rules
 from backbone.source import reading
 from backbone.strimzi.model import Acl, User
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from backbone.stack.settings import Settings
     from backbone.strimzi.model import Authentication
+
+FILE = rules.FILE
+"""Below the root of a home."""
 
 _LOGINS: Mapping[str, Authentication] = {"password": "scram-sha-512", "certificate": "tls"}
 _RESOURCES = {"topics": "topic", "groups": "group", "transactional_ids": "transactionalId"}

@@ -112,6 +112,12 @@ def test_files_that_are_something_else_crash_nothing(text: str, lint: Lint) -> N
         ("schemas/requirements.yml", "requirements: [{id: REQ-A-1}]\n", ["REQ-A-1", "{id: REQ-A-1}"], None),
         ("schemas/requirements.yml", "requirements:\n- id: x\n  - y\n", [""], None),
         (
+            "infra/05-messaging/security/access.yml",
+            "users: {app: {login: password, may: [{do: [reed], topics: [a]}]}}\n",
+            ["reed"],
+            None,
+        ),
+        (
             "infra/05-messaging/connect/connectors/sink.yml",
             sink("topics: a, batch.size: 100"),
             ["100"],

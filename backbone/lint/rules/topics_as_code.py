@@ -31,6 +31,7 @@ _SCHEMA = resources.schema("topics.schema.json")
 _OTHERS = (
     (CONTRACTS, "*/contract.yml", resources.schema("contract.schema.json")),
     (CONNECTORS, "*.yml", resources.schema("connector.schema.json")),
+    (Path("infra", "05-messaging", "security"), "access.yml", resources.schema("access.schema.json")),
     (Path("schemas"), "requirements.yml", resources.schema("requirements.schema.json")),
 )
 """Folder, files in it, and the schema that they keep to."""
@@ -146,7 +147,7 @@ def connector_without_topic(project: Project) -> Iterator[Finding]:
 
 @rule("KC705", "own-file-schema", Severity.ERROR, needs_model=False)
 def own_file_schema(project: Project) -> Iterator[Finding]:
-    """Flag a contract, a connector file or requirements.yml that departs from its schema.
+    """Flag a contract, a connector file, access.yml or requirements.yml that departs from its schema.
 
     A contract's versions, and whether one is compatible with the next, are judged by `contracts check`.
 
@@ -174,7 +175,8 @@ def own_file_schema(project: Project) -> Iterator[Finding]:
         config: {connector.class: org.example.Sink, tasks.max: "1", topics: orders}
 
     Source:
-        schemas/contract.schema.json, schemas/connector.schema.json, schemas/requirements.schema.json
+        schemas/contract.schema.json, schemas/connector.schema.json, schemas/access.schema.json,
+        schemas/requirements.schema.json
     """
     if (project.directory / TOPICS).exists():
         for folder, names, schema in _OTHERS:
