@@ -93,7 +93,7 @@ def _expression(rule: Mapping[str, Any], tells: Callable[[str], bool]) -> tuple[
     try:
         found = promql.parse(str(rule["expr"]))
     except StackError as error:
-        return None, f"needs Prometheus: {error.message}"
+        return None, error.message
     missing = sorted(name for name in found.names if name != "up" and not tells(name))
     return (None, f"needs Prometheus: nobody here tells {missing[0]}") if missing else (found, "")
 

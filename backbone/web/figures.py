@@ -162,9 +162,11 @@ class Asked:
 
     def read(self, names: Collection[str]) -> list[Figure]:
         """Return lag by group and partition, and failed tasks by connector."""
-        if self._reads % self.every == 0:
+        self._reads -= 1
+        if self._reads < 0:
             self._kept = [*_asked(self._lag, names, _LAG), *_asked(self._failed, names, _FAILED)]
-        self._reads += 1
+            refused = any(each.name == "up" and not each.value for each in self._kept)
+            self._reads = 0 if refused else self.every - 1  # what was refused is asked for at the next look
         return self._kept
 
     def close(self) -> None:

@@ -178,7 +178,9 @@ def _chart(drawn: Drawn, times: Sequence[float], lines: Mapping[str, Sequence[fl
     ]
     told = "; ".join(_told(name, values, scale) for name, values in lines.items())
     words = f"{drawn.note} Now, and most ({unit}): {told}."
-    return Chart(drawn.title, words, _x_axis(), linear_axis(unit, [value / scale for value in known]), drawn_lines)
+    return Chart(
+        drawn.title, words, _x_axis(-times[0]), linear_axis(unit, [value / scale for value in known]), drawn_lines
+    )
 
 
 def _told(name: str, values: Sequence[float], scale: float) -> str:
@@ -198,6 +200,11 @@ def _scale(unit: str, most: float) -> tuple[float, str]:
     return scale, unit
 
 
-def _x_axis() -> Axis:
-    ticks = [(float(-minute), f"-{minute} min" if minute else "now") for minute in range(MINUTES, -1, -5)]
-    return Axis("minutes before now", ticks)
+def _x_axis(oldest: float) -> Axis:
+    """Return an axis of as many minutes as there are figures of, in five steps or six."""
+    span = next((each for each in _SPANS if oldest <= each), MINUTES)
+    step = span // 6 or 1
+    return Axis("", [(float(-minute), f"-{minute} min" if minute else "now") for minute in range(span, -1, -step)])
+
+
+_SPANS = (5, 12, MINUTES)

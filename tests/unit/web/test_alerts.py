@@ -87,7 +87,7 @@ def test_what_the_console_cannot_judge_says_so() -> None:
     unknown = {each.name: each.reason for each in found if each.state == "unknown"}
     assert set(unknown) == NEEDS_PROMETHEUS
     assert "increase" in unknown["DeadLetters"]
-    assert "Prometheus" in unknown["DeadLetters"]
+    assert "wants Prometheus itself" in unknown["DeadLetters"]
 
 
 def test_a_rule_whose_figures_nobody_tells_is_unknown_and_not_silent() -> None:

@@ -149,6 +149,7 @@ def test_a_picture_says_its_numbers_in_words_and_in_a_fitting_unit() -> None:
         history.take(now, [counted(value)])
     (chart,) = history.charts(10)
     assert chart.y.title == "MB/s"
+    assert [words for _, words in chart.x.ticks] == ["-5 min", "-4 min", "-3 min", "-2 min", "-1 min", "now"]
     assert chart.words == "From producers. Now, and most (MB/s): kafka-1 1, 2."
 
 
@@ -163,6 +164,7 @@ def test_a_day_of_figures_takes_no_more_than_half_an_hour_of_them() -> None:
     assert sizes[-1] < KIB_150
     (chart,) = history.charts(24 * 3600 - EVERY_S)
     assert [len(line.points) for line in chart.lines] == [360] * 3
+    assert chart.x.ticks[0] == (-30, "-30 min")
     assert min(x for line in chart.lines for x, _ in line.points) >= -MINUTES
 
 
@@ -192,7 +194,10 @@ def test_lag_has_the_usual_name_without_the_usual_exporter() -> None:
         assert source.read(wanted) == [up, lag]
     assert cluster.asked == 1
     cluster.lost = True
-    assert [(each.name, each.value) for each in source.read(wanted)] == [("up", 0)]
+    for _ in range(2):
+        assert [(each.name, each.value) for each in source.read(wanted)] == [("up", 0)]
+    cluster.lost = False
+    assert source.read(wanted) == [up, lag], "what was refused is asked for again at once"
     assert not source.tells("kafka_connect_worker_connector_connector_failed_task_count")
 
 
