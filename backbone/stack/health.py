@@ -9,9 +9,11 @@ from backbone import clients
 from backbone.errors import StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from kafka.admin import KafkaAdminClient
+
+    Least = Callable[[Sequence[str]], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +70,15 @@ def alive(brokers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [broker for broker in brokers if not broker.get("is_fenced")]
 
 
-def cluster_health(client: KafkaAdminClient) -> ClusterHealth:
-    """Ask for brokers, controller and every partition."""
+def cluster_health(client: KafkaAdminClient, least: Least | None = None) -> ClusterHealth:
+    """Ask for brokers, controller and every partition. least: tells min.insync.replicas by topic (None: asked too)."""
     cluster = client.describe_cluster()
     quorum = client.describe_metadata_quorum()
     return ClusterHealth(
         cluster_id=str(cluster["cluster_id"]),
         controller=int(quorum["topics"][0]["partitions"][0]["leader_id"]),
         brokers=tuple(sorted(int(broker["broker_id"]) for broker in alive(cluster["brokers"]))),
-        partitions=tuple(_partitions(client)),
+        partitions=tuple(_partitions(client, least or (lambda topics: min_isr(client, topics)))),
     )
 
 
@@ -89,9 +91,9 @@ def probe(bootstrap: Sequence[str]) -> ClusterHealth | None:
         return None
 
 
-def _partitions(client: KafkaAdminClient) -> Iterator[PartitionState]:
+def _partitions(client: KafkaAdminClient, least: Least) -> Iterator[PartitionState]:
     topics = client.describe_topics()
-    min_isr = _min_isr(client, [str(topic["name"]) for topic in topics])
+    found = least([str(topic["name"]) for topic in topics])
     for topic in topics:
         for item in topic["partitions"]:
             yield PartitionState(
@@ -100,11 +102,11 @@ def _partitions(client: KafkaAdminClient) -> Iterator[PartitionState]:
                 leader=int(item["leader_id"]),
                 replicas=tuple(item["replica_nodes"]),
                 isr=tuple(item["isr_nodes"]),
-                min_isr=min_isr.get(str(topic["name"]), 1),
+                min_isr=found.get(str(topic["name"]), 1),
             )
 
 
-def _min_isr(client: KafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
+def min_isr(client: KafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
     """Return each topic's min.insync.replicas as it counts now: its own, else the cluster's (KIP-966)."""
     from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415
 

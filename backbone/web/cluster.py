@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Untyped: TypeAlias = Any
 """A value of kafka-python, which publishes no types."""
 
+_SELDOM_S = 30.0
 _READ_S = 0.5  # records whose time is not read by then are read at the next look
 _ASK_MS = 1_500  # a page must say within 3 s that a broker is gone
 
@@ -82,6 +83,10 @@ class Cluster:
     _client: Untyped = None
     _ends: dict[str, tuple[float, int]] = field(default_factory=dict)
     _stamps: groups.Stamps = field(default_factory=dict)
+    _least: dict[str, int] = field(default_factory=dict)
+    _least_at: float = float("-inf")
+    _bytes: Mapping[str, int] = field(default_factory=dict)
+    _bytes_at: float = float("-inf")
 
     def ask(self, question: Callable[[Untyped], Any]) -> Any:
         """Put a question to the cluster by the open admin client; one that failed is closed and forgotten."""
@@ -109,18 +114,33 @@ class Cluster:
 
     def health(self) -> ClusterHealth:
         """Return who is alive, who leads the quorum, and every partition."""
-        found: ClusterHealth = self.ask(health.cluster_health)
+        found: ClusterHealth = self.ask(
+            lambda client: health.cluster_health(client, lambda topics: self._min_isr(client, topics))
+        )
         return found
+
+    def _min_isr(self, client: Untyped, topics: Sequence[str]) -> Mapping[str, int]:
+        """Return min.insync.replicas by topic, asked for again after half a minute: it changes seldom."""
+        if self.clock.now() - self._least_at > _SELDOM_S:
+            self._least, self._least_at = {}, self.clock.now()
+        self._least |= health.min_isr(client, [name for name in topics if name not in self._least])
+        return self._least
+
+    def _sizes(self) -> Mapping[str, int]:
+        """Return bytes by topic, asked for again after half a minute: each broker looks at each of its folders."""
+        if self.clock.now() - self._bytes_at > _SELDOM_S:
+            self._bytes, self._bytes_at = self.ask(_sizes), self.clock.now()
+        return self._bytes
 
     def topics(self) -> list[Topic]:
         """Return every topic with its size (bytes of all replicas), rate and the lag of its groups."""
-        described: ClusterHealth = self.ask(health.cluster_health)
+        described = self.health()
         by_name: dict[str, list[PartitionState]] = {}
         for partition in described.partitions:
             by_name.setdefault(partition.topic, []).append(partition)
         first, end = self.ask(lambda client: _bounds(client, described.partitions))
         ends = _records(first, end)
-        sizes = self.ask(_sizes)
+        sizes = self._sizes()
         held = self.ask(lambda client: groups.committed(client, groups.find(client)))
         lags = _lags(groups.placed(held, first, end))
         now = self.clock.now()

@@ -89,6 +89,20 @@ def test_the_list_of_topics_is_a_few_questions_however_many_there_are(cluster: t
     assert kafka.asked.total() <= MOST_REQUESTS, kafka.asked
 
 
+def test_sizes_and_settings_are_asked_for_twice_a_minute(cluster: tuple[Cluster, Asked]) -> None:
+    looked, kafka = cluster
+    for _ in range(10):
+        looked.topics()
+        looked.clock.sleep(3)
+    assert kafka.asked["describe_log_dirs"] == kafka.asked["describe_configs"] == 1
+    kafka.logs[TopicPartition("new", 0)] = [FakeRecord(0, 0)]
+    assert next(each for each in looked.topics() if each.name == "new").partitions[0].min_isr == 1
+    assert kafka.asked["describe_configs"] == 2, "a new topic is asked for at once"
+    looked.clock.sleep(30)
+    looked.topics()
+    assert (kafka.asked["describe_log_dirs"], kafka.asked["describe_configs"]) == (2, 3)
+
+
 def test_the_list_of_groups_is_too_and_reads_each_place_once(cluster: tuple[Cluster, Asked]) -> None:
     looked, kafka = cluster
     first = looked.followers()
