@@ -164,7 +164,7 @@ def test_a_day_of_figures_takes_no_more_than_half_an_hour_of_them() -> None:
     assert sizes[-1] < KIB_150
     (chart,) = history.charts(24 * 3600 - EVERY_S)
     assert [len(line.points) for line in chart.lines] == [360] * 3
-    assert chart.x.ticks[0] == (-30, "-30 min")
+    assert "-30 min" in [words for _, words in chart.x.ticks]
     assert min(x for line in chart.lines for x, _ in line.points) >= -MINUTES
 
 
