@@ -43,6 +43,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
 """Type or logical type → column. A union with null is the same column, nullable; an array of one is `type[]`."""
 
 _NAME = "connect.name"
+_OF_PRODUCTS = ("io.debezium.", "org.apache.kafka.connect.")
 _DEBEZIUM = "io.debezium"
 NAMED: Mapping[tuple[str, str], str] = MappingProxyType(
     {
@@ -146,12 +147,15 @@ def _reason(node: Json, named: dict[str, Json]) -> str:
 
 def _logical(node: Json) -> str:
     logical = node.get("logicalType", "")
-    if (logical, node.get(_NAME)) in NAMED:
+    name = node.get(_NAME, "")
+    if (logical or node["type"], name) in NAMED:
         return ""
     if logical in _LOSSY:
-        by_name = [f'add "{_NAME}": "{name}"' for kind, name in NAMED if kind == logical]
+        by_name = [f'add "{_NAME}": "{known}"' for kind, known in NAMED if kind == logical]
         ways = [*by_name, f"take {_LOSSY[logical]}", "or long and say the unit in its doc"]
         return f"{logical} would be a bare bigint; {', '.join(ways)}"
+    if str(name).startswith(_OF_PRODUCTS):
+        return f"{name} beside {logical or node['type']} is not known to make a column"
     if logical == "decimal" and node["type"] == "fixed":
         return "a decimal of fixed size is not read by the converter; take bytes"
     if logical == "decimal" and node.get("precision", 0) > _MOST_DIGITS:

@@ -108,6 +108,8 @@ def test_what_debezium_takes_for_its_own_is_told(name: dict[str, str], fits: boo
         (named(logical("long", "timestamp-micros"), "time.MicroTime"), "bare bigint"),
         (logical("long", "time-micros"), 'add "connect.name": "io.debezium.time.MicroTime", take time-millis'),
         (named(logical("long", "timestamp-nanos"), "time.NanoTimestamp"), "bare bigint"),
+        (named({"type": "long"}, "time.NanoTimestamp"), "not known to make a column"),
+        (["null", named({"type": "int"}, "data.Json")], "io.debezium.data.Json beside int is not known"),
         (array(["null", "bytes"]), "an array of bytes"),
         (array(logical("bytes", "decimal", precision=4, scale=2)), "an array of decimal"),
         (array(logical("long", "timestamp-millis")), "an array of timestamp-millis"),
@@ -123,6 +125,13 @@ def test_what_no_column_takes(kind: Any, words: str) -> None:
     ((steps, said),) = columns.unfit(record(kind))
     assert steps == ["fields", 1]
     assert words in said
+
+
+def test_a_name_of_somebody_elses_says_nothing_of_columns_and_a_named_type_has_no_default() -> None:
+    assert list(columns.unfit(record({**ENUM, "connect.name": "com.example.State"}))) == []
+    ((_, said),) = columns.unfit(record(named({"type": "string"}, "data.Json"), default="{}"))
+    assert "a default of io.debezium.data.Json" in said
+    assert list(columns.unfit(record(["null", named({"type": "string"}, "data.Json")], default=None))) == []
 
 
 def test_a_type_used_by_name_is_the_type_that_was_defined() -> None:
