@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from invoke import Exit, Task
+from invoke import Exit, ParseError, Task
 from invoke.parser import Argument
 
 from backbone.errors import ExitCode, StackError
@@ -44,12 +44,12 @@ class CheckedArgument(Argument):
         )
 
     def set_value(self, value: Any, cast: bool = True) -> None:
-        """Set the value; Exit with the usage code if it is not of the argument's kind."""
+        """Set the value; ParseError in a sentence if it is not of the argument's kind."""
         try:
             super().set_value(value, cast)
         except ValueError as error:
             flag = "--" + self.names[0].replace("_", "-")
-            raise Exit(f"{flag} wants a whole number, not {value!r}", code=int(ExitCode.USAGE)) from error
+            raise ParseError(f"{flag} wants a whole number, not {value!r}") from error
 
 
 class ActionArgument(CheckedArgument):

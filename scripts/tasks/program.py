@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from invoke import Collection
 
+_NO_VALUE = re.compile(r"Flag <\w+: ([\w-]+).*> needed value")
 _UNKNOWN_WORD = re.compile(r"No idea what '(.*)' is!")  # Invoke's parser; its exception has no field for the word
 _HELP = ("--help", "-h")
 _OTHER_NAMES = {"--config": "--set", "--bootstrap-server": "--bootstrap", "--from-beginning": "--from"}
@@ -99,7 +100,10 @@ class Tasks(Program):
         names = list(self.collection.task_names)
         hint = f"./invoke {task} --help" if task else "./invoke --list"
         if unknown is None:
-            self._refuse("usage", f"{error}", hint)
+            first = next(iter(self.core.unparsed), "")
+            hint = f"./invoke {task or first} --help" if task or first in names else hint
+            lacks = _NO_VALUE.match(str(error))
+            self._refuse("usage", f"--{lacks[1].replace('_', '-')} needs a value" if lacks else f"{error}", hint)
         word = unknown[1]
         if word.startswith("-"):
             (context,) = (each for each in self._contexts() if each.name == task) if task else (self.initial_context,)

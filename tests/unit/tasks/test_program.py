@@ -59,7 +59,8 @@ def test_a_tasks_help_needs_nothing_else(words: str, form: str) -> None:
         ("topics list more", "error[unknown-task]: topics takes no 'more', and there is no task of that name"),
         ("--help nonsense", "error[unknown-task]: there is no task 'nonsense'"),
         ("topics", "error[usage]: 'topics' did not receive required positional arguments: 'action'"),
-        ("logs kafka-1 --tail", "error[usage]: "),
+        ("logs kafka-1 --tail", "error[usage]: --tail needs a value"),
+        ("consume x --last y", "error[usage]: --last wants a whole number, not 'y'"),
         ("--print-completion-script csh", "error[unknown-shell]: there is no completion for 'csh'"),
     ],
 )
