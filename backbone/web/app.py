@@ -39,6 +39,7 @@ _PAGES = (
     ("/connectors", "Connectors"),
     ("/contracts", "Contracts"),
     ("/doctor", "Doctor"),
+    ("/access", "Access"),
     ("/snapshots", "Snapshots"),
     ("/results", "Results"),
 )
@@ -68,6 +69,7 @@ def application(desk: Desk, access: Access, htmx: bytes) -> Starlette:
         page("/connectors", "connectors.html", "Connectors", lambda _: views.connectors(desk), every=2),
         page("/contracts", "contracts.html", "Contracts", lambda _: views.contracts(desk)),
         page("/doctor", "doctor.html", "Doctor", lambda _: views.doctor(desk)),
+        page("/access", "access.html", "Access", lambda _: views.access(desk)),
         page("/snapshots", "snapshots.html", "Snapshots", lambda _: views.snapshots(desk)),
         page("/results", "results.html", "Results", lambda _: views.kept(desk)),
         Route("/results/{name:path}", lambda r: _report(desk, _name(r))),

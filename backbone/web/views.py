@@ -13,6 +13,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.events import dead_letters
 from backbone.events.connectors import causes
 from backbone.pages.render import picture
+from backbone.security import access as access_rules
 from backbone.snapshots import operations
 from backbone.stack import groups
 from backbone.web import faults, graph, records
@@ -194,3 +195,16 @@ def snapshots(desk: Desk) -> Values:
         except StackError as error:
             damaged.append(error.message)
     return {"snapshots": found, "damaged": damaged}
+
+
+def access(desk: Desk) -> Values:
+    """Return who may do what in a secure cluster, and how that differs from access.yml; rules: None if all may all."""
+    try:
+        found = desk.fresh("access", 5, lambda: desk.cluster.ask(access_rules.describe))
+    except StackError as error:
+        if error.reference != "no-authorizer":
+            raise
+        return {"rules": None, "changes": (), "logins": {}}
+    users = access_rules.read(desk.own.settings.root / access_rules.FILE)
+    logins = {user.name: user.login for user in users}
+    return {"rules": sorted(found), "changes": access_rules.plan(users, found), "logins": logins}

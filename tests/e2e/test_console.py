@@ -49,6 +49,7 @@ PATHS = (
     "/connectors",
     "/contracts",
     "/doctor",
+    "/access",
     "/snapshots",
     "/results",
 )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
+from backbone.errors import StackError
 from backbone.failover.entries import FaultBegun, Healed
 from backbone.failover.journal import Journal
+from backbone.security import access as access_rules
+from backbone.security.access import Rule
 from backbone.snapshots import operations
 from backbone.snapshots.manifest import Identity, Manifest
 from backbone.snapshots.store import seal
@@ -20,7 +24,7 @@ from tests import fakes
 from tests.unit.web.served import EVIL, ORDERS, MadeUp, served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from backbone.web.guard import Access
@@ -152,7 +156,7 @@ def test_a_form_that_lacks_a_field_is_refused(access: Access, engine: fakes.Fake
     assert "'service'" in visitor.do("restart", visitor.get("/"), status=HTTPStatus.BAD_REQUEST)
 
 
-@pytest.mark.parametrize("path", ["/contracts", "/dead-letters", "/doctor", "/connectors", "/services/x"])
+@pytest.mark.parametrize("path", ["/contracts", "/dead-letters", "/doctor", "/connectors", "/access", "/services/x"])
 def test_a_cluster_elsewhere_is_only_looked_at(cluster: MadeUp, path: str) -> None:
     with served(Desk(cluster)) as access:
         visitor = Visitor(access, trusted=True)
@@ -194,6 +198,39 @@ def test_snapshots_are_listed_with_the_words_that_bring_them_back(access: Access
     assert "./invoke snapshot restore monday" in page
     assert "torn" in page
     assert "<button" not in page
+
+
+@dataclass(slots=True)
+class Guarded(MadeUp):
+    """A cluster with rules; None: its brokers ask nobody for leave."""
+
+    rules: list[Rule] | None = None
+
+    def ask(self, question: Callable[[Any], Any]) -> Any:  # noqa: ARG002 - it has no client to ask by
+        if self.rules is None:
+            raise StackError("no-authorizer", "the brokers ask nobody for leave: they have no authorizer")
+        return self.rules
+
+
+def test_access_shows_the_rules_and_what_is_not_as_the_file_says(tmp_path: Path, engine: fakes.FakeEngine) -> None:
+    file = tmp_path / access_rules.FILE
+    file.parent.mkdir(parents=True)
+    file.write_text("users: {orders: {login: password, may: [{do: [read, write], topics: [orders*]}]}}")
+    read, write = (Rule("orders", "topic", "orders", "prefixed", verb) for verb in ("read", "write"))
+    with served(Desk(Guarded(["127.0.0.1:1"], rules=[read]), fakes.stack(tmp_path, engine))) as access:
+        page = Visitor(access, trusted=False).get("/access")
+    assert re.search("orders</th><td>password</td><td>read</td><td>topic</td><td>orders\\*", page)
+    assert "1 rules are not as access.yml has them" in page
+    assert f"<li>allow {write}" in page
+    with served(Desk(Guarded(["127.0.0.1:1"], rules=[write, read]), fakes.stack(tmp_path, engine))) as access:
+        assert "and nothing else" in Visitor(access, trusted=False).get("/access")
+
+
+def test_a_cluster_that_asks_nobody_for_leave_says_so(tmp_path: Path, engine: fakes.FakeEngine) -> None:
+    with served(Desk(Guarded(["127.0.0.1:1"]), fakes.stack(tmp_path, engine))) as access:
+        page = Visitor(access, trusted=False).get("/access")
+    assert "Everybody may do everything" in page
+    assert "KAFKA_SECURITY=secure" in page
 
 
 @pytest.mark.parametrize("name", ["%2e%2e%2f%2e%2e", "%2fetc", "nothing"])
