@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from backbone.errors import ExitCode, StackError
 from backbone.events.connectors import files
+from backbone.events.connectors.worker import SERVICE as CONNECT
 from backbone.events.connectors.worker import of_stack
 from backbone.events.contracts import repository
 from backbone.events.contracts.registry import Registry
@@ -46,7 +47,7 @@ class Desk:
         """Return the desk of a checkout's stack with all its profiles."""
         model = endpoints.model(stack.settings)
         registry = endpoints.named(model, "schema-registry", "SCHEMA_REGISTRY_URL")
-        worker = of_stack(model)
+        worker = of_stack(model) if CONNECT in model.services else None  # a lite stack has none
         return cls(Cluster(stack.bootstrap), stack, Registry(registry.rstrip("/")), worker, Watch.of(stack, worker))
 
     @property

@@ -121,7 +121,8 @@ def group(desk: Desk, name: str) -> Values:
 
 def letters(desk: Desk) -> Values:
     """Return the dead letters of every connector, grouped by cause."""
-    names = dict.fromkeys(each.dead_letters for each in desk.connectors() if each.dead_letters)
+    own = () if desk.stack is not None and desk.worker is None else desk.connectors()
+    names = dict.fromkeys(each.dead_letters for each in own if each.dead_letters)
     boxes = [dead_letters.open_box(desk.cluster.bootstrap, str(name)) for name in names]
     return {"boxes": [(box, dead_letters.groups(box), box.waiting()[:_LETTERS]) for box in boxes]}
 
@@ -141,14 +142,14 @@ class Running:
 def connectors(desk: Desk) -> Values:
     """Return every connector with the first cause of what failed."""
     if desk.worker is None:
-        return {"connectors": []}
+        return {"connectors": [], "worker": False}
     known = {each.name for each in desk.connectors()}
     states = [state for name in desk.worker.connectors() if (state := desk.worker.state(name))]
     found = [
         Running(state, causes.explain(state.first_trace) if state.first_trace else None, state.name in known)
         for state in states
     ]
-    return {"connectors": found}
+    return {"connectors": found, "worker": True}
 
 
 def contracts(desk: Desk) -> Values:

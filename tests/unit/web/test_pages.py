@@ -18,9 +18,12 @@ from backbone.security.access import Rule
 from backbone.snapshots import operations
 from backbone.snapshots.manifest import Identity, Manifest
 from backbone.snapshots.store import seal
+from backbone.stack.engine import open_stack
 from backbone.stack.health import PartitionState
+from backbone.stack.settings import Settings
 from backbone.web.desk import Desk
-from tests import fakes
+from backbone.web.figures import Exporters
+from tests import ROOT, fakes
 from tests.unit.web.served import EVIL, ORDERS, MadeUp, served
 
 if TYPE_CHECKING:
@@ -198,6 +201,19 @@ def test_snapshots_are_listed_with_the_words_that_bring_them_back(access: Access
     assert "./invoke snapshot restore monday" in page
     assert "torn" in page
     assert "<button" not in page
+
+
+def test_a_lite_stack_has_a_console_without_connect() -> None:
+    """Asked of this checkout's own Compose files, as a stack of one node."""
+    lite = open_stack(Settings(ROOT, {"STACK_SIZE": "lite"}), ["*"], "embedded", lambda _files, _total: None)
+    desk = Desk.of(lite)
+    assert desk.worker is None
+    assert desk.watch is not None
+    assert [list(each.targets) for each in desk.watch.sources if isinstance(each, Exporters)] == [["kafka-1"]]
+    with served(Desk(MadeUp(["127.0.0.1:1"]), lite)) as access:
+        visitor = Visitor(access, trusted=False)
+        assert "This stack has no Connect" in visitor.get("/connectors")
+        assert "No connector of this stack has dead letters" in visitor.get("/dead-letters")
 
 
 @dataclass(slots=True)
