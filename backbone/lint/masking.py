@@ -136,8 +136,14 @@ class Mask:
     def _public(self) -> set[str]:
         docs = [rule.doc for rule in self._rules.values()]
         prose = " ".join(f"{doc.summary} {doc.what} {doc.why} {doc.passes}" for doc in docs)
-        told = self._quoted[0] | _words(prose) | self._project.services.keys()
+        told = self._quoted[0] | _words(prose) | self._project.services.keys() | self._file_names
         return told | {part for word in told for part in _PART.split(word)}
+
+    @cached_property
+    def _file_names(self) -> set[str]:
+        """What the files that were read are called, and their folders: a report names them as places anyway."""
+        read = {file.path: file.text for file in self._project.sources.files} | dict(self._env_files)
+        return _words(" ".join(str(path) for path, text in read.items() if text))
 
     @cached_property
     def _hidden(self) -> tuple[set[str], set[str]]:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from backbone.lint import run as lint_run
+from backbone.lint.judged import Judged
 from backbone.lint.run import Outcome
 
 Write: TypeAlias = Callable[[Mapping[str, str]], Path]
@@ -48,10 +49,13 @@ def codes(outcome: Outcome) -> list[str]:
 
 def excerpts(outcome: Outcome) -> list[str]:
     """Return the text each finding points at, in the report's order."""
-    return [
-        outcome.project.text(judged.finding.at.path)[judged.finding.at.start : judged.finding.at.end]
-        for judged in outcome.result.findings
-    ]
+    return [text_at(outcome, judged) for judged in outcome.result.findings]
+
+
+def text_at(outcome: Outcome, judged: Judged) -> str:
+    """Return the text that one finding points at."""
+    at = judged.finding.at
+    return outcome.project.text(at.path)[at.start : at.end]
 
 
 def example_files(example: str) -> dict[str, str]:

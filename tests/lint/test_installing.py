@@ -8,11 +8,12 @@ import re
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
 
+from backbone import resources
 from backbone.errors import ExitCode
 from backbone.lint import cli
 from tests import ROOT
@@ -35,6 +36,12 @@ def commands() -> list[list[str]]:
     """Return the words of each of the linter's commands on the page, in order."""
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("kafka-compose-lint")]
+
+
+def workflow() -> dict[str, Any]:
+    """Return the job of the page that runs the action."""
+    (job,) = (yaml.safe_load(block)["jobs"]["lint"] for block in blocks("yaml") if "actions/lint" in block)
+    return cast("dict[str, Any]", job)
 
 
 @pytest.fixture
@@ -66,15 +73,37 @@ def test_the_configuration_on_the_page_is_one(here: Path, capsys: pytest.Capture
     assert "1 ignored" in capsys.readouterr().err
 
 
-def test_the_hook_of_the_page_is_there_and_its_command_runs(here: Path) -> None:
+def test_everything_on_the_page_can_be_pasted() -> None:
+    assert not re.search(r"OWNER|YOUR-|<[a-z-]+>", PAGE)
+    assert set(re.findall(r"messaging-backbone==([\w.]+)", PAGE)) == {resources.version()}
+    (checkout,) = (step["with"] for step in workflow()["steps"] if "repository" in step.get("with", {}))
+    assert checkout["ref"] == f"v{resources.version()}"
+
+
+def test_the_hook_of_the_page_is_the_one_that_is_published(here: Path) -> None:
     (hook,) = HOOKS
-    (named,) = (each for block in blocks("yaml") if "hooks:" in block for each in yaml.safe_load(block)["repos"])
-    assert [each["id"] for each in named["hooks"]] == [hook["id"]]
+    (repository,) = (each for block in blocks("yaml") if "hooks:" in block for each in yaml.safe_load(block)["repos"])
+    (named,) = repository["hooks"]
+    assert repository["repo"] == "local"
+    assert {key: value for key, value in hook.items() if key not in ("description", "args")} == {
+        key: value for key, value in named.items() if key not in ("additional_dependencies", "args")
+    }
     assert hook["entry"] == "kafka-compose-lint"
     assert cli.main(hook["args"]) is ExitCode.OK
-    assert cli.main(named["hooks"][0]["args"]) is ExitCode.OK
+    assert cli.main(named["args"]) is ExitCode.OK
     (here / "compose.yml").write_text(TWICE, encoding="utf-8")
     assert cli.main(hook["args"]) is ExitCode.FINDINGS
+    assert cli.main(named["args"]) is ExitCode.FINDINGS
+
+
+def test_two_lines_are_enough_in_any_job(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (steps,) = (steps for block in blocks("yaml") if isinstance(steps := yaml.safe_load(block), list))
+    install, lint = (step["run"] for step in steps)
+    assert install == f"pip install messaging-backbone=={resources.version()}"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert cli.main(shlex.split(lint)[1:]) is ExitCode.OK
+    (here / "compose.yml").write_text(TWICE, encoding="utf-8")
+    assert cli.main(shlex.split(lint)[1:]) is ExitCode.FINDINGS
 
 
 @pytest.mark.parametrize(
@@ -94,9 +123,11 @@ def test_the_hook_runs_for_the_files_that_matter(name: str, *, meant: bool) -> N
     assert bool(re.search(HOOKS[0]["files"], name)) == meant
 
 
-def test_the_action_has_what_the_page_asks_of_it() -> None:
-    workflow = next(yaml.safe_load(block) for block in blocks("yaml") if "actions/lint" in block)
-    step = workflow["jobs"]["lint"]["steps"][-1]
+def test_the_action_is_where_the_page_looks_for_it_and_has_what_is_asked_of_it() -> None:
+    *_, checkout, step = workflow()["steps"]
+    place = step["uses"].removeprefix(f"./{checkout['with']['path']}/")
+    assert (ROOT / place / "action.yml").is_file()
+    assert checkout["with"]["repository"].startswith("${{ vars.")
     assert step["with"].keys() <= ACTION["inputs"].keys()
     assert all(re.search(r"@[0-9a-f]{40}$", each["uses"]) for each in ACTION["runs"]["steps"] if "uses" in each)
     # What somebody else writes is never part of a script.

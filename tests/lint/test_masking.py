@@ -132,6 +132,13 @@ def test_what_the_project_says_itself_is_still_told(lint: Lint) -> None:
     assert "kafka-one" in outcome.result.findings[0].finding.message
 
 
+def test_what_a_file_is_called_is_told_though_a_value_in_it_begins_alike(lint: Lint, write: Write) -> None:
+    env = write({"ccloud/ccloud.env": "TAG=latest\nCLUSTER=ccloud-europe-1\n"}) / "ccloud" / "ccloud.env"
+    outcome = lint("services: {web: {image: 'x:${TAG}'}}\n", select=("KC506",), env_files=(env,))
+    (judged,) = outcome.result.findings
+    assert judged.finding.at.variables == ("TAG is *** by ccloud.env:1",)
+
+
 @pytest.mark.parametrize(
     "value", ["", "9092", "4.3.1", "v1.2.3", "7.6.1-ubi8", "0.5", "512m", "10s", "8080-8090", "-1"]
 )
