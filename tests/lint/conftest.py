@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
 from backbone.lint import run as lint_run
-from backbone.lint.judged import Judged
 from backbone.lint.run import Outcome
+
+if TYPE_CHECKING:
+    from backbone.lint.judged import Judged
 
 Write: TypeAlias = Callable[[Mapping[str, str]], Path]
 Lint: TypeAlias = Callable[..., Outcome]
