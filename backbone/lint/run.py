@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from backbone.errors import ExitCode, StackError
-from backbone.lint import discovery
+from backbone.lint import discovery, stand_ins
 from backbone.source import env_file, reading
 from backbone.source.compose_file import entries
 from backbone.source.env_file import EnvFile, Scope
@@ -39,16 +38,6 @@ _TIMEOUT_S_PER_SERVICE = 0.002
 RULES_S = 5.0
 """What reading and the rules get besides: rules not yet done are left out then, and the report says which."""
 
-_UNSET = "unset-placeholder"
-"""Stands for a variable that is not set, when Compose is asked again because it refused the blank string."""
-
-_NUMBERS = frozenset({"ports", "deploy", "cpus", "mem_limit", "mem_reservation", "shm_size", "scale", "retries"})
-_DURATIONS = frozenset({"interval", "timeout", "start_period", "start_interval", "stop_grace_period"})
-"""Where Compose accepts no other word."""
-
-_FIRST_PORT = 64_000
-_STAND_INS = re.compile(rf'{_UNSET}|(?<="published": ")64\d\d\d(?=")')
-"""What is taken out of the model again: a port that is not known is one that Docker picks."""
 
 NO_FILE = Path(os.devnull)
 """Keeps Compose from opening a .env that is none."""
@@ -112,6 +101,10 @@ class _Inputs:
     @property
     def directory(self) -> Path:
         return self.files[0].parent
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.directory, self.environ, self.env_files)
 
 
 @dataclass(slots=True)
@@ -296,10 +289,10 @@ def _resolve(into: _Resolution, inputs: _Inputs, request: Request) -> None:
         if done.returncode:
             into.refusal, into.warnings = compose.reason(done.stderr)
             into.refusal = into.refusal or f"docker-compose config ended with {done.returncode}"
-            if instead := _instead_of_unset(inputs):
+            if instead := stand_ins.instead_of_unset(inputs.sources, inputs.scope):
                 done = _ask(inputs, request, instead)
         if not done.returncode:
-            into.model = json.loads(_STAND_INS.sub("", done.stdout))
+            into.model = json.loads(stand_ins.removed(done.stdout))
     except StackError as error:
         into.stopped = f"{error.message}; --compose-timeout gives it longer" if _is_late(error) else error.message
     except (ValueError, OSError) as error:
@@ -328,26 +321,3 @@ def _ask(inputs: _Inputs, request: Request, instead: Mapping[str, str]) -> subpr
 def _memory_for_time(inputs: _Inputs) -> dict[str, str]:
     """Return what has Compose, a Go program, collect garbage less often; nothing where the project asks for it."""
     return {} if any(one.name == "GOGC" for one in inputs.sources.interpolations) else {"GOGC": "400"}
-
-
-def _instead_of_unset(inputs: _Inputs) -> dict[str, str]:
-    """Return a value for each variable that is set nowhere: the example's, else one that Compose takes in its place."""
-    example = env_file.load(inputs.directory / ".env.example", {}).assignments
-    lookup = Scope(inputs.directory, inputs.environ, inputs.env_files).lookup
-    unset: dict[str, set[str | int]] = {}
-    for one in inputs.sources.interpolations:
-        if one.operator in ("", ":?", "?") and not one.value and lookup(one.name) is None:
-            unset.setdefault(one.name, set()).update(one.path)
-    return {
-        name: (example[name].value if name in example else "") or _stand_in(keys, number)
-        for number, (name, keys) in enumerate(unset.items())
-    }
-
-
-def _stand_in(keys: set[str | int], number: int) -> str:
-    """Return what may stand wherever these keys lead to; `number` keeps two ports apart."""
-    if keys & _DURATIONS:
-        return "30s"
-    if keys & _NUMBERS:
-        return str(_FIRST_PORT + number % 1_000)
-    return f"./{_UNSET}" if "volumes" in keys else _UNSET

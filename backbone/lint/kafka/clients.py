@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from backbone.addresses import Endpoint, Listener
-    from backbone.lint.kafka.clusters import Cluster, Node
+    from backbone.lint.kafka.clusters import Cluster
+    from backbone.lint.kafka.node import Node
     from backbone.lint.project import Project, Service
     from backbone.source.span import Span
 

@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from backbone import addresses
-from backbone.lint.kafka.clusters import BROKER, Cluster, Node, clusters
+from backbone.lint.kafka.clusters import Cluster, clusters
 from backbone.lint.kafka.images import REDPANDA, parse_image
+from backbone.lint.kafka.node import BROKER, Node
 from backbone.lint.kafka.properties import Setting
 
 if TYPE_CHECKING:

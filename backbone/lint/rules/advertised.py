@@ -1,4 +1,4 @@
-"""Rules on what a broker tells clients to use (KC123, KC127 to KC130)."""
+"""Rules on what a broker tells clients to use (KC127 to KC130)."""
 
 from __future__ import annotations
 
@@ -6,58 +6,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from backbone.addresses import LOOPBACK, is_ip_address
-from backbone.lint.kafka import clients, clusters, network, speakers
+from backbone.lint.kafka import clients, network, speakers
 from backbone.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from backbone.addresses import Listener
-    from backbone.lint.kafka.clusters import Node
+    from backbone.lint.kafka.node import Node
     from backbone.lint.project import Port, Project, Service
 
 _UNROUTABLE = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 - recognised, never bound
-
-
-@rule("KC123", "advertises-any-address", Severity.ERROR)
-def advertises_any_address(project: Project) -> Iterator[Finding]:
-    """Flag a broker that advertises 0.0.0.0, also by advertising nothing while it listens there.
-
-    Why:
-        The node ends at once: "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a
-        routable IP address."
-
-    Fails:
-        services:
-          kafka:
-            image: apache/kafka:4.3.1
-            environment: {KAFKA_LISTENERS: "PLAINTEXT://0.0.0.0:9092"}
-
-    Passes:
-        services:
-          kafka:
-            image: apache/kafka:4.3.1
-            environment:
-              KAFKA_LISTENERS: PLAINTEXT://0.0.0.0:9092
-              KAFKA_ADVERTISED_LISTENERS: PLAINTEXT://kafka:9092
-
-    Source:
-        kafka.server.KafkaConfig, validateValues
-    """
-    for node in clusters.brokers(project):
-        if not node.complete:
-            continue
-        for advertised in node.advertised:
-            if advertised.host in _UNROUTABLE:
-                written = node.advertised_property == "advertised.listeners"
-                yield Finding(
-                    at=node.where(node.advertised_property, part=advertised.text),
-                    message=f"{node.name} advertises {advertised.name} at {advertised.host}, nowhere",
-                    service=node.name,
-                    evidence=advertised.name,
-                    label="advertised here" if written else "advertised too, as nothing else is said",
-                    help=f"advertise {advertised.name}://{node.name}:{advertised.port}",
-                )
 
 
 @rule("KC127", "external-port-mismatch", Severity.ERROR)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from backbone import addresses
 from backbone.lint.kafka import clusters
-from backbone.lint.kafka.clusters import PROTOCOLS
+from backbone.lint.kafka.node import PROTOCOLS
 from backbone.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backbone.lint.kafka.clusters import Node
+    from backbone.lint.kafka.node import Node
     from backbone.lint.project import Project
 
 _MAP = "listener.security.protocol.map"

@@ -12,8 +12,8 @@ from backbone.lint.model import Finding, Severity, respelt, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backbone.lint.kafka.clusters import Node
     from backbone.lint.kafka.images import Image
+    from backbone.lint.kafka.node import Node
     from backbone.lint.project import Project, Service
 
 _FIRST_WITHOUT_ZOOKEEPER = (4, 0)

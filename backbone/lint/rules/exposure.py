@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from backbone.lint.model import Finding, Related, Severity, rule
-from backbone.lint.rules.reachability import is_open
+from backbone.lint.rules.published_ports import is_open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

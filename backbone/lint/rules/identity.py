@@ -14,7 +14,7 @@ from backbone.lint.model import Finding, Related, Severity, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backbone.lint.kafka.clusters import Node
+    from backbone.lint.kafka.node import Node
     from backbone.lint.project import Project
     from backbone.source.span import Span
 

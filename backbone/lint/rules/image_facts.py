@@ -13,8 +13,8 @@ from backbone.lint.rules.storage import data_dirs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from backbone.lint.kafka.clusters import Node
     from backbone.lint.kafka.images import Image
+    from backbone.lint.kafka.node import Node
     from backbone.lint.project import Mount, Project, Service
 
 _CONNECT = (

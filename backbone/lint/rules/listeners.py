@@ -1,22 +1,20 @@
-"""Rules on a node's listeners and their names (KC121, KC122, KC124 to KC126, KC137)."""
+"""Rules on a node's listeners and their names (KC121 to KC124, KC126)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone.addresses import ANY_ADDRESS
 from backbone.lint.kafka import clusters
-from backbone.lint.kafka.clusters import PROTOCOLS
 from backbone.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from backbone.addresses import Listener
-    from backbone.lint.kafka.clusters import Node
+    from backbone.lint.kafka.node import Node
     from backbone.lint.project import Project
 
-_OF_ONE = "listener.name."
-_MAP = "listener.security.protocol.map"
 _CONTROLLER_NAMES = "controller.listener.names"
 _ADVERTISES_CONTROLLERS = (3, 9)
 
@@ -56,7 +54,7 @@ def advertised_listener_unknown(project: Project) -> Iterator[Finding]:
             if advertised.name not in names:
                 yield Finding(
                     at=node.where("advertised.listeners", part=advertised.text),
-                    message=f"{node.name} advertises {advertised.name}, but listens only on {_words(names)}",
+                    message=f"{node.name} advertises {advertised.name}, but listens only on {listed(names)}",
                     service=node.name,
                     evidence=advertised.name,
                     label="no listener has this name",
@@ -112,9 +110,50 @@ def inter_broker_listener_unknown(project: Project) -> Iterator[Finding]:
             service=node.name,
             evidence=node.inter_broker_name,
             label="not advertised" if asked else f"{node.inter_broker_name} is not among these",
-            help=f"set {node.variable('inter.broker.listener.name')} to one of {_words(names)}",
+            help=f"set {node.variable('inter.broker.listener.name')} to one of {listed(names)}",
             related=(Related(node.where(node.advertised_property), "advertised"),) if asked else (),
         )
+
+
+@rule("KC123", "advertises-any-address", Severity.ERROR)
+def advertises_any_address(project: Project) -> Iterator[Finding]:
+    """Flag a broker that advertises 0.0.0.0, also by advertising nothing while it listens there.
+
+    Why:
+        The node ends at once: "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a
+        routable IP address."
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment: {KAFKA_LISTENERS: "PLAINTEXT://0.0.0.0:9092"}
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: PLAINTEXT://0.0.0.0:9092
+              KAFKA_ADVERTISED_LISTENERS: PLAINTEXT://kafka:9092
+
+    Source:
+        kafka.server.KafkaConfig, validateValues
+    """
+    for node in clusters.brokers(project):
+        if not node.complete:
+            continue
+        for advertised in node.advertised:
+            if advertised.host and advertised.host in ANY_ADDRESS:
+                written = node.advertised_property == "advertised.listeners"
+                yield Finding(
+                    at=node.where(node.advertised_property, part=advertised.text),
+                    message=f"{node.name} advertises {advertised.name} at {advertised.host}, nowhere",
+                    service=node.name,
+                    evidence=advertised.name,
+                    label="advertised here" if written else "advertised too, as nothing else is said",
+                    help=f"advertise {advertised.name}://{node.name}:{advertised.port}",
+                )
 
 
 @rule("KC124", "controller-listener-role", Severity.ERROR)
@@ -182,7 +221,7 @@ def _role_faults(node: Node) -> Iterator[tuple[str, str, str, str]]:
         yield (
             "listeners",
             "",
-            f"is a controller without a listener {_words(names)}",
+            f"is a controller without a listener {listed(names)}",
             f"add {names[0]}://:9093",
         )
     if not node.is_controller:
@@ -201,54 +240,6 @@ def _role_faults(node: Node) -> Iterator[tuple[str, str, str, str]]:
                     listener.text,
                     f"advertises {listener.name} to clients",
                     "remove it",
-                )
-
-
-@rule("KC125", "listener-without-protocol", Severity.ERROR)
-def listener_without_protocol(project: Project) -> Iterator[Finding]:
-    """Flag a listener whose name says no security protocol and is not in the protocol map.
-
-    A controller listener needs no entry as long as no map is set and nothing but PLAINTEXT is in use.
-
-    Why:
-        The node ends at once: "No security protocol defined for listener …"
-
-    Fails:
-        services:
-          kafka:
-            image: apache/kafka:4.3.1
-            environment:
-              KAFKA_LISTENERS: INTERNAL://:9092,EXTERNAL://:29092
-              KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: INTERNAL:PLAINTEXT
-
-    Passes:
-        services:
-          kafka:
-            image: apache/kafka:4.3.1
-            environment:
-              KAFKA_LISTENERS: INTERNAL://:9092,EXTERNAL://:29092
-              KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: INTERNAL:PLAINTEXT,EXTERNAL:SASL_PLAINTEXT
-
-    Source:
-        org.apache.kafka.network.SocketServerConfigs
-    """
-    for node in clusters.nodes(project):
-        if not node.complete:
-            continue
-        known = node.protocols.keys() if node.protocols else PROTOCOLS | set(node.controller_names)
-        prop = "listeners" if node.get("listeners") else "advertised.listeners"
-        for listener in node.listeners:
-            if listener.name not in known:
-                mapped = node.is_set(_MAP)
-                yield Finding(
-                    at=node.where(prop, part=listener.text),
-                    message=f"{node.name} does not say which security protocol {listener.name} uses",
-                    service=node.name,
-                    evidence=listener.name,
-                    label="no protocol",
-                    help=f"add {listener.name}:PLAINTEXT to {node.variable(_MAP)}"
-                    + ("" if mapped else ", with every other listener"),
-                    related=(Related(node.where(_MAP), "the protocol map"),) if mapped else (),
                 )
 
 
@@ -299,58 +290,6 @@ def listener_port_twice(project: Project) -> Iterator[Finding]:
             )
 
 
-@rule("KC137", "listener-settings-unused", Severity.ERROR)
-def listener_settings_unused(project: Project) -> Iterator[Finding]:
-    """Flag a setting for one listener (`listener.name.NAME.…`) of a node that has no listener of this name.
-
-    In a variable the name is in upper case, and its own `_` is doubled: KAFKA_LISTENER_NAME_SASL__PLAINTEXT_….
-
-    Why:
-        Kafka reads past it: the listener that was meant starts with other settings, or the node ends with "Could not
-        find a 'KafkaServer' or '…' entry in the JAAS configuration".
-
-    Fails:
-        services:
-          kafka:
-            image: apache/kafka:4.3.1
-            environment:
-              KAFKA_LISTENERS: BROKER://:9092
-              KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: BROKER:SASL_PLAINTEXT
-              KAFKA_LISTENER_NAME_EXTERNAL_SASL_ENABLED_MECHANISMS: PLAIN
-
-    Passes:
-        services:
-          kafka:
-            image: apache/kafka:4.3.1
-            environment:
-              KAFKA_LISTENERS: BROKER://:9092
-              KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: BROKER:SASL_PLAINTEXT
-              KAFKA_LISTENER_NAME_BROKER_SASL_ENABLED_MECHANISMS: PLAIN
-
-    Source:
-        KIP-103; org.apache.kafka.common.network.ListenerName, configPrefix
-    """
-    for node in clusters.nodes(project):
-        names = {listener.name for listener in node.listeners} | set(node.controller_names)
-        # Bitnami's start script makes a dot of every `_`, and puts two names back as they were.
-        spelt = {name.lower() for name in names} | {
-            name.lower().replace("_", ".") for name in names if node.prefix != "KAFKA_"
-        }
-        for setting in node.settings.values() if node.complete and node.listeners else ():
-            rest = setting.name.removeprefix(_OF_ONE)
-            if rest == setting.name or not setting.variable or any(rest.startswith(f"{name}.") for name in spelt):
-                continue
-            meant = next((name for name in names if rest.startswith(name.lower().replace("_", ".") + ".")), "")
-            yield Finding(
-                at=node.service.key("environment", setting.variable),
-                message=f"{node.name} sets {setting.name}, but has no such listener; it has {_words(names)}",
-                service=node.name,
-                evidence=setting.variable,
-                label="read by nobody",
-                help=f"write {meant.replace('_', '__')} in it" if meant else f"name one of {_words(names)}",
-                related=(Related(node.where("listeners"), "the listeners"),) if node.is_set("listeners") else (),
-            )
-
-
-def _words(names: set[str] | tuple[str, ...]) -> str:
+def listed(names: set[str] | tuple[str, ...]) -> str:
+    """Return the names of listeners in a sentence."""
     return ", ".join(sorted(names)) or "nothing"

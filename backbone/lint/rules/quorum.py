@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from backbone.addresses import Voter
-    from backbone.lint.kafka.clusters import Cluster, Node
+    from backbone.lint.kafka.clusters import Cluster
+    from backbone.lint.kafka.node import Node
     from backbone.lint.project import Project
 
 VOTERS = "controller.quorum.voters"

@@ -13,7 +13,7 @@ from backbone.lint.model import Finding, Related, Severity, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backbone.lint.kafka.clusters import Node
+    from backbone.lint.kafka.node import Node
     from backbone.lint.project import Project
 
 _RPC_PORT = 33145
