@@ -25,6 +25,9 @@ STDIN = "-"
 MAX_PROJECTS = 1_000
 
 _LIKE_A_PROJECT = re.compile(r"(?:[\w.-]+[-_.])?(?:docker-)?compose(?:[-_.][\w.-]+)?\.ya?ml", re.IGNORECASE)
+_NAMES_OF = {"depends_on": "services", "links": "services", "networks": "networks", "volumes": "volumes"}
+"""Under which keys a service names others, and in which section those are."""
+
 _NOT_OURS = frozenset({"node_modules", "vendor", "site-packages", "__pycache__", "venv", "target", "dist"})
 
 
@@ -112,7 +115,8 @@ def below(folder: Path) -> list[Path]:
     """Return every project below a folder: a folder with a main Compose file, or a file named like one elsewhere.
 
     Passed over: folders of others (hidden ones, node_modules, vendor, virtual environments), what a project found here
-    includes or extends, and what is no project by itself (an overlay: some service has neither image nor build).
+    includes or extends, and what is no project by itself (an overlay: some service has neither image nor build, or
+    needs a service, network or volume that only a file beside it has).
     """
     found: list[Path] = []
     for path, folders, names in os.walk(folder.resolve()):
@@ -133,7 +137,7 @@ def below(folder: Path) -> list[Path]:
     return [
         project
         for project in found[:MAX_PROJECTS]
-        if _main(project) not in used and (project.is_dir() or _stands_alone(project))
+        if _main(project) not in used and (project.is_dir() or (_stands_alone(project) and not _is_overlay(project)))
     ]
 
 
@@ -163,3 +167,37 @@ def _stands_alone(file: Path) -> bool:
         if bodies and all(body & {"image", "build", "extends"} for body in bodies):
             return True
     return False
+
+
+def _is_overlay(file: Path) -> bool:
+    """Say whether a file lacks what another file of its folder has: Compose takes the two together."""
+    needed, defined = _names(file)
+    lacking = needed - defined
+    beside = [path for path in file.parent.iterdir() if path != file and _LIKE_A_PROJECT.fullmatch(path.name)]
+    return bool(lacking) and any(lacking & _names(path)[1] for path in beside if path.is_file())
+
+
+def _names(file: Path) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """Return what the services of a file need, and what the file defines, as (section, name)."""
+    needed: set[tuple[str, str]] = set()
+    defined: set[tuple[str, str]] = {("networks", "default")}
+    for document in compose_file.load(file):
+        top = entries(document.root)
+        if "include" in top:
+            return set(), set()  # what it lacks may come from there
+        for section in ("services", "networks", "volumes"):
+            defined |= {(section, name) for name in entries(top[section][1] if section in top else None)}
+        for _, body in entries(top["services"][1] if "services" in top else None).values():
+            fields = entries(body)
+            for key, section in _NAMES_OF.items():
+                if key in fields:
+                    needed |= {(section, name.partition(":")[0]) for name in _words_of(fields[key][1])}
+    return {(section, name) for section, name in needed if re.fullmatch(r"[\w-]+", name)}, defined
+
+
+def _words_of(node: compose_file.Node) -> list[str]:
+    """Return the words of a list, the keys of a mapping, or the one word there is."""
+    if isinstance(node, compose_file.MappingNode):
+        return list(entries(node))
+    words = node.value if isinstance(node, compose_file.SequenceNode) else [node]
+    return [str(word.value) for word in words if isinstance(word, compose_file.ScalarNode)]

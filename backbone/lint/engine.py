@@ -27,6 +27,7 @@ FAMILIES = (
     "configuration",
     "identity",
     "zookeeper",
+    "image_variables",
     "image_facts",
     "quorum",
     "listeners",

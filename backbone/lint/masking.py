@@ -32,6 +32,8 @@ _SHORTEST = 3
 _STEM = 6
 """So many characters of a word that may not be told give it away, even where it was cut off or built into another."""
 
+_LONGEST_STEM = 16
+
 
 class Mask:
     """What may be told about one project."""
@@ -103,7 +105,7 @@ class Mask:
         low = word.lower()
         if low in hidden or low.strip("-.") in hidden:
             return False
-        return not any(low[at : at + _STEM] in stems for at in range(len(low) - _STEM + 1))
+        return not any(low[at : at + size] in stems for size in self._sizes for at in range(len(low) - size + 1))
 
     @cached_property
     def _env_files(self) -> Mapping[Path, str]:
@@ -158,7 +160,20 @@ class Mask:
         for used in environ.keys() & (self._quoted[0] | found):
             found |= _words(environ[used])
         hidden = {word.lower() for word in found - self._public if not disclosure.is_tellable(word)}
-        return hidden, {word[:_STEM] for word in hidden if len(word) >= _STEM}
+        told = {word[:size].lower() for word in self._public for size in range(_STEM, _LONGEST_STEM)}
+        return hidden, {_stem(word, told) for word in hidden if len(word) >= _STEM}
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return sorted({len(stem) for stem in self._hidden[1]})
+
+
+def _stem(word: str, told: set[str]) -> str:
+    """Return how a hidden word begins, as far as no word that may be told does: `kafka_` gives nothing away."""
+    for size in range(_STEM, min(_LONGEST_STEM, len(word))):
+        if word[:size] not in told:
+            return word[:size]
+    return word[:_LONGEST_STEM]
 
 
 def _read(path: Path) -> str:

@@ -216,6 +216,74 @@ def test_neither_are_its_cousins(name: str, lint: Lint) -> None:
     assert code not in codes(outcome)
 
 
+@pytest.mark.parametrize(
+    ("image", "severity"),
+    [
+        ("apache/kafka:4.1.0", Severity.ERROR),
+        ("confluentinc/cp-schema-registry:8.2.0", Severity.ERROR),
+        ("postgres:17", Severity.ERROR),
+        ("docker.io/library/redis:8", Severity.ERROR),
+        ("localstack/localstack:4.9", Severity.WARNING),  # these hold one
+        ("openzipkin/zipkin:3.5", Severity.WARNING),
+        ("shop/orders", Severity.WARNING),  # and this may
+    ],
+)
+def test_a_wait_for_health_is_an_error_where_the_image_is_known_to_have_no_check(
+    image: str, severity: Severity, lint: Lint
+) -> None:
+    text = (
+        f"services: {{a: {{image: '{image}'}}, b: {{image: 'x:1', depends_on: {{a: {{condition: service_healthy}}}}}}}}"
+    )
+    (judged,) = lint(text, select=("KC402",)).result.findings
+    assert judged.severity == severity
+
+
+def test_a_stack_that_forgets_or_has_a_zookeeper_by_intention_ends_with_zero(lint: Lint) -> None:
+    text = (
+        "services: {z: {image: 'confluentinc/cp-zookeeper:7.4.0', environment: {ZOOKEEPER_CLIENT_PORT: 2181}}, "
+        "k: {image: 'confluentinc/cp-kafka:7.4.0', environment: {KAFKA_BROKER_ID: 1, "
+        "KAFKA_ZOOKEEPER_CONNECT: 'z:2181', KAFKA_ADVERTISED_LISTENERS: 'PLAINTEXT://k:9092', "
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: 1, "
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: 1, KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: 1}%s}}\n"
+    )
+    told = lint(text % "", hygiene=False).result.findings
+    assert {judged.rule.code for judged in told} >= {"KC111", "KC147"}
+    assert {judged.severity for judged in told} == {Severity.INFO}
+    own = lint({"docker-compose.yml": text % "", "policy.toml": ""}, select=("KC111", "KC147")).result.findings
+    assert {judged.severity for judged in own} == {Severity.WARNING}
+    missed = lint({"docker-compose.yml": text % ", volumes: ['./a:/data']", "policy.toml": ""}, select=("KC147",))
+    assert [judged.severity for judged in missed.result.findings] == [Severity.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("a toolbox", ("services: {k: {image: 'apache/kafka:4.1.0'}, a: {image: 'x:1', command: tail -f /dev/null, "
+                      "environment: {KAFKA_BROKERS: 'localhost:9999'}}}")),
+        ("no worker at all", ("services: {s: {image: 'confluentinc/cp-schema-registry:8.2.0'}, a: {image: 'x:1', "
+                             "environment: {KSQL_KSQL_CONNECT_URL: 'http://connect:8083'}}}")),
+        ("plain text needs it", ("services: {k: {image: 'apache/kafka:4.1.0', environment: {KAFKA_NODE_ID: 1, "
+                                "KAFKA_PROCESS_ROLES: broker, KAFKA_SUPER_USERS: 'User:ANONYMOUS', "
+                                "KAFKA_AUTHORIZER_CLASS_NAME: x.y.Z}}}")),
+    ],
+)  # fmt: skip
+def test_what_may_be_meant_so_is_a_warning(name: str, files: str, lint: Lint) -> None:
+    found = lint(files, select=("KC131", "KC134", "KC172")).result.findings
+    assert [judged.severity for judged in found] == [Severity.WARNING], name
+
+
+def test_profiles_that_are_given_together_are_a_warning_without_a_policy(lint: Lint) -> None:
+    text = (
+        "services: {kafka: {image: 'apache/kafka:4.1.0', profiles: [kafka, all]}, "
+        "setup: {image: 'x:1', profiles: [setup, all], depends_on: [kafka]}%s}"
+    )
+    (foreign,) = lint(text % "", select=("KC408",)).result.findings
+    (own,) = lint({"docker-compose.yml": text % "", "policy.toml": ""}, select=("KC408",)).result.findings
+    assert (foreign.severity, own.severity) == (Severity.WARNING, Severity.ERROR)
+    always = lint({"docker-compose.yml": text % ", app: {image: 'x:1', depends_on: [kafka]}"}, select=("KC408",))
+    assert [judged.severity for judged in always.result.findings if judged.finding.service == "app"] == [Severity.ERROR]
+
+
 def test_a_variable_without_a_default_is_an_error_only_under_a_policy(lint: Lint) -> None:
     text = "services: {a: {image: 'a/b:${TAG}'}}"
     (foreign,) = lint(text, select=("KC303",)).result.findings

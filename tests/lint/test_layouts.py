@@ -147,6 +147,26 @@ def test_every_project_below_a_folder_is_found_once(write: Write) -> None:
     assert found == ["empty", "shop", "tools", "tools/docker-compose.kafka.yml"]
 
 
+@pytest.mark.parametrize(
+    ("service", "alone"),
+    [
+        ("depends_on: [kafka]", False),
+        ("links: ['kafka:broker']", False),
+        ("networks: [backend]", False),
+        ("volumes: ['data:/data', './a:/b', '/c']", False),
+        ("depends_on: [nobody]", True),  # for Compose to refuse
+        ("networks: [default], depends_on: [own]", True),
+    ],
+)
+def test_a_file_that_needs_what_only_one_beside_it_has_is_an_overlay(
+    service: str, write: Write, *, alone: bool
+) -> None:
+    main = "services: {kafka: {image: 'x:1'}}\nnetworks: {backend: }\nvolumes: {data: }\n"
+    tools = f"services: {{own: {{image: 'x:1'}}, ui: {{image: 'x:1', {service}}}}}\n"
+    folder = write({"docker-compose.yml": main, "docker-compose.tools.yml": tools})
+    assert ("docker-compose.tools.yml" in [path.name for path in discovery.below(folder)]) == alone
+
+
 def test_many_projects_are_one_report(
     write: Write, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,11 +132,20 @@ def test_what_the_project_says_itself_is_still_told(lint: Lint) -> None:
     assert "kafka-one" in outcome.result.findings[0].finding.message
 
 
+def test_a_hidden_word_that_begins_like_kafkas_variables_hides_none_of_them(lint: Lint) -> None:
+    text = (
+        "services: {k: {image: 'apache/kafka:4.1.0', environment: {KAFKA_NODE_ID: 1, KAFKA_PROCESS_ROLES: broker}}}\n"
+    )
+    outcome = lint({"docker-compose.yml": text, ".env": "A=kafka_s3cretpassword\n"}, select=("KC145",))
+    (judged,) = outcome.result.findings
+    assert "KAFKA_AUTO_CREATE_TOPICS_ENABLE" in judged.finding.help
+
+
 def test_what_a_file_is_called_is_told_though_a_value_in_it_begins_alike(lint: Lint, write: Write) -> None:
     env = write({"ccloud/ccloud.env": "TAG=latest\nCLUSTER=ccloud-europe-1\n"}) / "ccloud" / "ccloud.env"
     outcome = lint("services: {web: {image: 'x:${TAG}'}}\n", select=("KC506",), env_files=(env,))
     (judged,) = outcome.result.findings
-    assert judged.finding.at.variables == ("TAG is *** by ccloud.env:1",)
+    assert judged.finding.at.variables == ("TAG is set by ccloud.env:1",)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_text_tells_where_an_interpolated_value_comes_from(lint: Lint) -> None:
 
 def test_errors_come_first_and_one_reason_is_given_once(lint: Lint) -> None:
     """What is wrong at the end of the file is read first; the same of another service is one line."""
-    services = "".join(f"  s{n}: {{image: 'x:1'}}\n" for n in range(3))
+    services = "".join(f"  s{n}: {{image: 'redis:8'}}\n" for n in range(3))
     text = f"services:\n{services}  z: {{image: 'x:1', depends_on: {{s1: {{condition: service_healthy}}}}}}\n"
     lines = rendered(lint(text, select=("KC401", "KC402"))).splitlines()
     heads = [line for line in lines if re.match(r"\w+\[", line)]

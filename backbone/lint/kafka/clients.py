@@ -40,6 +40,13 @@ _BOOTSTRAP_TEXT = re.compile(
     r"|bootstrap[._-]?servers?[\"']?)\s*[=:\s]\s*[\"'\[]*" + _LIST
 )
 _SHORT_FLAG_TEXT = re.compile(r"\b(?:kcat|kafkacat|cub\s+kafka-ready)\b[^\n;|&]*?\s-b\s*[\"']?" + _LIST)
+_LISTED_TEXT = re.compile(
+    # brokers: ["a:9092", "b:9092"], seed_brokers: [...], a block of `- a:9092`, and brokers = ["a:9092"] of TOML.
+    r"\b(?:seed_?)?(?:kafka_?)?(?:brokers?|addresses|bootstrap[._-]?servers)[\"']?\s*[:=]\s*"
+    r"(?P<words>\[[^\[\]]*\]|(?:\n\s*-\s+[\"']?[\w.-]+:\d+[\"']?[ \t]*(?=\n|$))+)",
+    re.IGNORECASE,
+)
+_ADDRESS_TEXT = re.compile(r"(?<![\w.:/-])[A-Za-z][\w.-]*:\d+(?![\w.:-])")
 _QUORUM = re.compile(r"\w*CONTROLLER_QUORUM_BOOTSTRAP_SERVERS")
 _NO_BOOTSTRAP = re.compile(r"JMX|DEBUG|ZOOKEEPER|LISTENERS|VOTERS|METRICS_(URL|ADDR)|EXPORTER", re.IGNORECASE)
 _WAITS = re.compile(r"WAIT|PRECONDITION|DEPEND|TARGETS|CHECK|PROBE|HOSTPORT", re.IGNORECASE)
@@ -56,6 +63,7 @@ _REPLICATION_VARIABLE = re.compile(
 _CREATE = re.compile(r"kafka-topics(?:\.sh)?\b(?P<rest>(?:\\\n|[^\n;|&])*)")
 _REPLICATION_FLAG = re.compile(r"--replication-factor[\s=]+[\"']?(?P<factor>\d+)")
 _MIN_ISR_FLAG = re.compile(r"min\.insync\.replicas=[\"']?(?P<isr>\d+)")
+_IDLE = re.compile(r"(?:(?:/bin/)?(?:ba)?sh -c )?[\"']?(?:tail -f /dev/null|sleep (?:infinity|inf|\d+\w?))[\"']?")
 _COMMAND_FLAG = re.compile(r"-[a-z]*c[a-z]*")
 _CONNECT_MARKERS = frozenset({"CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID", "CONNECT_CONFIG_STORAGE_TOPIC"})
 
@@ -70,11 +78,13 @@ class Bootstrap:
     endpoint: Endpoint
     speaks: bool = True
     """Whether it speaks Kafka's protocol there; a script that only waits for the port does not."""
+    part: str | None = None
+    """Where the text at `path` holds only a part of the address: that part."""
 
     @property
     def where(self) -> Span:
         """The address in its text."""
-        return self.service.sources.where(*self.path, part=self.endpoint.text)
+        return self.service.sources.where(*self.path, part=self.endpoint.text if self.part is None else self.part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +121,11 @@ def scripts_of(service: Service) -> Iterator[tuple[Path, str]]:
             yield (key,), " ".join(words)
 
 
+def is_idle(service: Service) -> bool:
+    """Whether a container only waits for whoever enters it: then its variables may be for nobody."""
+    return bool(_IDLE.fullmatch(" ".join((*service.entrypoint, *service.command)).strip()))
+
+
 def is_connect(service: Service) -> bool:
     """Whether a service is a Kafka Connect worker that is configured by CONNECT_ variables."""
     return parse_image(service.image).is_connect or bool(_CONNECT_MARKERS & service.environment.keys())
@@ -126,6 +141,7 @@ def bootstraps(project: Project) -> tuple[Bootstrap, ...]:
         for variable, endpoint, speaks in _in_variables(service, project):
             found.append(Bootstrap(service, (*own, "environment", variable), endpoint, speaks))
         if service.name not in nodes:
+            found += _in_two_variables(service, project)
             for path, text in scripts_of(service):
                 found += _in_script(service, path, text, project)
             found += _in_configs(service, project)
@@ -164,6 +180,27 @@ def _in_variables(service: Service, project: Project) -> Iterator[tuple[str, End
                     yield variable, endpoint, not _WAITS.search(variable)
         else:
             yield from ((variable, endpoint, True) for endpoint in _in_text(value))
+            yield from ((variable, endpoint, True) for endpoint in _in_lists(service, value, project))
+
+
+def _in_two_variables(service: Service, project: Project) -> Iterator[Bootstrap]:
+    """Yield each broker that a service is told in two variables: KAFKA_HOST=kafka and KAFKA_PORT=9092."""
+    for variable, host in service.environment.items():
+        stem, _, last = variable.upper().rpartition("_")
+        name = f"{variable[: len(stem)]}_PORT"
+        port = service.environment.get(name, "").strip()
+        if last in ("HOST", "HOSTNAME") and ("KAFKA" in stem or "BROKER" in stem) and port.isdecimal():
+            endpoint = addresses.Endpoint(host.strip(), int(port), f"{host.strip()}:{port}")
+            if _is_meant_for_a_broker(service, endpoint, project):
+                yield Bootstrap(service, ("services", service.name, "environment", name), endpoint, part=port)
+
+
+def _in_lists(service: Service, text: str, project: Project) -> Iterator[Endpoint]:
+    """Yield the addresses of each list in a text of which one is a broker's: MQTT and AMQP have brokers as well."""
+    for match in _LISTED_TEXT.finditer(text):
+        listed = [addresses.parse_endpoints(word)[0] for word in _ADDRESS_TEXT.findall(match["words"])]
+        if any(_is_meant_for_a_broker(service, endpoint, project) for endpoint in listed):
+            yield from listed
 
 
 def _is_meant_for_a_broker(service: Service, endpoint: Endpoint, project: Project) -> bool:
@@ -171,7 +208,12 @@ def _is_meant_for_a_broker(service: Service, endpoint: Endpoint, project: Projec
     every = speakers.by_service(project)
     found = [every[one.name] for one in network.of(project).resolve(service, endpoint.host) if one.name in every]
     other = endpoint.text.startswith(("http:", "https:", "jmx:", "ftp:", "ws:"))
-    return bool(found) and not other and not any(endpoint.port in node.other_ports for node in found)
+    return bool(found) and not other and not any(_is_another_port(node, endpoint.port) for node in found)
+
+
+def _is_another_port(node: Node, number: int) -> bool:
+    """Whether a node names a port for something else; Redpanda's listeners are numbers of its command, too."""
+    return number in node.other_ports and all(number != listener.port for listener in node.listeners)
 
 
 def _in_script(service: Service, path: Path, text: str, project: Project) -> Iterator[Bootstrap]:
@@ -191,7 +233,7 @@ def _in_configs(service: Service, project: Project) -> Iterator[Bootstrap]:
     for entry in service.body.get("configs") or ():
         name = str(entry.get("source") if isinstance(entry, dict) else entry)
         content = str(project.section("configs").get(name, {}).get("content") or "")
-        for endpoint in _in_text(content):
+        for endpoint in (*_in_text(content), *_in_lists(service, content, project)):
             yield Bootstrap(service, ("configs", name, "content"), endpoint)
 
 

@@ -6,7 +6,7 @@ What an image sets by itself lies under what the environment says (ADR 0078); wh
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,26 @@ _DEVELOPMENT_FACTORS = {
     for name, value in _IMAGE_DEFAULTS.items()
     if name.startswith(("offsets.", "transaction.", "share."))
 }
+
+_BITNAMI_OLD_NAMES = frozenset(
+    # kafka_create_alias_environment_variables of Bitnami's libkafka.sh.
+    {"ADVERTISED_LISTENERS", "BROKER_ID", "NODE_ID", "CONTROLLER_QUORUM_VOTERS", "PROCESS_ROLES",
+     "DEFAULT_REPLICATION_FACTOR", "DELETE_TOPIC_ENABLE", "INTER_BROKER_LISTENER_NAME", "LISTENERS",
+     "LISTENER_SECURITY_PROTOCOL_MAP", "LOG_DIRS", "LOG_FLUSH_INTERVAL_MESSAGES", "LOG_FLUSH_INTERVAL_MS",
+     "LOG_MESSAGE_FORMAT_VERSION", "LOG_RETENTION_BYTES", "LOG_RETENTION_HOURS", "LOG_SEGMENT_BYTES",
+     "MESSAGE_MAX_BYTES", "NUM_IO_THREADS", "NUM_NETWORK_THREADS", "NUM_PARTITIONS",
+     "NUM_RECOVERY_THREADS_PER_DATA_DIR", "OFFSETS_TOPIC_REPLICATION_FACTOR", "SOCKET_RECEIVE_BUFFER_BYTES",
+     "SOCKET_REQUEST_MAX_BYTES", "SOCKET_SEND_BUFFER_BYTES", "SSL_ENDPOINT_IDENTIFICATION_ALGORITHM",
+     "TRANSACTION_STATE_LOG_MIN_ISR", "TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "ZOOKEEPER_CONNECT",
+     "ZOOKEEPER_CONNECTION_TIMEOUT_MS", "AUTO_CREATE_TOPICS_ENABLE"}
+)  # fmt: skip
+_BITNAMI_OTHER_NAMES = {
+    "KAFKA_LOGS_DIRS": "KAFKA_LOG_DIRS",
+    "KAFKA_SEGMENT_BYTES": "KAFKA_LOG_SEGMENT_BYTES",
+    "KAFKA_MAX_MESSAGE_BYTES": "KAFKA_MESSAGE_MAX_BYTES",
+}
+_BITNAMI_CHANGED = ((3, 3), (3, 6))
+"""Of these versions some builds start in KRaft mode with listeners of their own when nothing is said, others do not."""
 
 _LOCAL_DEFAULTS = {
     # etc/confluent/docker/configureDefaults of confluent-local: each where no variable says otherwise.
@@ -283,6 +303,8 @@ def node_of(service: Service) -> Node | None:
     vendor = image.vendor or _vendor_of_a_copy(service, image)
     prefix = "KAFKA_CFG_" if vendor == BITNAMI else "KAFKA_"
     found = properties.settings(service.environment, prefix)
+    if vendor == BITNAMI:
+        found |= _by_old_names(service)
     if image.is_connect or not _runs_server(service) or not (vendor or _MARKERS & found.keys()):
         return None
     mounted = any(_MOUNTED_CONFIG.fullmatch(mount.target.rstrip("/")) for mount in service.mounts)
@@ -293,8 +315,20 @@ def node_of(service: Service) -> Node | None:
     # A mounted file or a longer command may say more, and an image nobody knows may have defaults of its own, unless
     # it is told everything a node needs.
     told = {"process.roles", "listeners"} <= found.keys()
-    complete = not mounted and bool(vendor or told) and not _CONFIGURES.search(_command_line(service))
+    unsure = (
+        vendor == BITNAMI and not told and _BITNAMI_CHANGED[0] <= (image.kafka_version or (0, 0)) < _BITNAMI_CHANGED[1]
+    )
+    complete = not (mounted or unsure) and bool(vendor or told) and not _CONFIGURES.search(_command_line(service))
     return Node(service, image, vendor, prefix, settings, complete)
+
+
+def _by_old_names(service: Service) -> dict[str, Setting]:
+    """Return what Bitnami's start script takes from variables without CFG, which win over those with it."""
+    names = {f"KAFKA_{suffix}": f"KAFKA_{suffix}" for suffix in _BITNAMI_OLD_NAMES} | _BITNAMI_OTHER_NAMES
+    environment = {meant: service.environment[name] for name, meant in names.items() if name in service.environment}
+    variables = {meant: name for name, meant in names.items() if name in service.environment}
+    found = properties.settings(environment, "KAFKA_")
+    return {name: replace(setting, variable=variables[setting.variable]) for name, setting in found.items()}
 
 
 def _defaults(service: Service, image: Image, vendor: str, configured: bool) -> Mapping[str, str]:

@@ -25,9 +25,9 @@ def external_port_mismatch(project: Project) -> Iterator[Finding]:
 
     Looked at: addresses for clients outside the project's networks (localhost, an IP address,
     host.docker.internal; other names are a warning, since a proxy may stand in between). Left alone: listeners
-    that no published port leads to (with localhost they are for tools inside the container), those bound to
-    loopback, host ports that another service publishes, host networking, containers that share the broker's
-    network, ports that Docker picks.
+    that no published port leads to (with localhost and the listener's own port they are for tools inside the
+    container; with another port they are for nobody, a warning), those bound to loopback, host ports that another
+    service publishes, host networking, containers that share the broker's network, ports that Docker picks.
 
     Why:
         The first connection succeeds, then the client is sent to a closed or wrong port and times out.
@@ -64,7 +64,7 @@ def external_port_mismatch(project: Project) -> Iterator[Finding]:
             if listener is None or not _is_for_the_host(node, advertised, listener, names):
                 continue
             if not _published_elsewhere(advertised.port, owner, project):
-                yield from _port_faults(node, advertised, listener, owner.ports)
+                yield from _port_faults(node, advertised, listener, owner, project)
 
 
 def _is_for_the_host(node: Node, advertised: Listener, listener: Listener, names: network.Names) -> bool:
@@ -88,28 +88,46 @@ def _published_by_others(project: Project) -> tuple[tuple[str, int, int], ...]:
     return tuple((other.name, *port.published) for other in others for port in other.ports if port.published)
 
 
-def _port_faults(node: Node, advertised: Listener, listener: Listener, ports: tuple[Port, ...]) -> Iterator[Finding]:
-    tcp = [port for port in ports if port.protocol == "tcp"]
-    here = [port for port in tcp if port.published and port.published[0] <= advertised.port <= port.published[1]]
+def _port_faults(
+    node: Node, advertised: Listener, listener: Listener, owner: Service, project: Project
+) -> Iterator[Finding]:
+    tcp = [port for port in owner.ports if port.protocol == "tcp"]
+    here = [port for port in tcp if _publishes(port, advertised.port)]
     right = [port for port in tcp if port.target == listener.port]
     if any(port.target == listener.port for port in here) or any(port.published is None for port in right):
         return
     certain = advertised.host in LOOPBACK | network.GATEWAY_NAMES or is_ip_address(advertised.host)
     others = [port for port in right if port.published]
-    if not here and not others and advertised.host not in network.GATEWAY_NAMES:
+    closed = not here and not others and advertised.host not in network.GATEWAY_NAMES
+    if closed and (advertised.host not in LOOPBACK or advertised.port == listener.port):
         return  # for tools inside the container, or for nobody
     where = f"{advertised.host}:{advertised.port}"
+    taken = next((other.name for other in project.services.values() if _publishes_any(other, advertised.port)), "")
     yield Finding(
         at=node.where(node.advertised_property, part=advertised.text),
         message=f"{node.name} tells clients on the host to use {where}, which "
-        + (f"leads to container port {here[0].target}, not to {advertised.name}" if here else "nothing publishes"),
+        + (
+            f"leads to container port {here[0].target}, not to {advertised.name}"
+            if here
+            else f"leads to {taken}"
+            if taken
+            else "nothing publishes"
+        ),
         service=node.name,
         evidence=f"{advertised.name}:{advertised.port}",
         label="advertised here",
         help=_port_help(advertised, listener, others),
         related=tuple(Related(node.service.where("ports", port.index), "published here") for port in here or others),
-        severity=Severity.ERROR if certain else Severity.WARNING,
+        severity=Severity.ERROR if certain and not closed else Severity.WARNING,
     )
+
+
+def _publishes(port: Port, number: int) -> bool:
+    return port.published is not None and port.published[0] <= number <= port.published[1]
+
+
+def _publishes_any(service: Service, number: int) -> bool:
+    return any(_publishes(port, number) for port in service.ports)
 
 
 def _port_help(advertised: Listener, listener: Listener, others: list[Port]) -> str:

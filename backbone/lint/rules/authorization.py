@@ -71,6 +71,8 @@ def everyone_allowed(project: Project) -> Iterator[Finding]:
 def super_user_anonymous(project: Project) -> Iterator[Finding]:
     """Flag an authorizer whose super users include whoever shows no identity.
 
+    In a project without a policy it is a warning: brokers that talk in plain text need it, and it starts.
+
     Why:
         On a listener without TLS client certificates and without SASL every client is User:ANONYMOUS, and a super
         user is asked for no ACL: the authorizer refuses nothing there.
@@ -106,6 +108,7 @@ def super_user_anonymous(project: Project) -> Iterator[Finding]:
                 evidence=_ANONYMOUS,
                 label="every client of a listener that asks nobody",
                 help="take it out, and let brokers and clients show who they are (SSL or SASL)",
+                severity=Severity.WARNING if project.foreign else None,
             )
 
 

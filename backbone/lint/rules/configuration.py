@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 from backbone.lint.kafka import clusters, properties
 from backbone.lint.kafka.clients import is_connect
 from backbone.lint.kafka.images import APACHE, CONFLUENT, parse_image
-from backbone.lint.model import Finding, Severity, respelt, rule
+from backbone.lint.model import Finding, Related, Severity, respelt, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from backbone.lint.kafka.images import Image
     from backbone.lint.kafka.node import Node
     from backbone.lint.project import Project, Service
 
 _FIRST_WITHOUT_ZOOKEEPER = (4, 0)
+_BITNAMI_PREFIX = "KAFKA_CFG_"
+_WURSTMEISTER = {"KAFKA_CREATE_TOPICS": (0, 0), "KAFKA_ADVERTISED_HOST_NAME": (3, 0)}
+"""Variables of that image → the Kafka from which on no property answers to them either (KIP-604 for the host name)."""
 _FIRST_WITHOUT_REST_PORT = (3, 0)
 
 
@@ -28,7 +31,7 @@ def unknown_property(project: Project) -> Iterator[Finding]:
     `consumer.` and `admin.` of a worker against the clients' lists. Variables that images and start scripts
     read themselves, properties of one listener (`listener.name.…`) and those of plugins pass. A name that is
     near no known one is a warning only: it may belong to a plugin. Properties that ended with Kafka 3 are
-    flagged for images of Kafka 4.
+    flagged for images of Kafka 4, and what only wurstmeister's image reads (KAFKA_CREATE_TOPICS) for others.
 
     Why:
         Kafka reads past a property it does not know, so the value never arrives and nothing says so.
@@ -65,6 +68,8 @@ def unknown_property(project: Project) -> Iterator[Finding]:
     for node in clusters.nodes(project):
         if node.vendor in (APACHE, CONFLUENT):
             yield from _of_node(node)
+        if node.image.vendor and node.complete and not (node.service.body.get("build") or node.service.command):
+            yield from _of_another_image(node)
     for service in project.services.values():
         if is_connect(service):
             # One that is no Connect image may hand any variable to its own properties file, and may be built on any.
@@ -85,13 +90,53 @@ def _of_an_older_worker(name: str, image: Image) -> bool:
 
 def _of_node(node: Node) -> Iterator[Finding]:
     modern = node.image.kafka_version is not None and not node.older_than(*_FIRST_WITHOUT_ZOOKEEPER)
+    of_bitnami = [each for each in node.settings.values() if each.variable.startswith(_BITNAMI_PREFIX)]
+    if of_bitnami:
+        yield _of_bitnami(node, of_bitnami)
     for setting in node.settings.values():
-        if not setting.variable or properties.is_known(setting.name, "broker", confluent=node.vendor == CONFLUENT):
+        if (
+            not setting.variable
+            or setting in of_bitnami
+            or properties.is_known(setting.name, "broker", confluent=node.vendor == CONFLUENT)
+        ):
             continue
         if not properties.REMOVED_IN_4.fullmatch(setting.name):
             yield _unknown(node.service, setting, "broker", "KAFKA_")
         elif modern:
             yield _removed(node.service, setting)
+
+
+def _of_bitnami(node: Node, settings: Sequence[properties.Setting]) -> Finding:
+    """Return one finding for all variables that only Bitnami's start script reads."""
+    first, *others = settings
+    and_more = f" and {len(others)} more with KAFKA_CFG_" if others else ""
+    return Finding(
+        at=node.service.key("environment", first.variable),
+        message=f"{node.name} sets {first.variable}{and_more}, which only Bitnami's image reads",
+        service=node.name,
+        evidence=_BITNAMI_PREFIX,
+        label="another image's prefix",
+        help=f"write {first.variable.replace(_BITNAMI_PREFIX, 'KAFKA_')}"
+        + (", and so for the others" if others else ""),
+        related=tuple(Related(node.service.key("environment", each.variable), "the same") for each in others[:3]),
+    )
+
+
+def _of_another_image(node: Node) -> Iterator[Finding]:
+    """Yield the variables of wurstmeister/kafka, which the images after it do not read."""
+    for variable, first in _WURSTMEISTER.items():
+        if node.service.environment.get(variable) and not node.older_than(*first):
+            yield Finding(
+                at=node.service.key("environment", variable),
+                message=f"{node.name} sets {variable}, which its image does not read",
+                service=node.name,
+                evidence=variable,
+                label="a variable of wurstmeister/kafka",
+                help=f"create the topics by kafka-topics in a service that runs once, and remove {variable}"
+                if variable == "KAFKA_CREATE_TOPICS"
+                else f"set {node.variable('advertised.listeners')} instead",
+                severity=Severity.WARNING,
+            )
 
 
 def _removed(service: Service, setting: properties.Setting) -> Finding:

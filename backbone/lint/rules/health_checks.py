@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from backbone.addresses import ANY_ADDRESS, LOOPBACK
 from backbone.lint.kafka import clients, speakers, web
+from backbone.lint.kafka.images import parse_image
 from backbone.lint.model import Finding, Related, Severity, rule
 from backbone.lint.rules.one_shots import one_shots
 
@@ -22,6 +23,11 @@ _DEFAULTS_S = {"interval": 30.0, "timeout": 30.0, "start_period": 0.0}  # Docker
 _DEFAULT_RETRIES = 3
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _HEALTHY = "service_healthy"
+_OFFICIAL = frozenset(
+    # Docker's official images hold none (docker-library/faq, "Healthcheck"); these stand beside Kafka.
+    {"cassandra", "couchdb", "elasticsearch", "haproxy", "httpd", "influxdb", "kibana", "mariadb", "memcached", "mongo",
+     "mysql", "nats", "neo4j", "nginx", "postgres", "rabbitmq", "redis", "traefik", "zookeeper"}
+)  # fmt: skip
 _SELF = r"(?P<self>localhost|127\.0\.0\.1|0\.0\.0\.0|\$\{?HOSTNAME\}?|\$\(hostname(?: -\w)?\)|`hostname`|%s)"
 _PROBES = (
     r"/dev/tcp/{self}/(?P<port>\d+)",
@@ -81,8 +87,8 @@ def healthcheck_missing(project: Project) -> Iterator[Finding]:
 def healthy_dependency_without_check(project: Project) -> Iterator[Finding]:
     """Flag a wait for the health of a service that has no health check.
 
-    An image may hold a health check of its own, which is not seen here; for a service that is built this is a
-    warning.
+    Whether an image holds a health check of its own is not seen here: it is an error for images that are known to hold
+    none (Kafka's, Confluent's, Bitnami's, Debezium's, and Docker's official ones), else a warning.
 
     Why:
         `up` fails at run time: "container … has no healthcheck configured".
@@ -102,7 +108,7 @@ def healthy_dependency_without_check(project: Project) -> Iterator[Finding]:
             depends_on: {kafka: {condition: service_started}}
 
     Source:
-        docker/compose pkg/compose/convergence.go
+        docker/compose pkg/compose/convergence.go; https://github.com/docker-library/faq#healthcheck
     """
     for service in project.services.values():
         for name, condition in service.depends_on.items():
@@ -118,8 +124,17 @@ def healthy_dependency_without_check(project: Project) -> Iterator[Finding]:
                 label="waits for health",
                 help=f"give {name} a healthcheck, or wait with service_started",
                 related=(Related(target.key("healthcheck") if disabled else target.span, "never healthy"),),
-                severity=Severity.WARNING if target.body.get("build") and not disabled else Severity.ERROR,
+                severity=Severity.ERROR if disabled or _holds_none(target) else Severity.WARNING,
             )
+
+
+def _holds_none(service: Service) -> bool:
+    """Whether a service's image is known to hold no health check."""
+    image = parse_image(service.image)
+    official = image.repository.removeprefix("library/") in _OFFICIAL
+    return not service.body.get("build") and bool(
+        image.vendor or image.is_platform_part or image.is_connect or image.is_redpanda or official
+    )
 
 
 @rule("KC406", "health-timing", Severity.WARNING)

@@ -213,7 +213,7 @@ def roles_unset(project: Project) -> Iterator[Finding]:
     """Flag a node without process.roles: the ZooKeeper style, which ended with Kafka 3.9.
 
     For an image that still has ZooKeeper (Kafka 3, Confluent Platform 7) and a node that names one this is a
-    warning. `latest`, and no tag at all, is Kafka 4.
+    warning, and in a project without a policy a note: it works. `latest`, and no tag at all, is Kafka 4.
 
     Why:
         Kafka 4 ends at once: "Missing required configuration … which has no default value."
@@ -247,7 +247,7 @@ def roles_unset(project: Project) -> Iterator[Finding]:
             evidence="process.roles",
             label="ZooKeeper style" if zookeeper else "neither broker nor controller",
             help=f"set {node.variable('process.roles')}: broker,controller and the quorum voters",
-            severity=Severity.WARNING if old else Severity.ERROR,
+            severity=(Severity.INFO if project.foreign else Severity.WARNING) if old else Severity.ERROR,
         )
 
 

@@ -1,4 +1,4 @@
-"""Rules on what an image asks for, declares and holds (KC113, KC151, KC413, KC509)."""
+"""Rules on what an image declares and holds, and where it is (KC151, KC413, KC509)."""
 
 from __future__ import annotations
 
@@ -11,34 +11,11 @@ from backbone.lint.model import Finding, Related, Severity, rule
 from backbone.lint.rules.storage import data_dirs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
     from backbone.lint.kafka.images import Image
-    from backbone.lint.kafka.node import Node
     from backbone.lint.project import Mount, Project, Service
 
-_CONNECT = (
-    "CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID", "CONNECT_CONFIG_STORAGE_TOPIC", "CONNECT_OFFSET_STORAGE_TOPIC",
-    "CONNECT_STATUS_STORAGE_TOPIC", "CONNECT_KEY_CONVERTER", "CONNECT_VALUE_CONVERTER",
-    "CONNECT_REST_ADVERTISED_HOST_NAME",
-)  # fmt: skip
-_REQUIRED: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    # The variables of which each of Confluent's start scripts wants at least one (`ub ensure`, before that `dub`).
-    "cp-zookeeper": (("ZOOKEEPER_CLIENT_PORT", "ZOOKEEPER_SECURE_CLIENT_PORT"),),
-    "cp-kafka-connect": tuple((name,) for name in _CONNECT),
-    "cp-kafka-connect-base": tuple((name,) for name in _CONNECT),
-    "cp-server-connect": tuple((name,) for name in _CONNECT),
-    "cp-server-connect-base": tuple((name,) for name in _CONNECT),
-    "cp-schema-registry": (
-        ("SCHEMA_REGISTRY_HOST_NAME",),
-        ("SCHEMA_REGISTRY_KAFKASTORE_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_KAFKASTORE_CONNECTION_URL"),
-    ),
-    "cp-kafka-rest": (("KAFKA_REST_HOST_NAME",), ("KAFKA_REST_BOOTSTRAP_SERVERS", "KAFKA_REST_ZOOKEEPER_CONNECT")),
-}
-_REFUSED = ("KAFKA_ADVERTISED_HOST", "KAFKA_ADVERTISED_PORT", "KAFKA_HOST", "KAFKA_PORT")
-"""What the start script of Confluent's brokers ends at, because listeners took their place."""
-
-_ABOUT_IDS = ": `kafka-storage random-uuid` prints an id, and all nodes have the same"
 
 _VOLUMES = {
     # Where an image has a VOLUME for data, as its Dockerfile says; Bitnami's have none.
@@ -71,100 +48,6 @@ _LACKS = {
     BITNAMI: frozenset({"cub", "rpk", "kcat", "kafkacat"}),
 }
 _ON_DOCKER_HUB = frozenset({"", "docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
-
-
-@rule("KC113", "image-variable", Severity.ERROR)
-def image_variable(project: Project) -> Iterator[Finding]:
-    """Flag a variable without which a Confluent image ends at once, or with which it does.
-
-    Looked at: brokers and controllers (CLUSTER_ID of a KRaft node, KAFKA_ADVERTISED_LISTENERS), ZooKeeper, Connect,
-    Schema Registry and REST Proxy. Left alone: confluent-local, which has a default for each, services that are built,
-    run another command or mount their start script or configuration.
-
-    Why:
-        The start script checks its variables before anything else and ends: "CLUSTER_ID is required."
-
-    Fails:
-        services:
-          kafka:
-            image: confluentinc/cp-kafka:8.2.0
-            environment:
-              KAFKA_NODE_ID: 1
-              KAFKA_PROCESS_ROLES: broker,controller
-              KAFKA_CONTROLLER_QUORUM_VOTERS: 1@kafka:9093
-              KAFKA_LISTENERS: PLAINTEXT://:9092,CONTROLLER://:9093
-              KAFKA_ADVERTISED_LISTENERS: PLAINTEXT://kafka:9092
-              KAFKA_CONTROLLER_LISTENER_NAMES: CONTROLLER
-
-    Passes:
-        services:
-          kafka:
-            image: confluentinc/cp-kafka:8.2.0
-            environment:
-              CLUSTER_ID: MkU3OEVBNTcwNTJENDM2Qk
-              KAFKA_NODE_ID: 1
-              KAFKA_PROCESS_ROLES: broker,controller
-              KAFKA_CONTROLLER_QUORUM_VOTERS: 1@kafka:9093
-              KAFKA_LISTENERS: PLAINTEXT://:9092,CONTROLLER://:9093
-              KAFKA_ADVERTISED_LISTENERS: PLAINTEXT://kafka:9092
-              KAFKA_CONTROLLER_LISTENER_NAMES: CONTROLLER
-
-    Source:
-        confluentinc/kafka-images, include/etc/confluent/docker/configure of each image
-    """
-    for service in project.services.values():
-        image = parse_image(service.image)
-        if image.repository.startswith("confluentinc/") and not _is_changed(service):
-            yield from _missing(service, _REQUIRED.get(image.name, ()))
-    for node in clusters.nodes(project):
-        starts_by_itself = node.complete and not _is_changed(node.service)
-        if node.vendor == CONFLUENT and node.image.name != "confluent-local" and starts_by_itself:
-            yield from _of_node(node)
-
-
-def _of_node(node: Node) -> Iterator[Finding]:
-    """Yield what the start script of Confluent's broker images would end at."""
-    given = node.service.environment
-    yield from _missing(
-        node.service,
-        [("CLUSTER_ID",)] * bool(node.roles) + [("KAFKA_ADVERTISED_LISTENERS",)] * node.is_broker,
-    )
-    for name in (*_REFUSED, *(() if node.is_broker else ("KAFKA_ADVERTISED_LISTENERS",))):
-        if given.get(name):
-            yield Finding(
-                at=node.service.key("environment", name),
-                message=f"{node.name} sets {name}, at which its image ends",
-                service=node.name,
-                evidence=name,
-                label="refused by the start script",
-                help="remove it: " + ("listeners say it all" if name in _REFUSED else "controllers advertise nothing"),
-            )
-
-
-def _missing(service: Service, wanted: Sequence[tuple[str, ...]]) -> Iterator[Finding]:
-    """Yield one finding for all that a service does not set; of each group one variable is enough.
-
-    A variable that is there but empty was meant to come from outside: KC303 tells when it does not.
-    """
-    absent = [" or ".join(group) for group in wanted if not any(name in service.environment for name in group)]
-    if absent:
-        yield Finding(
-            at=service.key("environment") if service.has("environment") else service.span,
-            message=f"{service.name} does not set {', '.join(absent)}, without which its image ends",
-            service=service.name,
-            evidence=" ".join(absent),
-            label=f"no {absent[0]}" + (", …" if len(absent) > 1 else ""),
-            help=f"set {', '.join(absent)}"
-            + (
-                " (`kafka-storage random-uuid` prints an id; all nodes have the same)" if "CLUSTER_ID" in absent else ""
-            ),
-        )
-
-
-def _is_changed(service: Service) -> bool:
-    """Whether a service runs something else than its image's own start script with its own files."""
-    scripts = any(mount.target.startswith("/etc/confluent/docker") for mount in service.mounts)
-    return bool(service.body.get("build") or service.command or service.entrypoint or scripts)
 
 
 @rule("KC151", "volume-above-image-volume", Severity.ERROR)

@@ -21,7 +21,8 @@ def bootstrap_unreachable(project: Project) -> Iterator[Finding]:
     """Flag a service that connects to a host or port where no broker of the project answers.
 
     Understood are Connect, Schema Registry, REST proxies, user interfaces, exporters' arguments, applications
-    with a bootstrap variable and scripts around Kafka's tools. Left alone: hosts that may be outside the
+    with a bootstrap variable and scripts around Kafka's tools. A warning for a container that only waits to be entered
+    (`tail -f /dev/null`). Left alone: hosts that may be outside the
     project (names with a dot, addresses, extra_hosts, external networks), services of the project that are
     unknown here, since they may speak Kafka, and projects without a Kafka node.
 
@@ -69,6 +70,7 @@ def bootstrap_unreachable(project: Project) -> Iterator[Finding]:
                 label=reason,
                 help=_reach_help(bootstrap, project),
                 related=related,
+                severity=Severity.WARNING if clients.is_idle(bootstrap.service) else None,
             )
 
 

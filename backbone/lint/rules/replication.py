@@ -146,7 +146,7 @@ def auto_create_topics(project: Project) -> Iterator[Finding]:
             environment:
               KAFKA_NODE_ID: 1
               KAFKA_PROCESS_ROLES: broker,controller
-              KAFKAAUTO_CREATE_TOPICS_ENABLE: "false"
+              KAFKA_AUTO_CREATE_TOPICS_ENABLE: "false"
 
     Source:
         auto.create.topics.enable, true by default

@@ -25,7 +25,8 @@ _UNBOUNDED_DRIVERS = frozenset({"", "json-file"})
 def profile_not_closed(project: Project) -> Iterator[Finding]:
     """Flag a service that needs another which some profile does not start.
 
-    Needs are: depends_on (unless `required: false`), a shared network namespace, volumes_from, links.
+    Needs are: depends_on (unless `required: false`), a shared network namespace, volumes_from, links. In a project
+    without a policy it is a warning where some profile starts both: the others may be meant to be given together.
 
     Why:
         Compose refuses that profile: "service … depends on undefined service …: invalid compose project".
@@ -60,6 +61,7 @@ def profile_not_closed(project: Project) -> Iterator[Finding]:
                     label=f"not there with {start}",
                     help=f"put both into the same profiles, or make {name} `required: false`",
                     related=(Related(target.where("profiles"), f"the profiles of {name}"),),
+                    severity=Severity.WARNING if project.foreign and service.profiles & target.profiles else None,
                 )
 
 

@@ -59,7 +59,8 @@ def _holds(target: str, path: str) -> bool:
 def data_not_on_volume(project: Project) -> Iterator[Finding]:
     """Flag a log directory that lies on no declared volume, bind mount or tmpfs.
 
-    A volume that the image itself declares does not count: it has no name, and `down` leaves it orphaned.
+    A volume that the image itself declares does not count: it has no name, and `down` leaves it orphaned. In a project
+    without a policy it is a note for a node without any volume: it may be meant to forget.
 
     Why:
         The data is in the container's own layer: `docker compose down`, or a new image, and every message is
@@ -100,6 +101,7 @@ def data_not_on_volume(project: Project) -> Iterator[Finding]:
                 related=tuple(
                     Related(node.service.where("volumes", m.index), m.target) for m in node.service.mounts[:2]
                 ),
+                severity=Severity.INFO if project.foreign and not node.service.mounts else None,
             )
 
 

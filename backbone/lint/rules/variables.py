@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backbone.lint.model import Finding, Related, Severity, rule
@@ -20,6 +21,14 @@ FROM_THE_MACHINE = re.compile(
 """Set by a login, by Docker or by CI rather than by a project's env file."""
 
 DEFAULT_OPERATORS = frozenset({":-", "-"})
+
+_RUN_INSIDE = {"command": "the command", "entrypoint": "the entrypoint", "healthcheck": "the health check"}
+_OPTION = re.compile(
+    r"(?:--(?:bootstrap-servers?|broker-list|brokers?|zookeeper|topic|group|partitions|replication-factor)"
+    r"|\b(?:kcat|kafkacat|kafka-ready)\s+-b)[\s=]+[\"']?$"
+)
+_LOOK_BACK = 40
+"""Characters before a variable that may hold the option whose value it is."""
 
 
 def _used(project: Project) -> list[Interpolation]:
@@ -108,9 +117,10 @@ def variable_without_default(project: Project) -> Iterator[Finding]:
 
 @rule("KC305", "interpolation-self-shadowed", Severity.WARNING)
 def interpolation_self_shadowed(project: Project) -> Iterator[Finding]:
-    """Flag `${X}` in a service's environment that looks like the service's own X, but is another value.
+    """Flag `${X}` in a service's environment or command that looks like the service's own X, but is another value.
 
-    `X: ${X:-…}` itself, and places where both values agree, pass.
+    `X: ${X:-…}` itself, and places where both values agree, pass. An error where Kafka's tools are left without an
+    address, a topic or a number by it.
 
     Why:
         Compose fills `${X}` from the shell and the env file before the container exists; the X that the
@@ -138,19 +148,29 @@ def interpolation_self_shadowed(project: Project) -> Iterator[Finding]:
     for service in project.services.values():
         for variable in service.environment:
             for one in project.sources.used("services", service.name, "environment", variable):
-                if one.name == variable or not _shadows(service, one):
-                    continue
-                told = "" if SECRET_KEY.fullmatch(one.name) else f": {one.value!r}"
-                yield Finding(
-                    at=one.span,
-                    message=f"{variable} of {service.name} reads ${{{one.name}}} from outside{told}, "
-                    f"not the {one.name} that the service sets",
-                    service=service.name,
-                    evidence=f"{variable}:{one.name}",
-                    label="the shell's or the env file's",
-                    help=f"write the value, or $${one.name} where a shell in the container reads it",
-                    related=(Related(service.where("environment", one.name), "the service's own"),),
-                )
+                if one.name != variable and _shadows(service, one):
+                    yield _shadowed(service, one, variable)
+    for one in project.interpolations:
+        service_of = project.services.get(str(one.path[1])) if one.path[:1] == ("services",) else None
+        what = _RUN_INSIDE.get(str(one.path[2])) if service_of and len(one.path) > 2 else None  # noqa: PLR2004 - key
+        if service_of and what and _shadows(service_of, one):
+            before = project.text(one.span.path)[max(one.span.start - _LOOK_BACK, 0) : one.span.start]
+            lost = not one.value and _OPTION.search(before)
+            yield replace(_shadowed(service_of, one, what), severity=Severity.ERROR if lost else None)
+
+
+def _shadowed(service: Service, one: Interpolation, what: str) -> Finding:
+    told = "" if SECRET_KEY.fullmatch(one.name) else f": {one.value!r}"
+    return Finding(
+        at=one.span,
+        message=f"{what} of {service.name} reads ${{{one.name}}} from outside{told}, "
+        f"not the {one.name} that the service sets",
+        service=service.name,
+        evidence=f"{what}:{one.name}",
+        label="the shell's or the env file's",
+        help=f"write the value, or $${one.name} where a shell in the container reads it",
+        related=(Related(service.where("environment", one.name), "the service's own"),),
+    )
 
 
 def _shadows(service: Service, one: Interpolation) -> bool:

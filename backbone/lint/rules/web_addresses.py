@@ -11,7 +11,7 @@ from backbone.lint.kafka import clients, network, speakers, web
 from backbone.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from backbone.lint.project import Project, Service
 
@@ -22,6 +22,14 @@ _READY = re.compile(r"\b(?:cub|ub)\s+(?:sr|connect|kr|ksql-server)-ready\s+(?P<t
 _NAMED = re.compile(
     r"SCHEMA_?REGISTRY|KAFKA_?CONNECT|CONNECT_(URL|HOST|ADDRESS|CLUSTER)|KSQL|REST_PROXY|KAFKA_REST", re.IGNORECASE
 )
+_KINDS = {
+    "Connect": re.compile(r"CONNECT", re.IGNORECASE),
+    "Schema Registry": re.compile(r"SCHEMA_?REGISTRY", re.IGNORECASE),
+    "REST Proxy": re.compile(r"REST", re.IGNORECASE),
+    "ksqlDB": re.compile(r"KSQL_?(?!.*(?:CONNECT|SCHEMA))", re.IGNORECASE),
+}
+"""What variables call each kind of server."""
+
 _FOR_BROWSERS = re.compile(r"ORIGIN|CORS|ALLOW|REDIRECT|EXTERNAL|PUBLIC|ISSUER", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 
@@ -45,8 +53,8 @@ def web_address_wrong(project: Project) -> Iterator[Finding]:
 
     Looked at: URLs in variables, commands and health checks of other services, and the `sr-ready` and `connect-ready`
     of Confluent's images. A wrong port counts where the host is such a server; a host that no service has counts where
-    the variable speaks of such a server. Left alone: names with a dot, addresses, extra_hosts, external networks, and
-    URLs meant for browsers.
+    the variable speaks of such a server (a warning where the project has none of that kind: it was left out). Left
+    alone: names with a dot, addresses, extra_hosts, external networks, and URLs meant for browsers.
 
     Why:
         The connection is refused, or the name is not known, at the first message with a schema or at the first request:
@@ -84,6 +92,7 @@ def web_address_wrong(project: Project) -> Iterator[Finding]:
     for asked in _addresses(project):
         found = names.resolve(asked.service, asked.host)
         known = [service for service in found if service.name in servers]
+        left_out = False
         if known and asked.port not in {port for service in known for port in servers[service.name].ports}:
             server = servers[known[0].name]
             ports = ", ".join(map(str, sorted(server.ports)))
@@ -94,11 +103,13 @@ def web_address_wrong(project: Project) -> Iterator[Finding]:
             )
         elif asked.named and not found and not _may_exist(asked, names):
             near = names.called(asked.host)
+            left_out = not near and not _is_asked_for_here(asked, servers.values())
             reason = f"it shares no network with {near[0].name}" if near else "no service has this name"
             fix = f"the project has {', '.join(sorted(servers))}"
             related = ()
         else:
             continue
+        unsure = left_out or clients.is_idle(asked.service)
         yield Finding(
             at=asked.service.where(*asked.path, part=asked.text),
             message=f"{asked.service.name} asks {asked.text}: {reason}",
@@ -107,7 +118,13 @@ def web_address_wrong(project: Project) -> Iterator[Finding]:
             label=reason,
             help=fix,
             related=related,
+            severity=Severity.WARNING if unsure else None,
         )
+
+
+def _is_asked_for_here(asked: Address, servers: Iterable[web.Server]) -> bool:
+    """Whether the project has a server of the kind that a variable speaks of."""
+    return any(_KINDS[server.kind.name].search(str(asked.path[-1])) for server in servers)
 
 
 def _may_exist(asked: Address, names: network.Names) -> bool:
