@@ -34,6 +34,13 @@ def test_up_again_changes_nothing(running: Checkout) -> None:
     assert set(BROKERS) <= set(before)
 
 
+def test_what_runs_as_three_nodes_becomes_no_stack_of_one(running: Checkout) -> None:
+    before = running.pids()
+    assert "error[other-size]" in running.run("up", "--lite", code=2).stderr
+    assert "STACK_SIZE" not in (running.root / ".env").read_text(encoding="utf-8")
+    assert running.pids() == before
+
+
 def test_status_tells_services_and_cluster(running: Checkout) -> None:
     status = running.json("status")
     assert status["ok"]
