@@ -54,7 +54,9 @@ class Lab:
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
-    """What b, which depends on a, makes where it is missing."""
+    """What b makes where it is missing."""
+    nodes: tuple[str, ...] = ()
+    """What b depends on."""
 
     def engine(self, *renewed: str) -> EmbeddedEngine:
         bodies: dict[str, dict[str, Any]] = {
@@ -65,10 +67,11 @@ class Lab:
                 "environment": {"NAME": name, **self.changes.get(name, {})},
                 "volumes": [{"type": "bind", "source": str(self.root / "data" / name), "target": "/data"}],
             }
-            for name in ("a", "b")
+            for name in ("a", "b", *self.nodes[1:])
         }
         if self.topics:
-            bodies["b"] |= {"x-embedded": {"runtime": "waiting"}, "depends_on": {"a": {"condition": "service_healthy"}}}
+            needs = {name: {"condition": "service_healthy"} for name in self.nodes}
+            bodies["b"] |= {"x-embedded": {"runtime": "waiting"}, "depends_on": needs}
         waiting = replace(PLAIN, topics=lambda _: self.topics)
         settings = Settings(self.root, {"XDG_CACHE_HOME": str(self.root / "cache")})
         return EmbeddedEngine(
@@ -306,13 +309,18 @@ def test_a_start_waits_for_the_port_that_the_saver_of_a_cache_holds(lab: Lab) ->
     assert lab.pid("a")
 
 
-def test_what_waits_itself_may_boot_early_when_every_broker_has_its_topics(lab: Lab) -> None:
-    lab.topics = ["journal", "events"]
-    assert lab.engine().early(["a", "b"]) == []
-    folder = lab.root / "data" / "a"
-    for name in ("journal-0", "journal-1", "eventsx-0"):
-        (folder / name).mkdir(parents=True)
-    assert lab.engine().early(["a", "b"]) == [], "one is missing"
-    (folder / "events-0").mkdir()
+def test_what_waits_itself_may_boot_early_when_every_node_has_its_topics(lab: Lab) -> None:
+    lab.topics, lab.nodes = ["journal", "events"], ("a", "c")
+    assert lab.engine().early(["a", "b", "c"]) == []
+    for folder in (lab.root / "data" / "a", lab.root / "data" / "c"):
+        for name in ("journal-0", "journal-1", "eventsx-0"):
+            (folder / name).mkdir(parents=True)
+        assert lab.engine().early(["a", "b", "c"]) == [], "one is missing"
+        (folder / "events-0").mkdir()
+    assert lab.engine().early(["a", "b", "c"]) == ["b"]
+    assert replace(lab.engine(), overlap=False).early(["a", "b", "c"]) == []
+
+
+def test_what_waits_for_one_node_may_boot_early_always(lab: Lab) -> None:
+    lab.topics, lab.nodes = ["journal"], ("a",)
     assert lab.engine().early(["a", "b"]) == ["b"]
-    assert replace(lab.engine(), overlap=False).early(["a", "b"]) == []

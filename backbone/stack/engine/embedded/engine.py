@@ -155,7 +155,8 @@ class EmbeddedEngine:
         if not self.overlap:
             return []
         chosen = [self.places[name] for name in services if name in self.places]
-        return [one.service.name for one in chosen if one.finds(self._runtime(one).topics(one), self.places)]
+        found = {one.service.name: self._runtime(one).topics(one) for one in chosen}
+        return [name for name, topics in found.items() if topics and self.places[name].finds(topics, self.places)]
 
     def start(self, services: Sequence[str], progress: Progress, *, as_ran: bool = False) -> None:
         """Start what doesn't run: configure all at once, then launch. What is paused goes on."""

@@ -133,12 +133,13 @@ class LocalService:
         return [Path(mount.source) for mount in self.service.mounts if mount.kind == "bind" and not mount.read_only]
 
     def finds(self, topics: Sequence[str], places: Mapping[str, LocalService]) -> bool:
-        """Tell whether each of these topics (at least one) is in every data folder of what the service depends on."""
+        """Tell whether each of these topics is in every data folder of the nodes that the service depends on.
+
+        Of one node alone nothing has to be there: a topic made early has as many copies as one made late.
+        """
         needed = [places[name] for name in self.service.depends_on if name in places]
         folders = [folder for other in needed for folder in other.data_dirs()]
-        return bool(topics and folders) and all(
-            any(folder.glob(f"{topic}-[0-9]*")) for topic in topics for folder in folders
-        )
+        return len(folders) == 1 or all(any(folder.glob(f"{topic}-[0-9]*")) for topic in topics for folder in folders)
 
 
 @dataclass(frozen=True, slots=True)
