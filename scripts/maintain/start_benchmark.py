@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from backbone.stack.engine.base import Progress, Stack
 
-_TIMEOUT_S = 180.0
+_TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,11 @@ def _start(stack: Stack, kind: Kind) -> Start:
     model = stack.model.only(stack.brokers) if kind.brokers else stack.model
     stack = replace(stack, engine=engine, model=model)
     began = time.monotonic()
-    lifecycle.up(stack, timeout=_TIMEOUT_S, progress=lambda _: None, watch=lambda _: None)
+    try:
+        lifecycle.up(stack, timeout=_TIMEOUT_S, progress=lambda _: None, watch=lambda _: None)
+    except BaseException:
+        lifecycle.down(stack, lambda _: None)  # its data is a scratch folder's
+        raise
     seconds = time.monotonic() - began
     memory = tuple(state.memory or 0 for state in stack.engine.states(list(stack.brokers)))
     began = time.monotonic()

@@ -77,6 +77,13 @@ def test_ratios_are_of_paired_starts_on_existing_data() -> None:
     }
 
 
+def test_a_start_that_fails_leaves_nothing_running(tmp_path: Path) -> None:
+    engine = Cached(model(a=PLAIN), needs=0, dying=frozenset("a"))
+    with pytest.raises(StackError, match="service-died"):
+        start_benchmark.measure(lambda *_: stack(tmp_path, engine), 1, lambda _: None)
+    assert engine.done == ["start a", "stop a"]
+
+
 def test_the_scratch_folder_has_all_downloads_and_no_start_up_cache(tmp_path: Path) -> None:
     real = tmp_path / "real"
     (real / "repository").mkdir(parents=True)
