@@ -92,7 +92,7 @@ def refusal(address: str, security: ClientSecurity, timeout: float = ANSWER_S) -
                 visit.see_no_login_is_wanted(stream)
     except StackError as error:
         return error
-    except (struct.error, ValueError) as error:
+    except (struct.error, ValueError, LookupError) as error:
         return refusals.not_kafka(address, str(error))
     return None
 

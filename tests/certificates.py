@@ -57,8 +57,11 @@ class Authority:
         file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
         return cls(folder, name, key, file)
 
-    def sign(self, name: str, alternatives: Sequence[str] = HERE, *, days: float = 90, ago: float = 1) -> Path:
+    def sign(
+        self, name: str, alternatives: Sequence[str] = HERE, *, days: float = 90, ago: float = 1, password: str = ""
+    ) -> Path:
         """Return a PEM file with a key (PKCS 8) and its certificate, which began `ago` days ago and ends in `days`."""
+        locked = serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         made = (
@@ -74,9 +77,7 @@ class Authority:
         )
         file = self.folder / f"{name}.pem"
         file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
+            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
             + made.public_bytes(serialization.Encoding.PEM)
         )
         file.chmod(0o600)

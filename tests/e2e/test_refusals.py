@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from backbone import client_properties, clients, console, kafka_probe, wait
 from backbone.failover import wire
@@ -44,6 +47,9 @@ PROTOCOLS = {
 }
 LOG4J = "rootLogger.level=INFO\nrootLogger.appenderRef.o.ref=O\nappender.o.type=Console\nappender.o.name=O\n"
 START_S = 120
+USERS = ("app", "viewer")
+"""The first may do everything, the second what it is given."""
+
 FLAGS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -55,6 +61,7 @@ class Broker:
     ours: Authority
     foreign: Authority
     log: Path
+    java: list[str]
 
     def at(self, listener: str) -> str:
         return f"127.0.0.1:{self.ports[listener]}"
@@ -77,6 +84,10 @@ def login(user: str, password: str, mechanism: str = SCRAM) -> tuple[str, str]:
 
 def mine(store: Path) -> tuple[str, str]:
     return "ssl.keystore.type=PEM", f"ssl.keystore.location={store}"
+
+
+def properties(values: Mapping[str, str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in values.items())
 
 
 def _free_ports(names: Mapping[str, str]) -> dict[str, int]:
@@ -113,6 +124,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         "sasl.enabled.mechanisms": SCRAM,
         "listener.name.login.scram-sha-512.sasl.jaas.config": f"{MODULE} required;",
         "listener.name.bare.scram-sha-512.sasl.jaas.config": f"{MODULE} required;",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS;User:app;User:CN=client",
         "log.dirs": str(folder / "data"),
         "auto.create.topics.enable": "false",
         "offsets.topic.replication.factor": "1",
@@ -121,15 +134,15 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         "log.cleaner.dedupe.buffer.size": "4194304",
     }
     file = folder / "server.properties"
-    file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")
+    file.write_text(properties(settings), encoding="utf-8")
     (folder / "log4j2.properties").write_text(LOG4J, encoding="utf-8")
     lock = artifacts.read_lock(ROOT / LOCK_FILE)
     jars = artifacts.ensure([*lock["kafka"], *lock["tools"]], Settings().cache_dir, console.download)
     log4j = f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
     java = [str(jre.java()), *FLAGS, log4j, "-cp", ":".join(map(str, jars))]
     form = ["kafka.tools.StorageTool", "format", "--cluster-id", "TWVzc2FnaW5nQmFja2JvbQ", "--config", str(file)]
-    user = ["--add-scram", f"{SCRAM}=[name=app,password=right]"]
-    done = subprocess.run([*java, *form, *user], capture_output=True, text=True, check=False, timeout=START_S)
+    users = [part for name in USERS for part in ("--add-scram", f"{SCRAM}=[name={name},password=right]")]
+    done = subprocess.run([*java, *form, *users], capture_output=True, text=True, check=False, timeout=START_S)
     assert done.returncode == 0, done.stdout + done.stderr
     log = folder / "output"
     with log.open("wb") as stream:
@@ -141,7 +154,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
                 timeout=START_S,
             )
             assert process.poll() is None, log.read_text(encoding="utf-8")
-            yield Broker(ports, ours, foreign, log)
+            yield Broker(ports, ours, foreign, log, java)
         finally:
             process.kill()
             process.wait()
@@ -250,6 +263,71 @@ def test_the_tasks_say_why(broker: Broker, home: Checkout, words: tuple[str, ...
     assert "error[login-refused]" in done.stderr
     assert "c4nary" not in done.stdout + done.stderr
     assert "error[tls-wanted]" in home.run(*words, "--bootstrap", broker.at("LOGIN"), code=4).stderr
+
+
+def test_to_look_needs_no_more_than_the_right_to_describe(broker: Broker, home: Checkout) -> None:
+    everything = {"topic": "*", "group": "*", "cluster": "kafka-cluster"}
+    rights = {
+        "topic": ("DESCRIBE", "DESCRIBE_CONFIGS"),
+        "group": ("DESCRIBE",),
+        "cluster": ("DESCRIBE", "DESCRIBE_CONFIGS"),
+    }
+    acls = [
+        ACL(
+            "User:viewer",
+            "*",
+            ACLOperation[right],
+            ACLPermissionType.ALLOW,
+            ResourcePattern(ResourceType[kind.upper()], name),
+        )
+        for kind, name in everything.items()
+        for right in rights[kind]
+    ]
+    with clients.admin([broker.at("PLAIN")]) as admin:
+        assert not admin.create_acls(acls)["failed"]
+        before = admin.describe_topics(), admin.list_groups()
+    said = len(broker.log.read_bytes())
+    file = str(broker.client("SASL_SSL", *login("viewer", "right"), f"bootstrap.servers={broker.at('LOGIN')}"))
+    for words in (("doctor",), ("status",), ("topics", "list"), ("topics", "plan"), ("groups", "list")):
+        done = home.run(*words, "--command-config", file, code=None)
+        assert done.returncode in (0, 1), done.stderr
+        assert "error[" not in done.stderr
+    asked = home.json("doctor", "--command-config", file, code=None)["checks"]
+    assert "unknown" not in {each["status"] for each in asked}
+    with clients.admin([broker.at("PLAIN")]) as admin:
+        assert (admin.describe_topics(), admin.list_groups()) == before
+    denied = [line for line in broker.log.read_bytes()[said:].decode().splitlines() if "is Denied" in line]
+    assert denied == []
+    # … and a right that is missing would be seen there.
+    home.run("topics", "create", "denied", "--partitions", "1", "--replicas", "1", "--command-config", file, code=4)
+    assert b"is Denied" in broker.log.read_bytes()[said:]
+
+
+def test_clients_of_other_makers_log_in_by_the_same_file(broker: Broker) -> None:
+    for listener, file in ways_in(broker).items():
+        security = client_properties.read(file)
+        librdkafka: dict[str, Any] = {
+            "bootstrap.servers": broker.at(listener),
+            **client_properties.librdkafka(security),
+        }
+        assert AdminClient(librdkafka).list_topics(timeout=20).brokers
+    for listener in ("MUTUAL", "LOGIN"):
+        text = properties(client_properties.java(client_properties.read(ways_in(broker)[listener])))
+        file = broker.log.with_name("java.properties")
+        file.write_text(text, encoding="utf-8")
+        words = ("--bootstrap-server", broker.at(listener), "--command-config", str(file), "--describe")
+        argv = [*broker.java, "org.apache.kafka.tools.TopicCommand", *words]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=START_S)
+        assert done.returncode == 0, done.stderr
+
+
+def test_workers_are_the_same_client(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(client_properties.CONFIG, "")
+    client_properties.use(client_properties.read(ways_in(broker)["LOGIN"]))
+    code = "import sys; from backbone import clients; clients.consumer(sys.argv[1:]).close(); print('in')"
+    argv = [sys.executable, "-c", code, broker.at("LOGIN")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+    assert done.stdout == "in\n", done.stderr
 
 
 def test_the_doctor_sees_what_their_certificates_are_for(broker: Broker, home: Checkout) -> None:

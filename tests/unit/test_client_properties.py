@@ -140,6 +140,16 @@ def test_files_that_hold_something_else(tmp_path: Path) -> None:
         client_properties.context(ClientSecurity("SSL", ca_file=ours.ca, certificate_file=words, key_file=words))
 
 
+def test_a_key_with_a_password_is_opened_by_it_and_nobody_is_asked(tmp_path: Path) -> None:
+    ours = Authority.make(tmp_path)
+    store = ours.sign("own", password=CANARY)
+    security = ClientSecurity("SSL", ca_file=ours.ca, certificate_file=store, key_file=store, key_password=CANARY)
+    client_properties.context(security)
+    for wrong in ("", "other"):
+        with pytest.raises(StackError, match="is not a key with its certificate"):
+            client_properties.context(replace(security, key_password=wrong))
+
+
 def test_a_process_and_what_it_starts_are_one_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(client_properties.CONFIG, "")
     assert client_properties.current() == PLAINTEXT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from contextlib import closing
@@ -13,6 +14,7 @@ import pytest
 from backbone import kafka_probe
 from backbone.client_properties import PLAINTEXT, ClientSecurity
 from backbone.errors import ExitCode, StackError
+from tests import ROOT
 from tests.certificates import Authority
 from tests.servers.door import Door
 
@@ -173,6 +175,14 @@ def test_a_broker_that_does_not_know_the_password() -> None:
     assert told(door, login(PLAINTEXT)).reference == "broker-not-proved"
 
 
+def test_the_page_lists_every_refusal() -> None:
+    source = (ROOT / "backbone" / "refusals.py").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "other-clusters.md").read_text(encoding="utf-8")
+    told = set(re.findall(r'_refusal\(\s*"([a-z-]+)"', source))
+    listed = set(re.findall(r"(?m)^\| `([a-z-]+)` \|", page))
+    assert listed == told - {"broker-silent"} | {"bad-client-properties"}
+
+
 def test_something_else_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         # What an HTTP server says to what it does not understand, at once and for both looks.
@@ -202,6 +212,11 @@ def test_silence_proves_nothing(ours: Authority, silent: str, encrypted: bool) -
 def test_one_broker_that_lets_us_in_is_enough(nobody: str, silent: str) -> None:
     with Door().open() as address:
         kafka_probe.demand([nobody, silent, address], PLAINTEXT)
+
+
+def test_who_lets_us_in_counts_more_than_who_does_not(ours: Authority) -> None:
+    with Door(ours.sign("broker")).open() as other, Door().open() as address:
+        kafka_probe.demand([other, address], PLAINTEXT)
 
 
 def test_a_reason_counts_more_than_silence(nobody: str, silent: str, ours: Authority) -> None:
