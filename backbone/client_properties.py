@@ -234,6 +234,9 @@ def _login(file: Path, values: Mapping[str, str]) -> tuple[str, str, str]:
             f"sasl.jaas.config has no {' and no '.join(missing)}",
             f'sasl.jaas.config={example} required username="…" password="…";',
         )
+    if mechanism != "PLAIN" and set(",=") & set(options["username"]):
+        # RFC 5802 wants them written otherwise; kafka-python 3.0.12 sends them as they are.
+        raise _bad(file, f"the user {options['username']!r} has a comma or =, which cannot be sent with {mechanism}")
     return mechanism, options["username"], options["password"]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from confluent_kafka.admin import AdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
@@ -252,6 +253,11 @@ def test_the_tasks_take_the_file(broker: Broker, home: Checkout) -> None:
     }
     assert found["D028"] == "ok"
     home.run("smoke", "--command-config", file, "--records", "30")
+    with home.going("console", "--port", "0", "--no-open", "--command-config", file) as process:
+        assert process.stdout
+        page = requests.get(process.stdout.readline().strip(), timeout=30)
+    assert page.ok
+    assert broker.at("LOGIN") in page.text
 
 
 @pytest.mark.parametrize(
