@@ -62,10 +62,9 @@ def _fill(bootstrap: Sequence[str], topics: int) -> None:
             spec = {"num_partitions": _PARTITIONS, "replication_factor": 3}
             client.create_topics(dict.fromkeys(new[index : index + 100], spec))
         producer = clients.producer(bootstrap)
-        for name in new:
-            for partition in range(_PARTITIONS):
-                producer.send(name, value=b"x", partition=partition)
-        producer.flush()
+        sent = [producer.send(name, value=b"x", partition=number) for name in new for number in range(_PARTITIONS)]
+        for each in sent:
+            each.get(timeout=_LIMIT_S)
         producer.close()
         for index in range(0, topics, _GROUPS):
             own = names[index : index + _GROUPS]
