@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -23,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from backbone import durable_file
 from backbone.errors import ExitCode, StackError
 from backbone.security.layout import CA, CA_KEY, KEYSTORE
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -92,7 +93,7 @@ def leaf(file: Path) -> Leaf | None:
     if made is None:
         return None
     hosts: list[str] = []
-    with suppress(x509.ExtensionNotFound):
+    with suppress(x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         hosts = [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
     common = made.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
@@ -112,16 +113,16 @@ def open_authority(folder: Path, *, now: float) -> Authority:
     if not certificate.exists() and not key.exists():
         _found(folder, now)
     try:
-        secret = serialization.load_pem_private_key(key.read_bytes(), password=None)
-        made = x509.load_pem_x509_certificate(certificate.read_bytes())
+        secret = serialization.load_pem_private_key(reading.read_bytes(key), password=None)
+        made = x509.load_pem_x509_certificate(reading.read_bytes(certificate))
         if not isinstance(secret, ec.EllipticCurvePrivateKey) or made.public_key() != secret.public_key():
             raise ValueError(f"{CA_KEY} is not the key of {CA}")
-    except (OSError, ValueError, TypeError) as error:
+    except (StackError, UnsupportedAlgorithm, *reading.NONSENSE) as error:
         place = shlex.quote(str(folder))
         raise StackError(
             "bad-authority",
             f"the authority in {folder} cannot be used",
-            context=f"{type(error).__name__}: {error}",
+            context=error.context if isinstance(error, StackError) else f"{type(error).__name__}: {error}",
             hint=f"put {CA} and {CA_KEY} back; or have a new one made, which every client has to trust anew\n"
             f"./invoke down && mv {place} {place}.old && ./invoke up",
             exit_code=ExitCode.ENVIRONMENT,
@@ -131,15 +132,15 @@ def open_authority(folder: Path, *, now: float) -> Authority:
 
 def _will_do(file: Path, hosts: frozenset[str], authority: Authority, now: float) -> bool:
     made, found = _first(file), leaf(file)
-    trusted = file.with_name(CA)
-    if made is None or found is None or not trusted.is_file():
+    if made is None or found is None:
         return False
     try:
         made.verify_directly_issued_by(authority.certificate)
     except (InvalidSignature, ValueError, TypeError):
         return False
     lasts = found.ends - now > timedelta(days=RENEW_DAYS).total_seconds()
-    return lasts and found.hosts == hosts and trusted.read_bytes() == _pem(authority.certificate)
+    trusted = reading.peek(file.with_name(CA)).encode()
+    return lasts and found.hosts == hosts and trusted == _pem(authority.certificate)
 
 
 def _found(folder: Path, now: float) -> None:
@@ -224,8 +225,8 @@ def _name(common: str) -> x509.Name:
 
 def _first(file: Path) -> x509.Certificate | None:
     try:
-        return x509.load_pem_x509_certificates(file.read_bytes())[0]
-    except (OSError, ValueError, IndexError):
+        return x509.load_pem_x509_certificates(reading.read_bytes(file))[0]
+    except (StackError, *reading.NONSENSE):
         return None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from backbone import durable_file, secret_file
 from backbone.errors import ExitCode, StackError
 from backbone.security.layout import ADMIN
+from backbone.source import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,7 +48,7 @@ def write(secrets: Secrets, user: str, bootstrap: Sequence[str]) -> Path:
             "ssl.truststore.location": _escaped(str(secrets.ca.absolute())),
         }.items()
     )
-    if not file.exists() or file.read_text(encoding="utf-8") != text:
+    if reading.peek(file) != text:
         durable_file.replace(file, text, mode=0o600)
     return file
 
@@ -109,7 +110,7 @@ def _credential(secrets: Secrets, user: str) -> Any:
 
 
 def _password(secrets: Secrets, user: str) -> str:
-    return secret_file.ensure(secrets.password(user)).read_text(encoding="utf-8").strip()
+    return reading.read_text(secret_file.ensure(secrets.password(user))).strip()
 
 
 def _escaped(path: str) -> str:

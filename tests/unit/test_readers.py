@@ -30,6 +30,8 @@ from backbone.failover import journal, plan
 from backbone.leases.book import Book
 from backbone.lint import baseline, policy
 from backbone.lint.engine import Result, load_rules
+from backbone.security import access as cluster_access
+from backbone.security import certificates
 from backbone.snapshots import metadata
 from backbone.snapshots.manifest import Entry, Identity, Manifest
 from backbone.snapshots.store import Store
@@ -208,6 +210,9 @@ READERS: dict[str, Reader] = {
     "a connector of Kubernetes": Reader("connector.yml", imported, CONNECTOR),
     "a CRD": Reader("crd.yaml", judged, CRD),
     "rules of users": Reader(str(access.FILE), rules_of_users, json.dumps(RULES_OF_USERS)),
+    "rules of a secure stack": Reader("access.yml", cluster_access.read, json.dumps(RULES_OF_USERS)),
+    "an authority": Reader("ca.pem", lambda path: certificates.open_authority(path.parent, now=0.0)),
+    "a certificate": Reader("keystore.pem", certificates.leaf),
     "a size": Reader("size.json", layout.read_size, SIZE),
     "flags of an export": Reader(layout.FLAGS_FILE, lambda path: layout.read_flags(path.parent), json.dumps(FLAGS)),
     "a log": Reader("service.log", lambda path: (tail.guilty([path]), tail_of(path)), "ERROR x\n"),
