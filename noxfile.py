@@ -47,6 +47,7 @@ nox.options.sessions = [
     "wheel",
     "e2e",
     "e2e-data",
+    "e2e-secure",
     "e2e-failover",
     "bench",
 ]
@@ -206,6 +207,12 @@ def e2e_data(session: nox.Session) -> None:
     """
     session.install("--quiet", "--require-hashes", "-r", str(EXAMPLES_LOCK))
     run(session, "pytest", *(session.posargs or E2E_DATA))
+
+
+@nox.session(name="e2e-secure", venv_backend="none", requires=["dev"])
+def e2e_secure(session: nox.Session) -> None:
+    """Start the stack with KAFKA_SECURITY=secure: what is allowed works, and each refusal has its exact reason."""
+    run(session, "pytest", "tests/e2e/test_secure.py", *session.posargs)
 
 
 @nox.session(name="e2e-sink", venv_backend="none", requires=["dev"], default=False)

@@ -1,0 +1,275 @@
+"""The secure profile on a real stack: what is allowed works, and each refusal is seen with its exact reason.
+
+The clients are librdkafka's and Python's ssl, which say why they were refused and share no code with ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from kafka.protocol.admin import CreateTopicsRequest
+from kafka.protocol.parser import KafkaProtocol
+
+from backbone import client_properties
+from backbone.security import access, certificates
+from backbone.security.layout import Secrets
+from backbone.source import env_file
+from tests.e2e import checkout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.checkout import Checkout
+
+TOPIC = "events-topic"
+BROKERS = ("kafka-1", "kafka-2", "kafka-3")
+EVENT = {"event_id": "s-1", "event_type": "t", "source": "e2e", "occurred_at": "2026-01-31T12:00:00Z", "amount": 1.5}
+WAIT_S = 15.0
+TOPIC_AUTHORIZATION_FAILED = 29
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Checkout]:
+    """The whole stack with KAFKA_SECURITY=secure."""
+    made = checkout.make(tmp_path_factory.mktemp("secure"), cache, shift=checkout.free_shift())
+    made.edit(".env", "KAFKA_SECURITY=plaintext", "KAFKA_SECURITY=secure")
+    try:
+        made.run("up", "--profile", "messaging", "--profile", "data")
+        yield made
+    finally:
+        made.run("down", code=None)
+
+
+@pytest.fixture(scope="module")
+def secrets(secure: Checkout) -> Secrets:
+    return Secrets(secure.root / "secrets" / "kafka")
+
+
+def librdkafka(secrets: Secrets, user: str = "app", **changes: str | None) -> dict[str, Any]:
+    """Return librdkafka's settings for a user, by the file that the stack made for them."""
+    read = client_properties.read(secrets.properties(user))
+    settings = {
+        "bootstrap.servers": read.bootstrap,
+        "security.protocol": read.protocol,
+        "sasl.mechanism": read.mechanism,
+        "sasl.username": read.username,
+        "sasl.password": read.password,
+        "ssl.ca.location": str(read.ca_file),
+        "socket.timeout.ms": "8000",
+    } | {name.replace("__", "."): value for name, value in changes.items()}
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def written(settings: dict[str, Any], topic: str) -> KafkaError | None:
+    """Send one record; return why it was refused, None if it was taken."""
+    reasons: list[KafkaError] = []
+    found: list[KafkaError | None] = []
+    producer = Producer({**settings, "error_cb": reasons.append, "message.timeout.ms": 8000}, logger=None)
+    producer.produce(topic, b"x", on_delivery=lambda error, _message: found.append(error))
+    until = time.monotonic() + WAIT_S
+    while not found and not reasons and time.monotonic() < until:
+        producer.poll(0.1)
+    if found:
+        return found[0]
+    named = [one for one in reasons if one.code() != KafkaError._ALL_BROKERS_DOWN]  # noqa: SLF001 - its name
+    return (named or reasons)[0]
+
+
+def read_by(settings: dict[str, Any], group: str, topic: str = TOPIC) -> KafkaError | None:
+    """Read with a group until its first record or refusal."""
+    consumer = Consumer({**settings, "group.id": group, "auto.offset.reset": "earliest"})
+    try:
+        consumer.subscribe([topic])
+        until = time.monotonic() + WAIT_S
+        while time.monotonic() < until:
+            if message := consumer.poll(0.2):
+                return message.error()
+        raise AssertionError(f"{group} read nothing of {topic}, and was not refused")
+    finally:
+        consumer.close()
+
+
+def code(error: KafkaError | None) -> int:
+    return 0 if error is None else int(error.code())
+
+
+def test_every_task_works_over_it(secure: Checkout, tmp_path: Path) -> None:
+    secure.run("smoke")
+    secure.run("topics", "create", "scratch")
+    assert "scratch" in secure.run("topics", "list").stdout
+    (tmp_path / "events.jsonl").write_text(json.dumps(EVENT), encoding="utf-8")
+    secure.run("produce", TOPIC, "--file", str(tmp_path / "events.jsonl"))
+    assert "s-1" in secure.run("consume", TOPIC, "--max", "1", "--from", "earliest").stdout
+    assert secure.json("status")["ok"]
+    secure.json("groups", "list")
+    secure.json("contracts", "plan")
+
+
+def test_events_come_into_the_table(secure: Checkout) -> None:
+    secure.run("connectors", "apply")
+    secure.run("archive", "--events", "200", "--no-restart")
+
+
+def test_the_user_of_the_file_may_do_what_it_says_and_nothing_else(secure: Checkout, secrets: Secrets) -> None:
+    secure.run("topics", "create", "private")
+    settings = librdkafka(secrets)
+    assert written(settings, TOPIC) is None
+    assert read_by(settings, "app-reader") is None
+    assert code(written(settings, "private")) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    assert code(read_by(settings, "app-reader", "private")) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    assert code(read_by(settings, "other")) == KafkaError.GROUP_AUTHORIZATION_FAILED
+    admin = AdminClient(settings)
+    made = admin.create_topics([NewTopic("of-my-own", 1)])["of-my-own"]
+    with pytest.raises(KafkaException) as refused:
+        made.result(WAIT_S)
+    assert code(refused.value.args[0]) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def test_rules_follow_their_file(secure: Checkout, secrets: Secrets) -> None:
+    assert secure.json("access", "drift") == []
+    line = "{do: [read, write, describe_configs], topics: [events-topic]}"
+    more = line.replace("events-topic", "events-topic, mine.*")
+    secure.run("topics", "create", "mine.first")
+    assert code(written(librdkafka(secrets), "mine.first")) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    secure.edit(str(access.FILE), line, more)
+    steps = secure.json("access", "plan", code=1)
+    assert {(step["kind"], step["user"], step["name"], step["pattern"]) for step in steps} == {
+        ("allow", "app", "mine.", "prefixed")
+    }
+    secure.run("access", "apply")
+    assert written(librdkafka(secrets), "mine.first") is None
+    secure.edit(str(access.FILE), more, line)
+    assert {step["kind"] for step in secure.json("access", "apply")} == {"revoke"}
+    assert code(written(librdkafka(secrets), "mine.first")) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def test_certificates_are_shown_and_exported(secure: Checkout, secrets: Secrets, tmp_path: Path) -> None:
+    shown = {row["name"]: row["days_left"] for row in secure.json("certs", "show")}
+    assert {name for name, days in shown.items() if days == 89} == {
+        *BROKERS,
+        "admin",
+        "kafka-connect",
+        "schema-registry",
+    }
+    secure.run("certs", "export", "--out", str(tmp_path / "ca.pem"))
+    assert (tmp_path / "ca.pem").read_bytes() == secrets.ca.read_bytes()
+    values = secure.json("env")
+    assert values["KAFKA_CLIENT_PROPERTIES"] == str(secrets.properties("app"))
+    assert "KAFKA_SASL_PASSWORD" not in values
+
+
+def test_transactions_are_for_the_ids_of_the_user(secrets: Secrets) -> None:
+    mine = Producer({**librdkafka(secrets), "transactional.id": "app-1"})
+    mine.init_transactions(WAIT_S)
+    mine.begin_transaction()
+    mine.produce(TOPIC, b"in a transaction")
+    mine.abort_transaction(WAIT_S)
+    with pytest.raises(KafkaException) as refused:
+        Producer({**librdkafka(secrets), "transactional.id": "theirs"}).init_transactions(WAIT_S)
+    assert code(refused.value.args[0]) == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+
+
+def test_who_is_not_who_they_say_is_refused(secrets: Secrets) -> None:
+    for changes in ({"sasl__password": "wrong"}, {"sasl__username": "nobody"}):
+        refused = written(librdkafka(secrets, **changes), TOPIC)
+        assert code(refused) == KafkaError._AUTHENTICATION, refused  # noqa: SLF001 - its name
+        assert "invalid credentials" in str(refused)
+
+
+def test_a_client_without_tls_gets_no_word(secrets: Secrets) -> None:
+    sasl: dict[str, None] = {
+        "sasl__mechanism": None,
+        "sasl__username": None,
+        "sasl__password": None,
+        "ssl__ca__location": None,
+    }
+    refused = written(librdkafka(secrets, "app", security__protocol="PLAINTEXT", **sasl), TOPIC)
+    assert code(refused) in {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}, refused  # noqa: SLF001
+
+
+def test_a_client_with_another_authority_refuses_the_cluster(secrets: Secrets, tmp_path: Path) -> None:
+    certificates.open_authority(tmp_path, now=time.time())
+    refused = written(librdkafka(secrets, ssl__ca__location=str(tmp_path / "ca.pem")), TOPIC)
+    assert code(refused) == KafkaError._SSL, refused  # noqa: SLF001 - its name
+    assert "certificate verify failed" in str(refused)
+
+
+def internal(secure: Checkout) -> tuple[str, int]:
+    return "127.0.0.11", int(env_file.read(secure.root / ".env", {})["KAFKA_INTERNAL_PORT"])
+
+
+def ask(secure: Checkout, secrets: Secrets, keystore: Path | None, *, host: str = "kafka-1") -> int:
+    """Ask the listener of the services to make a topic; return Kafka's error code, or raise what TLS says."""
+    context = ssl.create_default_context(cafile=secrets.ca)
+    if keystore:
+        context.load_cert_chain(keystore)
+    protocol = KafkaProtocol(client_id="e2e")
+    topic = CreateTopicsRequest.CreatableTopic(
+        name=f"x-{uuid.uuid4()}", num_partitions=1, replication_factor=1, assignments=[], configs=[]
+    )
+    protocol.send_request(CreateTopicsRequest(topics=[topic], timeout_ms=5000, validate_only=True, version=4))
+    with (
+        socket.create_connection(internal(secure), 5) as plain,
+        context.wrap_socket(plain, server_hostname=host) as connection,
+    ):
+        connection.sendall(protocol.send_bytes())
+        answers: list[Any] = []
+        while not answers:
+            answers = protocol.receive_bytes(connection.recv(4096))
+    return int(answers[0][1].topics[0].error_code)
+
+
+def test_a_service_shows_a_certificate_of_this_authority_or_gets_no_word(
+    secure: Checkout, secrets: Secrets, tmp_path: Path
+) -> None:
+    now = time.time()
+    assert ask(secure, secrets, secrets.keystore("admin")) == 0
+    assert ask(secure, secrets, secrets.keystore("schema-registry")) == TOPIC_AUTHORIZATION_FAILED
+    with pytest.raises(ssl.SSLError, match=r"(?i)certificate.required"):
+        ask(secure, secrets, None)
+    certificates.ensure(tmp_path / "rogue", "admin", (), now=now)
+    with pytest.raises((ssl.SSLError, ConnectionError)) as rogue:
+        ask(secure, secrets, tmp_path / "rogue" / "admin" / "keystore.pem")
+    assert re.search("(?i)certificate|unknown.ca|reset", str(rogue.value))
+    past = tmp_path / "past"
+    past.mkdir()
+    for name in ("ca.pem", "ca.key"):
+        (past / name).write_bytes((secrets.folder / name).read_bytes())
+    certificates.ensure(past, "admin", (), now=now - 100 * 24 * 3600)
+    with pytest.raises(ssl.SSLError, match=r"(?i)certificate.(expired|unknown)"):
+        ask(secure, secrets, past / "admin" / "keystore.pem")
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        ask(secure, secrets, secrets.keystore("admin"), host="kafka-2")
+
+
+def test_no_password_and_no_key_is_anywhere_but_in_its_file(secure: Checkout, secrets: Secrets) -> None:
+    hidden = {path.read_text(encoding="ascii").strip().encode() for path in secrets.folder.glob("users/*.password")}
+    for path in (*secrets.folder.glob("*/keystore.pem"), secrets.folder / "ca.key"):
+        hidden.add(path.read_bytes().splitlines()[1])
+    assert len(hidden) >= 8
+    shown = {
+        "status": secure.run("status", "--json").stdout.encode(),
+        "endpoints": secure.run("endpoints", "--json").stdout.encode(),
+        "doctor": secure.run("doctor", code=None).stdout.encode(),
+    }
+    for pid in secure.pids().values():
+        process = psutil.Process(pid)
+        shown[f"arguments of {pid}"] = " ".join(process.cmdline()).encode()
+        shown[f"environment of {pid}"] = repr(process.environ()).encode()
+    for path in secure.root.rglob("*"):
+        if path.is_file() and not path.is_relative_to(secrets.folder):
+            shown[str(path)] = path.read_bytes()
+    found = [place for place, content in shown.items() if any(word in content for word in hidden)]
+    assert found == []
