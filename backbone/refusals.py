@@ -22,7 +22,9 @@ _NO_CERTIFICATE = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE")
 
 def nobody(address: str, reason: str) -> StackError:
     """Return the error of an address where nothing listens, or to which no way leads."""
-    hint = "is that the address, and its port? Those of this checkout's own brokers:\n./invoke endpoints"
+    hint = (
+        "is that the address, and its port? Those of this checkout's own brokers:\n./invoke endpoints\n./invoke status"
+    )
     return _refusal("no-broker", f"no broker answers at {address}", reason, hint)
 
 

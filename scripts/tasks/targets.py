@@ -95,9 +95,15 @@ def bootstrap(given: str | None, command_config: str | None = None) -> tuple[str
 
 
 def own_brokers(own: Stack) -> tuple[str, ...]:
-    """Return the brokers' addresses of a stack; StackError("no-broker") if none of its services is one."""
+    """Return the brokers' addresses of a stack; StackError("no-broker") if none of its services is one.
+
+    Where this process logs in, they let it in: else StackError says what they refuse (backbone.refusals).
+    """
     if not own.bootstrap:
         raise StackError("no-broker", "no broker runs", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT)
+    security = client_properties.current()
+    if security.file:
+        kafka_probe.demand(own.bootstrap, security)
     return own.bootstrap
 
 

@@ -55,7 +55,8 @@ def valid(evidence: Evidence) -> Iterator[Finding]:
 def _renew(each: Certificate) -> str:
     if each.shown:
         return _THEIRS
-    return f"make a new one in its place, then\n./invoke restart {each.of}"
+    again = "a start makes a new one where KAFKA_SECURITY=secure; elsewhere put one in its place first"
+    return f"{again}\n./invoke restart {each.of}"
 
 
 @register.check("D062", "Keys are readable by their owner only", "certificates")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -68,6 +69,17 @@ def test_what_the_cluster_refuses_is_told_at_once(tmp_path: Path) -> None:
         with pytest.raises(StackError, match="login-wanted") as caught:
             targets.bootstrap(address, str(plain(tmp_path)))
         assert caught.value.exit_code is ExitCode.ENVIRONMENT
+
+
+def test_ones_own_brokers_are_asked_where_a_login_is_named(tmp_path: Path) -> None:
+    with door().open() as address:
+        own: Any = SimpleNamespace(bootstrap=(address,))
+        assert targets.own_brokers(own) == (address,), "nobody is asked without a login"
+        targets.remote("", login(tmp_path))
+        assert targets.own_brokers(own) == (address,)
+        targets.remote("", login(tmp_path, password="wrong"))  # noqa: S106 - of a fake
+        with pytest.raises(StackError, match="login-refused"):
+            targets.own_brokers(own)
 
 
 def plain(folder: Path) -> Path:
