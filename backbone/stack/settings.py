@@ -23,7 +23,7 @@ _SIZE = "STACK_SIZE"
 OWN_VARIABLES = frozenset({"STACK_ENGINE", _SIZE, "COMPOSE_PROFILES"})
 """What the tasks read of `.env` beside the Compose files' variables; .env.example does not have them."""
 
-_SIZES = {"three": (), "lite": (Path("infra", "05-messaging", "lite", "docker-compose.yml"),)}
+_SIZES = {"three": (), "lite": (Path("infra", "05-messaging", "lite.yml"),)}
 _NO_PORT = 65536
 
 

@@ -153,7 +153,7 @@ def test_a_stack_is_lite_when_its_env_file_says_so(tmp_path: Path) -> None:
     assert (settings.lite, settings.overlays) == (False, ())
     make_lite(settings)
     assert settings.lite
-    assert settings.overlays == (tmp_path / "infra/05-messaging/lite/docker-compose.yml",)
+    assert settings.overlays == (tmp_path / "infra/05-messaging/lite.yml",)
     assert env_file.read(settings.env_file, {}) == {"A": "1", "STACK_SIZE": "lite"}
 
 

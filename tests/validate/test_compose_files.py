@@ -27,6 +27,7 @@ FILES = [
     ROOT / "docker-compose.yml",
     *sorted((ROOT / "infra").rglob("docker-compose.yml")),
     *sorted((ROOT / "infra" / "common").glob("*.yml")),
+    ROOT / "infra" / "05-messaging" / "lite.yml",
     *sorted((ROOT / "infra" / "05-messaging" / "security").glob("*/*.yml")),
     *sorted((ROOT / "infra").rglob("*.env")),
 ]
