@@ -172,6 +172,8 @@ LONG_LINES = {
     "names of secrets": "password" * 40_000,
     "an unclosed variable": "${" + "key" * 100_000,
     "variables inside each other": "${A:-" * 1_500 + "b" * 100_000 + "}" * 1_500,
+    "addresses": "', environment: {KAFKA_BROKERS: '" + "a:1," * 200_000 + "'}, user: '1",
+    "lists of addresses": "', environment: {A: '" + "brokers: [a:1, b:2] " * 40_000 + "'}, user: '1",
     "values": "', labels: [" + "a=b," * 100_000 + "], user: '1",
 }
 

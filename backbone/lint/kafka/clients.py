@@ -7,6 +7,7 @@ configuration.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,6 +66,9 @@ _REPLICATION_FLAG = re.compile(r"--replication-factor[\s=]+[\"']?(?P<factor>\d+)
 _MIN_ISR_FLAG = re.compile(r"min\.insync\.replicas=[\"']?(?P<isr>\d+)")
 _IDLE = re.compile(r"(?:(?:/bin/)?(?:ba)?sh -c )?[\"']?(?:tail -f /dev/null|sleep (?:infinity|inf|\d+\w?))[\"']?")
 _COMMAND_FLAG = re.compile(r"-[a-z]*c[a-z]*")
+MOST = 1_000
+"""So many addresses of one text are looked at: more are nobody's list of brokers."""
+
 _CONNECT_MARKERS = frozenset({"CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID", "CONNECT_CONFIG_STORAGE_TOPIC"})
 
 
@@ -171,16 +175,16 @@ def _in_variables(service: Service, project: Project) -> Iterator[tuple[str, End
     for variable, value in service.environment.items():
         listed = addresses.parse_endpoints(properties.unquoted(value).strip("[]\"' "))
         if _BOOTSTRAP_VARIABLE.fullmatch(variable) and not _QUORUM.fullmatch(variable):
-            yield from ((variable, endpoint, True) for endpoint in listed)
+            yield from ((variable, endpoint, True) for endpoint in listed[:MOST])
         elif service.name in nodes or _NO_BOOTSTRAP.search(variable):
             continue
         elif listed and len(listed) == len(addresses.entries(value)):
-            for endpoint in listed:
+            for endpoint in listed[:MOST]:
                 if _is_meant_for_a_broker(service, endpoint, project):
                     yield variable, endpoint, not _WAITS.search(variable)
         else:
-            yield from ((variable, endpoint, True) for endpoint in _in_text(value))
-            yield from ((variable, endpoint, True) for endpoint in _in_lists(service, value, project))
+            found = itertools.chain(_in_text(value), _in_lists(service, value, project))
+            yield from ((variable, endpoint, True) for endpoint in itertools.islice(found, MOST))
 
 
 def _in_two_variables(service: Service, project: Project) -> Iterator[Bootstrap]:
@@ -219,9 +223,9 @@ def _is_another_port(node: Node, number: int) -> bool:
 def _in_script(service: Service, path: Path, text: str, project: Project) -> Iterator[Bootstrap]:
     """Yield each address in the text of a command: of Kafka's tools, and of those that wait for a port."""
     own = ("services", service.name)
-    for endpoint in _in_text(text):
+    for endpoint in itertools.islice(_in_text(text), MOST):
         yield Bootstrap(service, (*own, *_place(service, path, endpoint.text)), endpoint)
-    for match in _WAIT_TEXT.finditer(text):
+    for match in itertools.islice(_WAIT_TEXT.finditer(text), MOST):
         host, port = (match["host"] or match["first"], match["port"] or match["second"])
         endpoint = addresses.Endpoint(host, int(port), match["text"])
         if _is_meant_for_a_broker(service, endpoint, project):
@@ -233,7 +237,8 @@ def _in_configs(service: Service, project: Project) -> Iterator[Bootstrap]:
     for entry in service.body.get("configs") or ():
         name = str(entry.get("source") if isinstance(entry, dict) else entry)
         content = str(project.section("configs").get(name, {}).get("content") or "")
-        for endpoint in (*_in_text(content), *_in_lists(service, content, project)):
+        found = itertools.chain(_in_text(content), _in_lists(service, content, project))
+        for endpoint in itertools.islice(found, MOST):
             yield Bootstrap(service, ("configs", name, "content"), endpoint)
 
 

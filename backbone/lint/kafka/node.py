@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from backbone import addresses
-from backbone.lint.kafka import properties
+from backbone.lint.kafka import image_defaults, properties
 from backbone.lint.kafka.images import APACHE, BITNAMI, CONFLUENT, Image, parse_image
 from backbone.lint.kafka.properties import Setting
 
@@ -35,66 +35,6 @@ _MARKERS = frozenset(
 )  # fmt: skip
 """Properties that only a node sets."""
 
-_IMAGE_DEFAULTS = {
-    # docker/server.properties of apache/kafka: used as it is when no variable sets a property.
-    "node.id": "1",
-    "process.roles": "broker,controller",
-    "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
-    "advertised.listeners": "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093",
-    "controller.listener.names": "CONTROLLER",
-    "controller.quorum.voters": "1@localhost:9093",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-    "offsets.topic.replication.factor": "1",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
-    "log.dirs": "/tmp/kraft-combined-logs",  # noqa: S108 - what the image does, not what we do
-}
-
-_DEVELOPMENT_FACTORS = {
-    # Kafka's own config/server.properties, for one broker on one machine: what Bitnami's start script begins with
-    # (libkafka.sh, kafka_initialize; it takes the listeners, the roles and the ids out).
-    name: value
-    for name, value in _IMAGE_DEFAULTS.items()
-    if name.startswith(("offsets.", "transaction.", "share."))
-}
-
-_BITNAMI_OLD_NAMES = frozenset(
-    # kafka_create_alias_environment_variables of Bitnami's libkafka.sh.
-    {"ADVERTISED_LISTENERS", "BROKER_ID", "NODE_ID", "CONTROLLER_QUORUM_VOTERS", "PROCESS_ROLES",
-     "DEFAULT_REPLICATION_FACTOR", "DELETE_TOPIC_ENABLE", "INTER_BROKER_LISTENER_NAME", "LISTENERS",
-     "LISTENER_SECURITY_PROTOCOL_MAP", "LOG_DIRS", "LOG_FLUSH_INTERVAL_MESSAGES", "LOG_FLUSH_INTERVAL_MS",
-     "LOG_MESSAGE_FORMAT_VERSION", "LOG_RETENTION_BYTES", "LOG_RETENTION_HOURS", "LOG_SEGMENT_BYTES",
-     "MESSAGE_MAX_BYTES", "NUM_IO_THREADS", "NUM_NETWORK_THREADS", "NUM_PARTITIONS",
-     "NUM_RECOVERY_THREADS_PER_DATA_DIR", "OFFSETS_TOPIC_REPLICATION_FACTOR", "SOCKET_RECEIVE_BUFFER_BYTES",
-     "SOCKET_REQUEST_MAX_BYTES", "SOCKET_SEND_BUFFER_BYTES", "SSL_ENDPOINT_IDENTIFICATION_ALGORITHM",
-     "TRANSACTION_STATE_LOG_MIN_ISR", "TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "ZOOKEEPER_CONNECT",
-     "ZOOKEEPER_CONNECTION_TIMEOUT_MS", "AUTO_CREATE_TOPICS_ENABLE"}
-)  # fmt: skip
-_BITNAMI_OTHER_NAMES = {
-    "KAFKA_LOGS_DIRS": "KAFKA_LOG_DIRS",
-    "KAFKA_SEGMENT_BYTES": "KAFKA_LOG_SEGMENT_BYTES",
-    "KAFKA_MAX_MESSAGE_BYTES": "KAFKA_MESSAGE_MAX_BYTES",
-}
-_BITNAMI_CHANGED = ((3, 3), (3, 6))
-"""Of these versions some builds start in KRaft mode with listeners of their own when nothing is said, others do not."""
-
-_LOCAL_DEFAULTS = {
-    # etc/confluent/docker/configureDefaults of confluent-local: each where no variable says otherwise.
-    "node.id": "1",
-    "process.roles": "broker,controller",
-    "listeners": "PLAINTEXT://localhost:29092,CONTROLLER://localhost:29093,PLAINTEXT_HOST://0.0.0.0:9092",
-    "advertised.listeners": "PLAINTEXT://localhost:29092,PLAINTEXT_HOST://localhost:9092",
-    "controller.listener.names": "CONTROLLER",
-    "controller.quorum.voters": "1@localhost:29093",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PLAINTEXT_HOST:PLAINTEXT",
-    "inter.broker.listener.name": "PLAINTEXT",
-    "offsets.topic.replication.factor": "1",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
-    "log.dirs": "/tmp/kraft-combined-logs",  # noqa: S108 - what the image does, not what we do
-}
 
 _SERVER_HTTP_PORT = 8090
 """Where Confluent Server answers HTTP (REST Proxy and the metadata service inside) when nothing is said."""
@@ -316,7 +256,9 @@ def node_of(service: Service) -> Node | None:
     # it is told everything a node needs.
     told = {"process.roles", "listeners"} <= found.keys()
     unsure = (
-        vendor == BITNAMI and not told and _BITNAMI_CHANGED[0] <= (image.kafka_version or (0, 0)) < _BITNAMI_CHANGED[1]
+        vendor == BITNAMI
+        and not told
+        and image_defaults.BITNAMI_CHANGED[0] <= (image.kafka_version or (0, 0)) < image_defaults.BITNAMI_CHANGED[1]
     )
     complete = not (mounted or unsure) and bool(vendor or told) and not _CONFIGURES.search(_command_line(service))
     return Node(service, image, vendor, prefix, settings, complete)
@@ -324,7 +266,9 @@ def node_of(service: Service) -> Node | None:
 
 def _by_old_names(service: Service) -> dict[str, Setting]:
     """Return what Bitnami's start script takes from variables without CFG, which win over those with it."""
-    names = {f"KAFKA_{suffix}": f"KAFKA_{suffix}" for suffix in _BITNAMI_OLD_NAMES} | _BITNAMI_OTHER_NAMES
+    names = {
+        f"KAFKA_{suffix}": f"KAFKA_{suffix}" for suffix in image_defaults.BITNAMI_OLD_NAMES
+    } | image_defaults.BITNAMI_OTHER_NAMES
     environment = {meant: service.environment[name] for name, meant in names.items() if name in service.environment}
     variables = {meant: name for name, meant in names.items() if name in service.environment}
     found = properties.settings(environment, "KAFKA_")
@@ -334,11 +278,11 @@ def _by_old_names(service: Service) -> dict[str, Setting]:
 def _defaults(service: Service, image: Image, vendor: str, configured: bool) -> Mapping[str, str]:
     """Return the properties that an image's own configuration holds before the environment's are laid over it."""
     if image.repository == _LOCAL:
-        return _LOCAL_DEFAULTS
+        return image_defaults.CONFLUENT_LOCAL
     if vendor == BITNAMI:
-        return _DEVELOPMENT_FACTORS
+        return image_defaults.DEVELOPMENT_FACTORS
     own = vendor == APACHE and not configured and not _command_line(service)
-    return _IMAGE_DEFAULTS if own else {}
+    return image_defaults.APACHE_IMAGE if own else {}
 
 
 def _vendor_of_a_copy(service: Service, image: Image) -> str:
