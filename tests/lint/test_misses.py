@@ -388,6 +388,14 @@ def test_a_host_port_that_another_broker_publishes_is_told_as_its(lint: Lint) ->
     text += f"  b:{one.replace('@kafka', '@b')}    ports: ['127.0.0.1:9093:9092']\n"
     (judged,) = lint(text, select=("KC127",)).result.findings
     assert judged.finding.message == "b tells clients on the host to use localhost:9092, which leads to a"
+    assert judged.finding.help == "advertise 9093"  # not to publish what is taken
+
+
+def test_of_the_servers_those_of_the_kind_that_is_asked_are_offered(lint: Lint) -> None:
+    connect = "  connect: {image: 'quay.io/debezium/connect:3.2.0.Final'}\n"
+    text = f"{STACK}{connect}{APP}    environment: {{SCHEMA_REGISTRY_URL: 'http://regisrty:8081'}}\n"
+    (judged,) = lint(text, select=("KC134",)).result.findings
+    assert judged.finding.help == "the project has registry"
 
 
 @pytest.mark.parametrize("name", LEFT_ALONE)

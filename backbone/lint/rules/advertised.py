@@ -116,7 +116,7 @@ def _port_faults(
         service=node.name,
         evidence=f"{advertised.name}:{advertised.port}",
         label="advertised here",
-        help=_port_help(advertised, listener, others),
+        help=_port_help(advertised, listener, others, taken=bool(taken)),
         related=tuple(Related(node.service.where("ports", port.index), "published here") for port in here or others),
         severity=Severity.ERROR if certain and not closed else Severity.WARNING,
     )
@@ -130,9 +130,11 @@ def _publishes_any(service: Service, number: int) -> bool:
     return any(_publishes(port, number) for port in service.ports)
 
 
-def _port_help(advertised: Listener, listener: Listener, others: list[Port]) -> str:
+def _port_help(advertised: Listener, listener: Listener, others: list[Port], *, taken: bool) -> str:
     publish = f"publish '127.0.0.1:{advertised.port}:{listener.port}'"
     published = others[0].published if others else None
+    if taken:
+        return f"advertise {published[0] if published else 'a port of its own, and publish it'}"
     return f"{publish}, or advertise {published[0]}" if published else publish
 
 

@@ -45,7 +45,7 @@ def replication_exceeds_brokers(project: Project) -> Iterator[Finding]:
 
     Why:
         The topic is never created: "Unable to replicate the partition 3 time(s): The target replication
-        factor of 3 cannot be reached because only 1 broker(s) are registered" Without the offsets topic no
+        factor of 3 cannot be reached because only 1 broker(s) are registered". Without the offsets topic no
         group can read.
 
     Fails:

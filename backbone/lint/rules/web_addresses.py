@@ -11,7 +11,7 @@ from backbone.lint.kafka import clients, network, speakers, web
 from backbone.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from backbone.lint.project import Project, Service
 
@@ -103,9 +103,12 @@ def web_address_wrong(project: Project) -> Iterator[Finding]:
             )
         elif asked.named and not found and not _may_exist(asked, names):
             near = names.called(asked.host)
-            left_out = not near and not _is_asked_for_here(asked, servers.values())
+            asked_for = [
+                name for name, server in servers.items() if _KINDS[server.kind.name].search(str(asked.path[-1]))
+            ]
+            left_out = not near and not asked_for
             reason = f"it shares no network with {near[0].name}" if near else "no service has this name"
-            fix = f"the project has {', '.join(sorted(servers))}"
+            fix = f"the project has {', '.join(sorted(asked_for or servers))}"
             related = ()
         else:
             continue
@@ -120,11 +123,6 @@ def web_address_wrong(project: Project) -> Iterator[Finding]:
             related=related,
             severity=Severity.WARNING if unsure else None,
         )
-
-
-def _is_asked_for_here(asked: Address, servers: Iterable[web.Server]) -> bool:
-    """Whether the project has a server of the kind that a variable speaks of."""
-    return any(_KINDS[server.kind.name].search(str(asked.path[-1])) for server in servers)
 
 
 def _may_exist(asked: Address, names: network.Names) -> bool:
