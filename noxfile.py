@@ -45,6 +45,7 @@ nox.options.sessions = [
     "coverage",
     "validate",
     "wheel",
+    "matrix",
     "e2e",
     "e2e-data",
     "e2e-secure",
@@ -191,6 +192,12 @@ def validate(session: nox.Session) -> None:
 def wheel(session: nox.Session) -> None:
     """Build the wheel, install it where nothing else is, and use it: the base on every Python, the stack on two."""
     run(session, "pytest", "tests/wheel", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"])
+def matrix(session: nox.Session) -> None:
+    """Try every state of a stack with every command, over small programs in the place of the brokers (ADR 0130)."""
+    run(session, "pytest", "--numprocesses", "2", "--dist", "loadgroup", "tests/matrix", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"])

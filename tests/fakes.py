@@ -76,9 +76,9 @@ class FakeEngine:
     def early(self, services: Sequence[str]) -> list[str]:
         return [name for name in self.ahead if name in services]
 
-    def preflight(self, services: Sequence[str], progress: Progress) -> None:
+    def preflight(self, services: Sequence[str], progress: Progress, *, again: bool = False) -> None:
         del progress
-        if self.refuses and set(services) - set(self.looks):
+        if self.refuses and (again or set(services) - set(self.looks)):
             raise self.refuses
 
     def start(self, services: Sequence[str], progress: Progress, *, as_ran: bool = False) -> None:

@@ -201,15 +201,14 @@ def restart(
 
     It comes back with the configuration it ran with; renew: with that of the files, if the stack was opened for that.
     Ctrl-C between stop and start leaves it started. Raises StackError("not-whole") before anything is stopped if
-    another service has died: one broker more away could be one too many.
+    another service has died, and "data-gone" if it has lost its data: one broker more away could be one too many.
     """
     stack.model[service]
     if renew:
         secure.demand_one_kind(stack.model, stack.engine.model)
     with exclusive(stack.settings, progress):
         _demand_others(stack, service)
-        if renew:
-            stack.engine.preflight([service], progress)  # before anything is stopped
+        stack.engine.preflight([service], progress, again=True)  # before anything is stopped
         try:
             stack.engine.stop([service], progress)
             stack.engine.start([service], progress, as_ran=not renew)
@@ -220,8 +219,22 @@ def restart(
         return wait_ready(stack, timeout=timeout, watch=watch, clock=clock)
 
 
+def _data_gone(state: ServiceState) -> StackError:
+    return StackError(
+        "data-gone",
+        f"{state.name} runs, but {state.detail}",
+        hint="put the folder back; or, where the whole home was moved\n./invoke down\n./invoke up\n"
+        "or go on without it: a broker copies its partitions from the others\n"
+        f"./invoke restart {state.name}",
+        exit_code=ExitCode.ENVIRONMENT,
+    )
+
+
 def _demand_others(stack: Stack, service: str) -> None:
     states = stack.engine.states(list(stack.model.services))
+    for state in states:
+        if state.data_gone and state.name != service:
+            raise _data_gone(state)
     if dead := [state.name for state in states if state.phase in _DEAD and state.name != service]:
         raise StackError(
             "not-whole",
@@ -365,13 +378,7 @@ def _on_brokers(stack: Stack) -> set[str]:
 def _fail_fast(stack: Stack, states: Sequence[ServiceState]) -> None:
     for state in states:
         if state.data_gone:
-            raise StackError(
-                "data-gone",
-                f"{state.name} runs, but {state.detail}",
-                hint="put the folder back; or go on without it: a broker copies its partitions from the others\n"
-                f"./invoke restart {state.name}",
-                exit_code=ExitCode.ENVIRONMENT,
-            )
+            raise _data_gone(state)
         if state.phase in _DEAD:
             raise StackError(
                 "service-died",

@@ -105,14 +105,14 @@ def make(folder: Path, cache: Path, *, shift: int, brokers_only: bool = False) -
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)
     if brokers_only:
-        _keep_brokers(folder / "docker-compose.yml")
+        keep_brokers(folder / "docker-compose.yml")
     checkout = Checkout(folder, cache)
     settings.ensure_env_file(settings.Settings(root=folder))
     settings.shift_ports(folder / ".env", shift)
     return checkout
 
 
-def _keep_brokers(compose_file: Path) -> None:
+def keep_brokers(compose_file: Path) -> None:
     """Leave of the parts only Kafka: a fault needs no registry, and brokers alone start in half the time."""
     parts = re.split(r"(?m)^(?=  - path: |networks:)", compose_file.read_text(encoding="utf-8"))
     kept = [part for part in parts if "path: infra/" not in part or "/kafka/" in part]

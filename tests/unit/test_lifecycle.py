@@ -238,11 +238,12 @@ def test_renewing_restarts_what_is_older_one_after_another_and_nothing_else(tmp_
     assert renew() == []
 
 
-def test_a_renewal_that_would_fail_stops_nothing(tmp_path: Path, seen: Seen) -> None:
-    engine = FakeEngine(TWO, looks={"a": 9}, refuses=StackError("port-in-use", "9092"))
-    with pytest.raises(StackError, match="port-in-use"):
+@pytest.mark.parametrize("renew", [False, True])
+def test_a_restart_that_would_fail_stops_nothing(tmp_path: Path, seen: Seen, renew: bool) -> None:
+    engine = FakeEngine(TWO, looks={"a": 9, "b": 9}, refuses=StackError("disk-full", "0 MiB"))
+    with pytest.raises(StackError, match="disk-full"):
         lifecycle.restart(
-            stack(tmp_path, engine), "b", timeout=9, progress=seen.said.append, watch=seen.watch, renew=True
+            stack(tmp_path, engine), "b", timeout=9, progress=seen.said.append, watch=seen.watch, renew=renew
         )
     assert engine.done == []
 
@@ -436,6 +437,19 @@ def test_a_lock_that_the_disk_does_not_take_keeps_nobody_from_stopping(tmp_path:
         up(tmp_path, engine, seen)
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert engine.done == ["stop a"]
+
+
+def test_a_journal_of_nonsense_keeps_nobody_from_stopping(tmp_path: Path, seen: Seen) -> None:
+    journal = tmp_path / ".stack" / "swap.json"
+    journal.parent.mkdir()
+    journal.write_text('{"committed": true, "live": 7}', encoding="utf-8")
+    engine = FakeEngine(TWO, looks={"a": 9})
+    lifecycle.down(stack(tmp_path, engine), seen.said.append)
+    assert engine.looks == {}
+    assert "cannot be read" in seen.said[0]
+    with pytest.raises(StackError, match="restore-journal") as caught:
+        up(tmp_path, engine, seen)
+    assert str(journal) in str(caught.value.hint)
 
 
 def test_the_lock_is_given_back_after_a_failure(tmp_path: Path) -> None:

@@ -9,7 +9,19 @@ import pytest
 
 from tests import ROOT
 
-DEFAULT = ["lint", "types", "coverage", "validate", "wheel", "e2e", "e2e-data", "e2e-secure", "e2e-failover", "bench"]
+DEFAULT = [
+    "lint",
+    "types",
+    "coverage",
+    "validate",
+    "wheel",
+    "matrix",
+    "e2e",
+    "e2e-data",
+    "e2e-secure",
+    "e2e-failover",
+    "bench",
+]
 
 
 @pytest.fixture(scope="module")

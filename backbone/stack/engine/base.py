@@ -56,8 +56,11 @@ class Engine(Protocol):
     def as_running(self) -> Model:
         """The model of all services, with each that runs as it was started."""
 
-    def preflight(self, services: Sequence[str], progress: Progress) -> None:
-        """Raise at what would make a start fail (ports, disk, another cluster's data), and fetch what is missing."""
+    def preflight(self, services: Sequence[str], progress: Progress, *, again: bool = False) -> None:
+        """Raise at what would make a start fail (ports, disk, another cluster's data), and fetch what is missing.
+
+        again: of those that run, too: they are about to be stopped and started.
+        """
 
     def can_run(self, service: str) -> bool:
         """Tell whether this engine has a way to run a service of the model."""

@@ -165,6 +165,15 @@ def edited(snapshots: Store, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
 
 
+def test_a_damaged_one_can_be_removed(snapshots: Store, live: dict[str, Path]) -> None:
+    save(snapshots, live)
+    (snapshots.folder / "one" / "manifest.json").write_bytes(b"[" * 200_000)
+    with pytest.raises(StackError, match="snapshot-damaged"):
+        snapshots.load("one")
+    snapshots.remove("one")
+    assert snapshots.names() == []
+
+
 def test_a_manifest_that_was_edited_is_refused(snapshots: Store, live: dict[str, Path]) -> None:
     save(snapshots, live)
     edited(snapshots, metadata_version=7)

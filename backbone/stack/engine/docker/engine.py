@@ -64,9 +64,9 @@ class DockerEngine:
         """The model as the files say it: Compose itself makes a container anew where it differs."""
         return self.model
 
-    def preflight(self, services: Sequence[str], progress: Progress) -> None:
+    def preflight(self, services: Sequence[str], progress: Progress, *, again: bool = False) -> None:
         """Check engine, ports, memory and identity of the data for the services that don't run yet."""
-        del progress  # none of this takes time
+        del progress, again  # none of this takes time, and a container that is started again keeps what it has
         running = [name for name, container in self.containers().items() if container.status not in _GONE]
         starting = [self.model[name] for name in services if name not in running]
         known = [self.model[name] for name in running if name in self.model.services]

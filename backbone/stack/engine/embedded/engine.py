@@ -107,27 +107,22 @@ class EmbeddedEngine:
     def _lock(self) -> artifacts.Lock:
         return artifacts.read_lock(self.settings.root / LOCK_FILE)
 
-    def preflight(self, services: Sequence[str], progress: Progress) -> None:
+    def preflight(self, services: Sequence[str], progress: Progress, *, again: bool = False) -> None:
         """Check ports, disk, memory and data of what is to start, and fetch what it needs.
 
-        What an earlier task was stopping when it was killed is stopped to its end first.
+        again: what runs of it, too. What an earlier task was stopping when it was killed is stopped to its end first.
         """
         self._adopt_orphans()
         self._finish_stops(services, progress)
         running = self._processes(self.places)
-        starting = [
-            self.places[name]
-            for name in services
-            if name in self.places and (name not in running or name in self.renewed)
-        ]
+        starting = [self.places[name] for name in services if name in self.places and (again or name not in running)]
         for local in starting:
             self._runtime(local).check(local)
             for words in moved_data(local, launched.read(local.home, local.service.name)):
                 progress(words)
-        held = {
-            address for name, found in running.items() if name in self.renewed for address in process.listeners(found)
-        }
-        preflight.check(starting, held=held)
+        stopping = [local for local in starting if local.service.name in running]
+        held = {address for local in stopping for address in process.listeners(running[local.service.name])}
+        preflight.check(starting, stopping=stopping, held=held)
         self._verify(starting)
 
     def _verify(self, starting: Sequence[LocalService]) -> None:

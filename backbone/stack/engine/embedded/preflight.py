@@ -43,6 +43,7 @@ class DiskUsage(Protocol):
 def check(
     starting: Sequence[LocalService],
     *,
+    stopping: Sequence[LocalService] = (),
     held: Collection[tuple[str, int]] = (),
     disk_usage: Callable[[Path], DiskUsage] = shutil.disk_usage,
     available_memory: Callable[[], int] = lambda: psutil.virtual_memory().available,
@@ -50,7 +51,7 @@ def check(
 ) -> None:
     """Raise at the first thing that would make these services fail to start. Disk and memory are in bytes.
 
-    held: addresses that these services have now and will have given back when they start again.
+    stopping: those of them that run now, and stop before they start. held: the addresses that they give back then.
     """
     _check_ports(starting, held)
     _check_open_files(starting, (open_files or open_files_limit)())
@@ -58,7 +59,7 @@ def check(
         for folder in local.data_dirs():
             make_folder(folder)
             _check_disk(folder, disk_usage(folder).free)
-    _check_memory(starting, available_memory())
+    _check_memory([local for local in starting if local not in stopping], available_memory())
 
 
 def open_files_limit() -> int:
