@@ -16,7 +16,16 @@ EXAMPLES_LOCK = ROOT / "requirements" / "examples.txt"
 TOOLS = ROOT / ".nox" / "dev" / "bin"
 E2E = tuple(
     f"tests/e2e/test_{name}.py"
-    for name in ("newcomer", "tasks", "faults", "lint_truth", "lint_truth_live", "compatibility", "refusals")
+    for name in (
+        "newcomer",
+        "tasks",
+        "faults",
+        "late_topics",
+        "lint_truth",
+        "lint_truth_live",
+        "compatibility",
+        "refusals",
+    )
 )
 E2E_DATA = tuple(
     f"tests/e2e/test_{name}.py"

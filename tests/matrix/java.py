@@ -13,14 +13,14 @@ from pathlib import Path
 
 _SETUP = "kafka.docker.KafkaDockerWrapper"
 _HOSTS = "-Djdk.net.hosts.file="
-_VARIABLES = ("KAFKA_LISTENERS", "KAFKA_ADVERTISED_LISTENERS", "KAFKA_LOG_DIRS", "KAFKA_NODE_ID", "CLUSTER_ID")
+VARIABLES = ("KAFKA_LISTENERS", "KAFKA_ADVERTISED_LISTENERS", "KAFKA_LOG_DIRS", "KAFKA_NODE_ID", "CLUSTER_ID")
 
 
 def set_up(environment: dict[str, str], final: Path) -> int:
     """Write the node's configuration and format its log directories; what is formatted already is an error."""
     logging = Path(sys.argv[sys.argv.index("-D") + 1], "log4j2.yaml").read_text(encoding="utf-8")
     (final / "log4j2.yaml").write_text(logging, encoding="utf-8")
-    values = {name: environment[name] for name in _VARIABLES}
+    values = {name: environment[name] for name in VARIABLES}
     (final / "server.properties").write_text(json.dumps(values), encoding="utf-8")
     for folder in map(Path, values["KAFKA_LOG_DIRS"].split(",")):
         if (folder / "meta.properties").exists():

@@ -105,12 +105,16 @@ class Node:
             pass
         with log.open("a", encoding="utf-8") as told:
             told.write("[now] INFO started (kafka.Kafka)\n")
-        for host, port in self.own.listeners("KAFKA_LISTENERS").values():
-            server = socket.create_server((self.hosts.get(host, host), port), backlog=64)
-            threading.Thread(target=self._accept, args=(server,), daemon=True).start()
+        self.listen()
         done.wait()
         with suppress(OSError):
             (self.own.data / ".kafka_cleanshutdown").write_text("", encoding="utf-8")
+
+    def listen(self) -> None:
+        """Serve every listener in the background."""
+        for host, port in self.own.listeners("KAFKA_LISTENERS").values():
+            server = socket.create_server((self.hosts.get(host, host), port), backlog=64)
+            threading.Thread(target=self._accept, args=(server,), daemon=True).start()
 
     def _accept(self, server: socket.socket) -> None:
         while True:
