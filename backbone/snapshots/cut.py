@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from backbone.errors import ExitCode, StackError
 from backbone.snapshots import metadata
 from backbone.snapshots.manifest import SECRETS, Identity
-from backbone.stack.engine.embedded import artifacts
-from backbone.stack.engine.embedded.engine import LOCK_FILE
+from backbone.stack import kafka_versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +56,7 @@ def identity(stack: Stack) -> Identity:
         cluster_id="".join(sorted(clusters)),
         nodes={name: each.environment.get("KAFKA_NODE_ID", "") for name, each in nodes.items()},
         parts=tuple(folders(stack)),
-        kafka=_kafka_version(stack, nodes),
+        kafka=next((found for each in nodes.values() if (found := kafka_versions.of(each))), ""),
         postgres=" ".join(_database(each) for each in keepers.values() if _runtime(each) == _POSTGRES),
         config={name: _hash(each) for name, each in stack.model.services.items() if each.embedded},
     )
@@ -112,14 +111,6 @@ def _keepers(stack: Stack) -> dict[str, Service]:
 
 def _runtime(service: Service) -> str:
     return str(service.embedded.get("runtime", ""))
-
-
-def _kafka_version(stack: Stack, nodes: Mapping[str, Service]) -> str:
-    """Return the version that runs: of the jars without Docker, else of the image's tag ("" if that says none)."""
-    if stack.engine.name == "embedded":
-        roots = artifacts.read_lock(stack.settings.root / LOCK_FILE).roots[_KAFKA]
-        return next(root.rpartition(":")[2] for root in roots if ":kafka_" in root)
-    return next((found[1] for each in nodes.values() if (found := _VERSION.search(each.image))), "")
 
 
 def _database(service: Service) -> str:

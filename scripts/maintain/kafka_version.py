@@ -30,8 +30,8 @@ Kafka {version} is what the stack starts now. What a person has to do:
 
 
 def current(lock: artifacts.Lock) -> str:
-    """Return the locked Kafka version."""
-    return next(root for roots in lock.roots.values() for root in roots if root.startswith(BROKER)).rpartition(":")[2]
+    """Return the Kafka version of Connect's worker and of the tools, which is the one that new data begins with."""
+    return next(root for root in lock.roots["connect"] if root.startswith(BROKER)).rpartition(":")[2]
 
 
 def named_in(root: Path) -> Iterator[Path]:
@@ -65,10 +65,13 @@ def main(argv: Sequence[str]) -> ExitCode:
         if (after := renamed(before, old, version)) != before:
             file.write_text(after, encoding="utf-8")
             console.say(f"{file.relative_to(settings.root)}: {old} → {version}")
-    roots = {
+    renewed = {
         name: tuple(re.sub(rf"^(org\.apache\.kafka:.*:){re.escape(old)}$", rf"\g<1>{version}", root) for root in given)
         for name, given in lock.roots.items()
     }
+    # The brokers' sets are one for each version: the older ones stay, for the data that is on them.
+    roots = renewed | {name: given for name, given in lock.roots.items() if "@" in name}
+    roots[f"kafka@{version}"] = renewed[f"kafka@{old}"]
     artifacts.write_lock(settings.root / LOCK_FILE, replace(lock, roots=roots))
     for step in (jars.main, kafka_properties.main, pages.main):
         step([])

@@ -31,6 +31,7 @@ from . import (
     stacks,
     strimzi,
     topics,
+    upgrade,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ THEMES = (
     stack,
     stacks,
     snapshot,
+    upgrade,
     topics,
     groups,
     access,

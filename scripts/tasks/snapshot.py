@@ -96,7 +96,7 @@ def snapshot(
         manifest = operations.bring(stack.settings, Path(file), console.say, as_name)
     else:
         manifest = store.load(name)
-        _confirm(f"remove the snapshot {name}?", f"./invoke snapshot remove {name} --yes", yes=yes)
+        confirmed(f"remove the snapshot {name}?", f"./invoke snapshot remove {name} --yes", yes=yes)
         store.remove(name)
     if json:
         console.print_json(_value(manifest))
@@ -116,11 +116,12 @@ def _may_restore(manifest: Manifest, *, dry_run: bool, yes: bool, check: partial
     what = f"everything in {', '.join(manifest.identity.parts)} becomes what it was at {manifest.created}"
     console.say(escape(f"{what}; what was written since is gone"))
     if not dry_run:
-        _confirm("restore it?", f"./invoke snapshot restore {manifest.name} --yes", yes=yes)
+        confirmed("restore it?", f"./invoke snapshot restore {manifest.name} --yes", yes=yes)
     return not dry_run
 
 
-def _confirm(question: str, hint: str, *, yes: bool) -> None:
+def confirmed(question: str, hint: str, *, yes: bool) -> None:
+    """Ask a person, unless that was answered beforehand. Raises StackError("not-confirmed") for a no."""
     from backbone import console
 
     if not yes and not console.confirm(question):

@@ -81,7 +81,7 @@ def load(client: docker.DockerClient, name: str, image: StandIn) -> None:
 
 def kafka(lock: artifacts.Lock, cache: Path) -> StandIn:
     """Apache Kafka with the parts of its official image that the stack uses."""
-    jars = {path.name: path for name in ("kafka", "connect", "tools") for path in _fetched(lock, name, cache)}
+    jars = {path.name: path for name in ("kafka@4.3.1", "connect", "tools") for path in _fetched(lock, name, cache)}
     return StandIn(
         tree={
             **_java(),
@@ -104,7 +104,7 @@ def kafka(lock: artifacts.Lock, cache: Path) -> StandIn:
 
 def maven(lock: artifacts.Lock, cache: Path, workdir: Path) -> StandIn:
     """Return a Maven that hands out what is locked: checked here, and again by the build."""
-    sets = [name for name in lock.sets if name not in ("kafka", "connect", "tools", "schema-registry")]
+    sets = [name for name in lock.sets if name.split("@")[0] not in ("kafka", "connect", "tools", "schema-registry")]
     files = {
         f"repository/{item.path}": path
         for name in sets

@@ -26,7 +26,7 @@ def variables(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
 def lock(settings: Settings, model: Model) -> dict[str, str]:
     """Return image → version of the locked artifact that carries the same program."""
     sets = artifacts.read_lock(settings.root / _LOCK).sets
-    images = {"kafka": _base_image(model), "schema-registry": _image(model, "schema-registry")}
+    images = {_jars(model): _base_image(model), "schema-registry": _image(model, "schema-registry")}
     return {
         image: sets[name][0].coordinate.rpartition(":")[2]
         for name, image in images.items()
@@ -39,6 +39,11 @@ def _base_image(model: Model) -> str:
     service = model.services.get("kafka-folders")
     build = (service and service.raw.get("build")) or {}
     return str((build.get("args") or {}).get("KAFKA_BASE_IMAGE") or "")
+
+
+def _jars(model: Model) -> str:
+    """Return the set of the lock that the brokers run, "" in a home that has none."""
+    return next((str(each.embedded["jars"]) for each in model.services.values() if "jars" in each.embedded), "")
 
 
 def _image(model: Model, name: str) -> str:

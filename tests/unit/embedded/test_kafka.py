@@ -37,7 +37,7 @@ def local(
         },
         "volumes": [{"type": "bind", "source": str(root / "kafka"), "target": "/var/lib/kafka"}],
         "logging": {"driver": "json-file", "options": logging or {}},
-        "x-embedded": {"runtime": "kafka"},
+        "x-embedded": {"runtime": "kafka", "jars": "kafka@4.3.1"},
     }
     return LocalService(
         model(**{"kafka-1": body})["kafka-1"], root / "home", {"kafka-1": "127.0.0.11"}, root / "c", lambda _: [], root

@@ -68,7 +68,7 @@ def test_the_version_comes_from_the_jars(tmp_path: Path) -> None:
 
 def test_the_kept_list_is_of_the_kafka_that_the_stack_runs() -> None:
     lock = json.loads((ROOT / "infra" / "artifacts.lock.json").read_text(encoding="utf-8"))
-    roots = lock["sets"]["kafka"]["roots"]
+    roots = lock["sets"]["connect"]["roots"]
     assert f"org.apache.kafka:kafka_2.13:{properties.kafka_version()}" in roots
 
 

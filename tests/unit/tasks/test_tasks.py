@@ -202,7 +202,7 @@ def test_the_status_of_a_stack_that_is_stopped_is_no_success(invoke: Callable[[s
 
 def test_rules_and_artifacts_are_listed(invoke: Callable[[str], Answer]) -> None:
     assert [rule["code"] for rule in invoke("rules --json").data()] == list(engine.load_rules())
-    assert {"kafka", "connect"} <= {each["set"] for each in invoke("artifacts list --json").data()}
+    assert {"kafka@4.3.1", "connect"} <= {each["set"] for each in invoke("artifacts list --json").data()}
 
 
 def test_contracts_are_checked_without_a_registry(invoke: Callable[[str], Answer]) -> None:

@@ -57,7 +57,16 @@ class Lock:
     sets: Mapping[str, tuple[Artifact, ...]]
 
     def __getitem__(self, name: str) -> tuple[Artifact, ...]:
-        """Return the artifacts of a set."""
+        """Return the artifacts of a set. Raises StackError("not-locked") for one that is not there."""
+        if name not in self.sets:
+            kind = name.partition("@")[0]
+            raise StackError(
+                "not-locked",
+                f"{name} is not in the artifact lock",
+                context="there are " + ", ".join(sorted(each for each in self.sets if each.partition("@")[0] == kind)),
+                hint="set KAFKA_VERSION in .env to one of them" if "@" in name else "./invoke artifacts list",
+                exit_code=ExitCode.USAGE,
+            )
         return self.sets[name]
 
 

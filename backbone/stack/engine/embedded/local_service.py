@@ -125,8 +125,9 @@ class LocalService:
 
     @property
     def artifact_sets(self) -> list[str]:
-        """The artifact sets that the service's own block names."""
-        return [source.removeprefix(_ARTIFACT) for source in self._sources.values() if source.startswith(_ARTIFACT)]
+        """The artifact sets that the service's own block names: the program's jars, and single files."""
+        named = [source.removeprefix(_ARTIFACT) for source in self._sources.values() if source.startswith(_ARTIFACT)]
+        return [*map(str, filter(None, [self.service.embedded.get("jars")])), *named]
 
     def data_dirs(self) -> list[Path]:
         """Return the folders on this machine that the service writes its data to."""

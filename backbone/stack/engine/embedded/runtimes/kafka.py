@@ -39,7 +39,7 @@ _ALREADY_FORMATTED = "is already formatted"
 
 def launch(local: LocalService) -> Launch:
     """Configure the node, format its log directories if they are new, and return its command line."""
-    classpath = local.jars("kafka")
+    classpath = local.jars(str(local.service.embedded["jars"]))
     config = _configure(local, local.environment_with(in_properties), classpath)
     return jvm.launch(
         local,
@@ -252,4 +252,4 @@ def log4j2(local: LocalService) -> dict[str, Any]:
 # before the answer, and then it would wait five minutes (BrokerServer.shutdown) for what cannot come any more.
 _ALONE_S = 12.0
 
-RUNTIME = Runtime(sets=("kafka",), launch=launch, endpoint=endpoint, check=check, alone=_ALONE_S)
+RUNTIME = Runtime(sets=(), launch=launch, endpoint=endpoint, check=check, alone=_ALONE_S)

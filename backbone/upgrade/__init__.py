@@ -1,0 +1,1 @@
+"""Upgrades of a running cluster, node by node, and the way back."""

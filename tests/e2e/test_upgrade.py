@@ -1,0 +1,109 @@
+"""Kafka 4.3.1 to 4.4.0 and back under load, on real brokers: nothing lost, and no way back after finalising."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from backbone.wait import wait_until
+from tests.e2e import checkout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.checkout import Checkout
+
+OLD, NEW = "4.3.1", "4.4.0"
+
+
+@pytest.fixture(scope="module")
+def brokers(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Checkout]:
+    """Three brokers with one topic, shared by the tests in their order: each goes on where the one before ended."""
+    made = checkout.make(tmp_path_factory.mktemp("upgrade"), cache, shift=checkout.free_shift(), brokers_only=True)
+    made.run("up")
+    made.run("topics", "create", "kept")
+    yield made
+    made.run("down", code=None)
+
+
+def running(made: Checkout) -> set[str | None]:
+    return {each["runs"] for each in made.json("kafka", "versions")["brokers"]}
+
+
+def report(made: Checkout) -> dict[str, Any]:
+    newest = max((made.root / "results").glob("*/report.json"), key=lambda path: path.stat().st_mtime)
+    found: dict[str, Any] = json.loads(newest.read_text(encoding="utf-8"))
+    return found
+
+
+def test_nodes_roll_forward_and_back_while_records_flow_and_none_is_lost(brokers: Checkout) -> None:
+    bootstrap = brokers.json("endpoints")["KAFKA_BOOTSTRAP_SERVERS"]
+    with brokers.going("failover", "--bootstrap", bootstrap) as load:
+        wait_until(
+            lambda: any("failover" in each["name"] for each in brokers.json("topics", "list")["topics"]),
+            timeout=60,
+            what="the load to begin",
+        )
+        brokers.run("upgrade", "--to", NEW, "--no-snapshot", "--yes")
+        assert running(brokers) == {NEW}
+        brokers.run("upgrade", "--back", "--yes")
+        assert running(brokers) == {OLD}
+        load.send_signal(signal.SIGINT)
+        out, err = load.communicate(timeout=checkout.TASK_TIMEOUT_S)
+    assert load.returncode == 0, out + err
+    found = report(brokers)
+    assert found["verdict"] == "valid", err
+    assert found["counts"]["acknowledged"] > 0
+    assert not found["violations"]
+
+
+def test_an_edit_that_waits_for_a_restart_is_not_carried_along(brokers: Checkout) -> None:
+    as_shipped, edited = "KAFKA_HEAP_OPTS=-Xms256m -Xmx512m", "KAFKA_HEAP_OPTS=-Xms256m -Xmx500m"
+    brokers.edit(".env", as_shipped, edited)
+    refused = brokers.run("upgrade", "--to", NEW, "--no-snapshot", "--yes", code=1)
+    assert "older configuration (KAFKA_HEAP_OPTS)" in refused.stderr
+    assert running(brokers) == {OLD}
+    brokers.edit(".env", edited, as_shipped)
+
+
+def test_a_killed_upgrade_goes_on_where_it_was(brokers: Checkout) -> None:
+    words = ("upgrade", "--to", NEW, "--no-snapshot", "--yes")
+    with brokers.going(*words) as task:
+        wait_until(lambda: NEW in running(brokers), timeout=120, what="the first node to have changed")
+    assert task.poll() is not None
+    brokers.run(*words)
+    assert running(brokers) == {NEW}
+    brokers.run("upgrade", "--back", "--yes")
+
+
+def test_a_mixed_cluster_is_not_finalised_and_a_finalised_one_does_not_go_back(brokers: Checkout) -> None:
+    brokers.edit(".env", f"KAFKA_VERSION={OLD}", f"KAFKA_VERSION={NEW}")
+    brokers.run("restart", "kafka-3", "--renew")
+    refused = brokers.run("upgrade", "--finalize", "--yes", code=1)
+    assert "do not all run the same version" in refused.stderr
+    brokers.run("upgrade", "--to", NEW, "--yes", "--no-snapshot")
+    brokers.run("upgrade", "--back", "--yes")
+    said = brokers.run("upgrade", "--to", NEW, "--yes")
+    assert f"saved: before-{NEW}" in said.stderr
+    brokers.run("topics", "create", "after-the-snapshot")
+    told = brokers.run("upgrade", "--finalize", "--yes")
+    assert "metadata.version 30 → 33" in told.stderr
+    assert brokers.json("kafka", "versions")["finalized"]["release"] == "4.4"
+    assert "only a snapshot leads back" in brokers.run("upgrade", "--back", "--yes", code=1).stderr
+
+
+def test_the_older_program_refuses_finalised_data_and_the_snapshot_leads_back(brokers: Checkout) -> None:
+    brokers.edit(".env", f"KAFKA_VERSION={NEW}", f"KAFKA_VERSION={OLD}")
+    died = brokers.run("restart", "kafka-1", "--renew", "--timeout", "90", code=3)
+    assert "metadata.version" in died.stderr or "MetadataVersion" in died.stderr
+    brokers.edit(".env", f"KAFKA_VERSION={OLD}", f"KAFKA_VERSION={NEW}")
+    brokers.run("snapshot", "restore", f"before-{NEW}", "--yes")
+    brokers.run("up")
+    assert {each["name"] for each in brokers.json("topics", "list")["topics"]} >= {"kept"}
+    assert "after-the-snapshot" not in {each["name"] for each in brokers.json("topics", "list")["topics"]}
+    brokers.run("upgrade", "--back", "--yes")
+    assert running(brokers) == {OLD}

@@ -1,0 +1,1 @@
+"""Upgrades, without a cluster."""
