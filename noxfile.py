@@ -247,8 +247,8 @@ def contracts_differential(session: nox.Session) -> None:
 
 @nox.session(name="e2e-failover", venv_backend="none", requires=["dev"])
 def e2e_failover(session: nox.Session) -> None:
-    """Try the failover verifier on a real cluster: a sound run, and planted losses it has to find."""
-    run(session, "pytest", "tests/e2e/test_failover.py", *session.posargs)
+    """Try the failover verifier on a real cluster (a sound run, and planted losses it has to find), and an upgrade."""
+    run(session, "pytest", *(session.posargs or ("tests/e2e/test_failover.py", "tests/e2e/test_upgrade.py")))
 
 
 @nox.session(name="e2e-console", venv_backend="none", requires=["dev"], default=False)

@@ -114,11 +114,24 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Upgrade:
+    """Where the brokers stand between two Kafka versions.
+
+    running: broker → what it runs. raisable: feature → finalised level, and the one that every broker supports. days:
+    since the last of them was started.
+    """
+
+    running: Mapping[str, str]
+    raisable: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    days: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All of it. A field that is None could not be seen; `unseen` says why, by the field's name.
 
     meta: log directory → the assignments of its meta.properties. env, env_example: variables by name. damaged: programs
-    that are not what they were. leftovers: what killed tasks have left.
+    that are not what they were. leftovers: what killed tasks have left. newer: data that a later Kafka has finalised.
     """
 
     model: Model
@@ -139,6 +152,8 @@ class Evidence:
     cluster: ClusterHealth | None = None
     topics: tuple[Topic, ...] | None = None
     settings: Settings | None = None
+    upgrade: Upgrade | None = None
+    newer: tuple[str, ...] | None = None
     compatibility: str | None = None
     connectors: Mapping[str, Mapping[str, str]] | None = None
     certificates: tuple[Certificate, ...] | None = None

@@ -97,9 +97,9 @@ def _version(stack: Stack, name: str) -> str:
 
 
 def _judged(nodes: tuple[Node, ...], ids: Mapping[str, int], stack: Stack) -> Survey:
-    cluster = health.probe([stack.brokers[node.name] for node in nodes if node.features])
     answers = [node.features for node in nodes if node.features]
-    if not answers or cluster is None:
+    cluster = health.probe([stack.brokers[node.name] for node in nodes if node.features]) if answers else None
+    if cluster is None:
         raise StackError("no-broker", "no broker answers", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT)
     controller = next((name for name, number in ids.items() if number == cluster.controller), "")
     return Survey(nodes, controller, dict(answers[0].finalized))

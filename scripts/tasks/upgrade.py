@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from invoke import Context
 
-    from backbone.stack import Stack
+    from backbone.stack.engine import Stack
     from backbone.upgrade.survey import Survey
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backbone.doctor.checks import certificates, configuration, data, durability, kafka, machine, services
+from backbone.doctor.checks import certificates, configuration, data, durability, kafka, machine, services, versions
 from backbone.doctor.finding import Result
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ CHECKS: tuple[Check, ...] = tuple(
     sorted(
         (
             check
-            for theme in (machine, configuration, data, kafka, services, durability, certificates)
+            for theme in (machine, configuration, data, kafka, services, durability, certificates, versions)
             for check in theme.register.checks
         ),
         key=lambda check: check.name,

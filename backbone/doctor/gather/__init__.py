@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from backbone.doctor.evidence import Evidence
-from backbone.doctor.gather import certificates, configuration, data, kafka, machine, services
+from backbone.doctor.gather import certificates, configuration, data, kafka, machine, services, versions
 from backbone.errors import ExitCode, StackError
 from backbone.stack.compose import Model
 
@@ -32,6 +32,8 @@ def gather(stack: Stack) -> Evidence:
             "cluster": lambda: kafka.health(stack.bootstrap),
             "settings": lambda: kafka.settings(stack.bootstrap),
             "topics": lambda: kafka.topics(stack),
+            "upgrade": lambda: versions.upgrade(stack),
+            "newer": lambda: versions.newer(stack.model),
             "compatibility": lambda: kafka.compatibility(stack),
             "damaged": lambda: data.damaged(settings),
             "leftovers": lambda: data.left(settings),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backbone.doctor.evidence import EngineFacts, Evidence, Folder, Limits, PortUse, Running, Settings, Topic
+from backbone.doctor.evidence import EngineFacts, Evidence, Folder, Limits, PortUse, Running, Settings, Topic, Upgrade
 from backbone.stack import compose
 from backbone.stack.health import ClusterHealth, PartitionState
 
@@ -90,6 +90,8 @@ def healthy() -> Evidence:
         unreachable=(),
         cluster=cluster(),
         settings=Settings({node: {"auto.create.topics.enable": "false"} for node in (1, 2, 3)}, {"events-topic": {}}),
+        upgrade=Upgrade({"kafka-1": "4.3.1", "kafka-2": "4.3.1"}),
+        newer=(),
         topics=(Topic("events-topic", 3, 3, 320 << 20),),
         compatibility="BACKWARD",
         damaged=(),

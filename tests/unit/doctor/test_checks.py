@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backbone.doctor.checks import CHECKS, ELSEWHERE, diagnose
-from backbone.doctor.evidence import Certificate, EngineFacts, Evidence, Limits, PortUse, Settings, Topic
+from backbone.doctor.evidence import Certificate, EngineFacts, Evidence, Limits, PortUse, Settings, Topic, Upgrade
 from backbone.doctor.gather import configuration
 from backbone.events.dead_letters import Letter, Place, Waiting
 from backbone.stack import settings
@@ -98,6 +98,9 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "D061": ({"certificates": (store(days_left=-3.0),)}, "/certs/k.pem expired 3 days ago"),
     "D062": ({"certificates": (store(mode=0o644),)}, "chmod 0640 /certs/k.pem"),
     "D063": ({"certificates": (store(advertised=("127.0.0.1", "kafka.example")),)}, "and kafka.example is advertised"),
+    "D070": ({"upgrade": Upgrade({"kafka-1": "4.3.1", "kafka-2": "4.4.0"})}, "kafka-2 runs 4.4.0"),
+    "D071": ({"upgrade": Upgrade({"kafka-1": "4.4.0"}, {"share.version": (1, 2)}, 2.0)}, "share.version 1 → 2"),
+    "D072": ({"newer": ("kafka-1: finalised at Kafka 4.4, the files say 4.3.1",)}, "set KAFKA_VERSION in .env"),
 }  # fmt: skip
 
 
@@ -113,6 +116,12 @@ def test_the_page_lists_every_check() -> None:
     assert [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| D")] == [
         [f"| {check.name}", check.title] for check in CHECKS
     ]
+
+
+def test_an_upgrade_may_wait_a_day_and_a_mixed_cluster_is_told_once(healthy: Evidence) -> None:
+    raisable = {"metadata.version": (30, 33)}
+    for found in (Upgrade({"kafka-1": "4.4.0"}, raisable, 0.9), Upgrade({"a": "4.3.1", "b": "4.4.0"}, raisable, 2.0)):
+        assert diagnose(replace(healthy, upgrade=found), ["D071"])[0].status == "ok"
 
 
 def test_a_healthy_stack_has_no_findings(healthy: Evidence) -> None:
