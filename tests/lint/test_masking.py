@@ -43,8 +43,14 @@ services:
     image: confluentinc/cp-kcat:7.1.1
     command: [kcat, -b, "${HOST}:9092", -X, "sasl.password=@@"]
     labels: {token: @@}
-    environment: [SHELL_VALUE, "API_KEY=@@", "BOOTSTRAP_SERVERS=${HOST}:1"]
+    environment: [SHELL_VALUE, "API_KEY=@@", "BOOTSTRAP_SERVERS=${HOST}:1", "KAFKA_HOST=${HOST}", KAFKA_PORT=1]
+    configs: [inline]
     healthcheck: {test: "curl -u admin:@@ -H 'Authorization: Bearer @@' http://localhost:${HOST}", timeout: 90s}
+  tools:
+    image: apache/kafka:4.3.1
+    command: kafka-topics.sh --topic $$TOPIC --bootstrap-server $HOST
+    environment: {HOST: kafka, TOPIC: a}
+configs: {inline: {content: 'brokers: ["kafka:9092", "${HOST}:2"]'}}
 """
 PROJECTS: dict[str, Mapping[str, str]] = {
     "accepted": {"docker-compose.yml": KAFKA},
