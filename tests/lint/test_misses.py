@@ -195,6 +195,10 @@ TOLD = {
         "KC131", ["'9093'"],
         f"{STACK}{APP}    environment: {{EVENTS_KAFKA_HOST: kafka, EVENTS_KAFKA_PORT: '9093'}}\n",
     ),
+    "brokers of Logstash, which writes => between the two": (
+        "KC131", ["kafka:9096"],
+        f"""{STACK}{APP}    command: logstash -e 'input {{ kafka {{ bootstrap_servers => "kafka:9096" }} }}'\n""",
+    ),
     "a list of brokers in a configuration that a variable holds": (
         "KC131", ["kafka2:9092"],
         (f"{STACK}{APP}    environment:\n      CONSOLE_CONFIG_FILE: |\n        kafka:\n"

@@ -38,7 +38,7 @@ _BOOTSTRAP_VARIABLE = re.compile(
 _LIST = r"(?P<list>[A-Za-z0-9_.\-\[\]:/]+:\d+(?:\s*,\s*[A-Za-z0-9_.\-\[\]:/]+:\d+)*)"
 _BOOTSTRAP_TEXT = re.compile(
     r"(?:--bootstrap-servers?|--broker-list|--kafka\.(?:server|brokers)|--brokers?"
-    r"|bootstrap[._-]?servers?[\"']?)\s*[=:\s]\s*[\"'\[]*" + _LIST
+    r"|bootstrap[._-]?servers?[\"']?)\s*(?:=>|[=:\s])\s*[\"'\[]*" + _LIST
 )
 _SHORT_FLAG_TEXT = re.compile(r"\b(?:kcat|kafkacat|cub\s+kafka-ready)\b[^\n;|&]*?\s-b\s*[\"']?" + _LIST)
 _LISTED_TEXT = re.compile(
