@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from confluent_kafka.admin import AdminClient
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from backbone import client_properties, clients, console, kafka_probe, wait
 from backbone.failover import wire
@@ -251,6 +253,11 @@ def test_the_tasks_take_the_file(broker: Broker, home: Checkout) -> None:
     }
     assert found["D028"] == "ok"
     home.run("smoke", "--command-config", file, "--records", "30")
+    with home.going("console", "--port", "0", "--no-open", "--command-config", file) as process:
+        assert process.stdout
+        page = requests.get(process.stdout.readline().strip(), timeout=30)
+    assert page.ok
+    assert broker.at("LOGIN") in page.text
 
 
 @pytest.mark.parametrize(
@@ -262,6 +269,44 @@ def test_the_tasks_say_why(broker: Broker, home: Checkout, words: tuple[str, ...
     assert "error[login-refused]" in done.stderr
     assert "c4nary" not in done.stdout + done.stderr
     assert "error[tls-wanted]" in home.run(*words, "--bootstrap", broker.at("LOGIN"), code=4).stderr
+
+
+def test_to_look_needs_no_more_than_the_right_to_describe(broker: Broker, home: Checkout) -> None:
+    everything = {"topic": "*", "group": "*", "cluster": "kafka-cluster"}
+    rights = {
+        "topic": ("DESCRIBE", "DESCRIBE_CONFIGS"),
+        "group": ("DESCRIBE",),
+        "cluster": ("DESCRIBE", "DESCRIBE_CONFIGS"),
+    }
+    acls = [
+        ACL(
+            "User:viewer",
+            "*",
+            ACLOperation[right],
+            ACLPermissionType.ALLOW,
+            ResourcePattern(ResourceType[kind.upper()], name),
+        )
+        for kind, name in everything.items()
+        for right in rights[kind]
+    ]
+    with clients.admin([broker.at("PLAIN")]) as admin:
+        assert not admin.create_acls(acls)["failed"]
+        before = admin.describe_topics(), admin.list_groups()
+    said = len(broker.log.read_bytes())
+    file = str(broker.client("SASL_SSL", *login("viewer", "right"), f"bootstrap.servers={broker.at('LOGIN')}"))
+    for words in (("doctor",), ("status",), ("topics", "list"), ("topics", "plan"), ("groups", "list")):
+        done = home.run(*words, "--command-config", file, code=None)
+        assert done.returncode in (0, 1), done.stderr
+        assert "error[" not in done.stderr
+    asked = home.json("doctor", "--command-config", file, code=None)["checks"]
+    assert "unknown" not in {each["status"] for each in asked}
+    with clients.admin([broker.at("PLAIN")]) as admin:
+        assert (admin.describe_topics(), admin.list_groups()) == before
+    denied = [line for line in broker.log.read_bytes()[said:].decode().splitlines() if "is Denied" in line]
+    assert denied == []
+    # … and a right that is missing would be seen there.
+    home.run("topics", "create", "denied", "--partitions", "1", "--replicas", "1", "--command-config", file, code=1)
+    assert b"is Denied" in broker.log.read_bytes()[said:]
 
 
 def test_clients_of_other_makers_log_in_by_the_same_file(broker: Broker) -> None:
