@@ -280,8 +280,8 @@ def an_authorized_node(super_users: str) -> tuple[dict[str, str], dict[str, int]
 
 
 def test_a_broker_that_shows_no_identity_is_refused_by_its_controller(jars: str, tmp_path: Path) -> None:
-    # KC178.
-    change, ports = an_authorized_node("User:admin")
+    # KC178, and KC180: with a comma it is one name, and nobody is a super user.
+    change, ports = an_authorized_node("User:admin,User:ANONYMOUS")
     with running(jars, tmp_path / "a", change, ports) as node:
         wait.wait_until(lambda: quoted("KC178")[0] in node.said(), what="the refusal", timeout=START_S)
         assert "Kafka Server started" not in node.said()
