@@ -271,7 +271,8 @@ SAVER = """
 import os, signal, socket, sys, time
 signal.signal(signal.SIGTERM, lambda *_: None)
 own = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-while not os.path.exists(sys.argv[2]):
+began = time.monotonic()
+while not os.path.exists(sys.argv[2]) and time.monotonic() - began < 60:
     time.sleep(0.01)
 """
 
