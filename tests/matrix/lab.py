@@ -144,10 +144,11 @@ def fake_java(folder: Path) -> Path:
 
 
 def _lock(path: Path, cache: Path) -> None:
-    """Let the lock name two small files, which are in the cache."""
+    """Let each set of the lock be one small file, which is in the cache."""
     sets = {}
-    for name in ("kafka", "jmx-agent"):
-        item = artifacts.Artifact(f"{_GROUP}:{name}:jar:4.3.1", "", 0)
+    for name in artifacts.read_lock(path).sets:
+        program, _, version = name.partition("@")
+        item = artifacts.Artifact(f"{_GROUP}:{program}:jar:{version or 1}", "", 0)
         file = cache / "messaging-backbone" / "repository" / item.path
         file.parent.mkdir(parents=True)
         file.write_text(name, encoding="utf-8")
