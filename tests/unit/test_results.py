@@ -73,7 +73,7 @@ def test_the_index_leads_to_every_report() -> None:
     index = results.index(results.found(KEPT), KEPT)
     (table,) = (block for block in index.blocks if isinstance(block, Table))
     links = [row[0].href for row in table.rows if isinstance(row[0], Link)]
-    assert len(links) == len(REPORTS)
+    assert len(links) == len(list(KEPT.glob("*/report.json")))
     assert all((KEPT / link).is_file() for link in links)
 
 
