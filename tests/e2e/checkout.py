@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from backbone.lint.kafka import properties
 from backbone.source import env_file
 from backbone.stack import settings
 from tests import ROOT, outputs
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 TASK_TIMEOUT_S = 240
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
+KAFKA_JARS = f"kafka@{properties.kafka_version()}"
+"""The set of the lock with the Kafka that the files name."""
 
 
 @dataclass

@@ -13,6 +13,7 @@ from backbone.lint import engine
 from backbone.stack.engine.embedded import artifacts, jre
 from backbone.stack.engine.embedded.engine import LOCK_FILE
 from backbone.stack.settings import Settings
+from tests.e2e.checkout import KAFKA_JARS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ REFUSED: tuple[tuple[str, Mapping[str, str | None]], ...] = (
 def jars() -> tuple[Path, ...]:
     settings = Settings()
     lock = artifacts.read_lock(settings.root / LOCK_FILE)
-    return artifacts.ensure(lock["kafka"], settings.cache_dir, console.download)
+    return artifacts.ensure(lock[KAFKA_JARS], settings.cache_dir, console.download)
 
 
 def format_storage(
@@ -103,7 +104,7 @@ def test_dead_letter_topics_are_of_sinks_only() -> None:
     # KC701: Kafka's own documentation of both kinds of connector, printed by the classes that read their settings.
     settings = Settings()
     lock = artifacts.read_lock(settings.root / LOCK_FILE)
-    connect = artifacts.ensure([*lock["kafka"], *lock["connect"]], settings.cache_dir, console.download)
+    connect = artifacts.ensure([*lock[KAFKA_JARS], *lock["connect"]], settings.cache_dir, console.download)
     known = {}
     for kind in ("Source", "Sink"):
         argv = [str(jre.java()), "-cp", ":".join(map(str, connect))]

@@ -24,6 +24,7 @@ from backbone.lint.kafka import properties
 from backbone.stack.engine.embedded import artifacts, jre
 from backbone.stack.engine.embedded.engine import LOCK_FILE
 from backbone.stack.settings import Settings
+from tests.e2e.checkout import KAFKA_JARS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,7 +75,8 @@ def free_ports(count: int) -> list[int]:
 def jars() -> str:
     settings = Settings()
     lock = artifacts.read_lock(settings.root / LOCK_FILE)
-    return ":".join(map(str, artifacts.ensure([*lock["kafka"], *lock["tools"]], settings.cache_dir, console.download)))
+    found = artifacts.ensure([*lock[KAFKA_JARS], *lock["tools"]], settings.cache_dir, console.download)
+    return ":".join(map(str, found))
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from backbone.stack.settings import Settings
 from tests import ROOT
 from tests.certificates import Authority
 from tests.e2e import checkout
+from tests.e2e.checkout import KAFKA_JARS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -138,7 +139,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     file.write_text(properties(settings), encoding="utf-8")
     (folder / "log4j2.properties").write_text(LOG4J, encoding="utf-8")
     lock = artifacts.read_lock(ROOT / LOCK_FILE)
-    jars = artifacts.ensure([*lock["kafka"], *lock["tools"]], Settings().cache_dir, console.download)
+    jars = artifacts.ensure([*lock[KAFKA_JARS], *lock["tools"]], Settings().cache_dir, console.download)
     log4j = f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
     java = [str(jre.java()), *FLAGS, log4j, "-cp", ":".join(map(str, jars))]
     form = ["kafka.tools.StorageTool", "format", "--cluster-id", "TWVzc2FnaW5nQmFja2JvbQ", "--config", str(file)]
