@@ -97,7 +97,8 @@ class Settings:
 
     def variables(self) -> dict[str, str]:
         """Return what Compose would interpolate: `.env` (or `.env.example` without one), the environment over it."""
-        return {**env_file.read(self.values_file, self.environ), **self.environ}
+        values = env_file.read(self.values_file, self.environ) if self.values_file.exists() else {}
+        return {**values, **self.environ}
 
 
 def new_cluster_id() -> str:

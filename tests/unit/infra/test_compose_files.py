@@ -21,7 +21,7 @@ def defaults() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for file in (ROOT / "docker-compose.yml", *(ROOT / "infra").rglob("*.yml")):
         for name, value in _REFERENCE.findall(file.read_text(encoding="utf-8")):
-            found.setdefault(name, set()).add(value)
+            found.setdefault(name, set()).add(_REFERENCE.sub(r"\2", value))
     return found
 
 

@@ -127,6 +127,7 @@ def test_no_requirement_of_the_specification_and_the_prd_is_forgotten() -> None:
         "REQ-PRD-MSG-FUN-01",
         "REQ-PRD-MSG-FUN-02",
         "REQ-PRD-MSG-FUN-03",
+        "REQ-PRD-MSG-SEC-01",
         "REQ-SPC-MSG-001",
         "REQ-SPC-MSG-002",
         "REQ-SPC-MSG-003",

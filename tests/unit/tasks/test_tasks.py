@@ -34,6 +34,8 @@ SAYS_IT_IN_WORDS = {
     "topics delete",
     "groups delete",
     "contracts new",
+    "certs export",
+    "certs renew",
     "connectors skip",
     "dead-letters show",
     "dead-letters replay",
