@@ -91,6 +91,9 @@ def test_the_specifications_own_command_passes(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+NESTED = re.compile(r"\$\{\w+:-([^${}]*)\}")  # a default that is a variable with a default
+
+
 def uses() -> list[tuple[str, str, str | None]]:
     """Return (file, variable, default) of each use in the Compose files; None where there is no default."""
     found: list[tuple[str, str, str | None]] = []
@@ -107,7 +110,7 @@ def test_every_variable_has_its_default_in_the_compose_files_equal_to_the_exampl
     differing = [
         f"{file}: {name} is {default!r} there and {example.get(name)!r} in .env.example"
         for file, name, default in uses()
-        if default is None or default != example.get(name)
+        if default is None or NESTED.sub(r"\1", default) != example.get(name)
     ]
     assert differing == []
     assert len(uses()) > 20

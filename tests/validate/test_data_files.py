@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
+from backbone.stack import kafka_versions
 from backbone.stack.compose import load
 from backbone.stack.engine.embedded.artifacts import read_lock
 from backbone.stack.engine.embedded.engine import LOCK_FILE
@@ -79,17 +80,12 @@ def test_every_set_that_a_runtime_needs_is_locked() -> None:
 
 
 def test_containers_and_processes_run_the_same_kafka() -> None:
-    locked = {
-        item.coordinate.rpartition(":")[2]
-        for items in read_lock(ROOT / LOCK_FILE).sets.values()
-        for item in items
-        if item.coordinate.startswith(("org.apache.kafka:kafka_", "org.apache.kafka:kafka-clients:"))
-    }
-    model = load(Settings(ROOT, {}), ["messaging"])
-    images = {
-        service.image.rpartition(":")[2]
-        for service in model.services.values()
+    brokers = [
+        service
+        for service in load(Settings(ROOT, {}), ["messaging"]).services.values()
         if "KAFKA_PROCESS_ROLES" in service.environment
-    }
-    assert images == locked
+    ]
+    images = {service.image.rpartition(":")[2] for service in brokers}
+    assert images == {kafka_versions.of(service) for service in brokers}
+    assert images <= set(kafka_versions.known(Settings(ROOT, {})))
     assert len(images) == 1
