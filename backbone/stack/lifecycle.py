@@ -171,12 +171,12 @@ def down(stack: Stack, progress: Progress) -> None:
 def stopped(
     stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, clock: Clock = CLOCK
 ) -> Iterator[None]:
-    """Stop everything of the stack for a block; what ran before runs again after it, and is ready.
+    """Stop everything of the stack for a block; what ran before, or had died, runs again after it, and is ready.
 
     For somebody who holds the lock (`exclusive`).
     """
     names = list(stack.model.services)
-    before = [state.name for state in stack.engine.states(names) if state.phase in _ALIVE]
+    before = [state.name for state in stack.engine.states(names) if state.phase in (*_ALIVE, *_DEAD)]
     stack.engine.stop(names, progress)
     try:
         yield

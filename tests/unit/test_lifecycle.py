@@ -474,3 +474,15 @@ def test_what_an_up_of_fewer_profiles_leaves_running_is_named(tmp_path: Path) ->
     engine = FakeEngine(model(a=PLAIN, b=PLAIN, c=PLAIN), looks={"a": 9, "b": 9})
     assert lifecycle.beside(stack(tmp_path, engine)) == []
     assert lifecycle.beside(replace(stack(tmp_path, engine), model=engine.model.only({"a"}))) == ["b"]
+
+
+def test_what_had_died_runs_again_after_everything_was_stopped(tmp_path: Path, seen: Seen) -> None:
+    engine = FakeEngine(TWO, once={"b"})
+    engine.looks = {"a": engine.needs, "b": 0}
+    assert [state.phase for state in engine.states()] == ["running", "exited"]
+    with lifecycle.stopped(
+        stack(tmp_path, engine), timeout=60, progress=seen.said.append, watch=seen.watch, clock=FakeClock()
+    ):
+        assert engine.looks == {}
+        engine.once.clear()  # what it died of is mended
+    assert engine.done[-2:] == ["start a", "start b"]
