@@ -107,11 +107,18 @@ def _partitions(client: KafkaAdminClient, least: Least) -> Iterator[PartitionSta
 
 
 def min_isr(client: KafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
-    """Return each topic's min.insync.replicas as it counts now: its own, else the cluster's (KIP-966)."""
+    """Return each topic's min.insync.replicas as it counts now: its own, else the cluster's (KIP-966).
+
+    A topic that was deleted meanwhile is left out.
+    """
     from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415
 
     if not topics:
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name, ["min.insync.replicas"]) for name in topics]
     described = client.describe_configs(asked, config_filter="all")["topic"]
-    return {name: int(values["min.insync.replicas"]["value"]) for name, values in described.items()}
+    return {
+        name: int(values["min.insync.replicas"]["value"])
+        for name, values in described.items()
+        if "min.insync.replicas" in values
+    }

@@ -99,7 +99,7 @@ def test_after_the_fault_is_mended_each_is_sent_again_once_killed_or_not(data_st
         value
         for message in reading.consume(brokers, "events-topic", reading.Selection())
         for name, value in message.headers
-        if name == REPLAYED_FROM
+        if name == REPLAYED_FROM and (message.key or b"").startswith(b"big-")  # other tests send others again
     )
     assert len(places) == 30
     assert set(places.values()) == {1}

@@ -82,6 +82,15 @@ def test_asks_the_quorum_for_the_controller_and_each_topic_for_its_min_isr() -> 
     )
 
 
+def test_a_topic_that_goes_while_its_settings_are_asked_for_is_no_fault() -> None:
+    class Leaving(FakeAdmin):
+        def describe_configs(self, asked: list[Any], config_filter: str) -> dict[str, Any]:
+            return {"topic": super().describe_configs(asked, config_filter)["topic"] | {"b": {}}}
+
+    partitions = health.cluster_health(Leaving({"a": 2, "b": 2})).partitions
+    assert [(each.topic, each.min_isr) for each in partitions] == [("a", 2), ("b", 1)]
+
+
 def test_a_cluster_without_topics_is_whole() -> None:
     assert health.cluster_health(FakeAdmin({})).missing(2) == ""
 

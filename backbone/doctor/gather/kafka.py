@@ -124,7 +124,7 @@ def _retention(client: KafkaAdminClient, names: list[str]) -> dict[str, int]:
     return {
         name: int(entry["retention.bytes"]["value"]) + int(entry["segment.bytes"]["value"])
         for name, entry in values.items()
-        if entry["retention.bytes"]["value"] != _UNLIMITED
+        if "retention.bytes" in entry and entry["retention.bytes"]["value"] != _UNLIMITED  # none: deleted meanwhile
     }
 
 
