@@ -108,6 +108,8 @@ def _reason(acl: Acl) -> str:
         return "access.yml only allows; what nothing allows is refused"
     if acl.host != "*":
         return f"for the host {acl.host} only; rules here are for every host"
+    if acl.resource not in {*_RESOURCES.values(), "cluster"}:
+        return f"access.yml has no {acl.resource}; it has {', '.join(_RESOURCES.values())} and cluster"
     return ""
 
 

@@ -197,6 +197,13 @@ def test_a_star_alone_is_every_name_in_both() -> None:
     assert access.body([ui]) == body
 
 
+def test_a_rule_about_what_access_yml_does_not_have_is_left_out_with_its_reason() -> None:
+    odd = Acl("delegationToken", "t", ("Describe",))
+    assert not access.fits(odd)
+    (reason,) = access.not_taken(User("ui", "tls", (odd,)))
+    assert "access.yml has no delegationToken" in reason
+
+
 def test_the_users_of_a_home_are_those_of_its_file_if_it_asks_for_a_login(tmp_path: Path) -> None:
     file = tmp_path / access.FILE
     file.parent.mkdir(parents=True)
