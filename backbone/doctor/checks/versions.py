@@ -34,7 +34,8 @@ def mixed(evidence: Evidence) -> Iterator[Finding]:
 def finalized(evidence: Evidence) -> Iterator[Finding]:
     """Until then the new version's features are off, and the data stays in the older form."""
     found = _upgrade(evidence)
-    if found.raisable and found.days > _PATIENCE_DAYS and len(set(found.running.values())) == 1:
+    # Other features may wait for ever in a cluster that was never upgraded, such as kraft.version.
+    if "metadata.version" in found.raisable and found.days > _PATIENCE_DAYS and len(set(found.running.values())) == 1:
         yield Finding(
             "warning",
             ", ".join(f"{name} {old} → {new}" for name, (old, new) in found.raisable.items()),

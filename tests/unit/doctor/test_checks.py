@@ -99,7 +99,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "D062": ({"certificates": (store(mode=0o644),)}, "chmod 0640 /certs/k.pem"),
     "D063": ({"certificates": (store(advertised=("127.0.0.1", "kafka.example")),)}, "and kafka.example is advertised"),
     "D070": ({"upgrade": Upgrade({"kafka-1": "4.3.1", "kafka-2": "4.4.0"})}, "kafka-2 runs 4.4.0"),
-    "D071": ({"upgrade": Upgrade({"kafka-1": "4.4.0"}, {"share.version": (1, 2)}, 2.0)}, "share.version 1 → 2"),
+    "D071": ({"upgrade": Upgrade({"kafka-1": "4.4.0"}, {"metadata.version": (30, 33)}, 2.0)}, "version 30 → 33"),
     "D072": ({"newer": ("kafka-1: finalised at Kafka 4.4, the files say 4.3.1",)}, "set KAFKA_VERSION in .env"),
 }  # fmt: skip
 
@@ -120,7 +120,12 @@ def test_the_page_lists_every_check() -> None:
 
 def test_an_upgrade_may_wait_a_day_and_a_mixed_cluster_is_told_once(healthy: Evidence) -> None:
     raisable = {"metadata.version": (30, 33)}
-    for found in (Upgrade({"kafka-1": "4.4.0"}, raisable, 0.9), Upgrade({"a": "4.3.1", "b": "4.4.0"}, raisable, 2.0)):
+    never_upgraded = Upgrade({"kafka-1": "4.3.1"}, {"kraft.version": (0, 1)}, 9.0)
+    for found in (
+        never_upgraded,
+        Upgrade({"kafka-1": "4.4.0"}, raisable, 0.9),
+        Upgrade({"a": "4.3.1", "b": "4.4.0"}, raisable, 2.0),
+    ):
         assert diagnose(replace(healthy, upgrade=found), ["D071"])[0].status == "ok"
 
 
