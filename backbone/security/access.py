@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
-
 from backbone import json_schema, resources
 from backbone.errors import ExitCode, StackError
-from backbone.source import reading
+from backbone.source import yaml_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,23 +69,11 @@ class Change:
 
 def read(path: Path) -> tuple[User, ...]:
     """Return the users of a file; StackError("access-file") with place and reason for one that is not valid."""
-    try:
-        text = reading.read_text(path)
-    except StackError as error:
-        raise StackError("access-file", error.message, error.context, exit_code=ExitCode.USAGE) from error
-    try:
-        body = yaml.safe_load(text)
-        found = list(map(str, json_schema.departures(_SCHEMA, body)))
-    except (RecursionError, ValueError, yaml.YAMLError) as error:
-        found = [str(error)]
-    if found:
-        raise StackError(
-            "access-file",
-            f"{path.name} is not valid",
-            context="\n".join(found),
-            hint=f"see {_SCHEMA}",
-            exit_code=ExitCode.USAGE,
-        )
+
+    def faults(body: object) -> list[str]:
+        return list(map(str, json_schema.departures(_SCHEMA, body)))
+
+    body = yaml_file.read(path, "access-file", faults, hint=f"see {_SCHEMA}")
     return tuple(
         User(name, user["login"], tuple(rule for may in user["may"] for rule in _rules(name, may)))
         for name, user in body["users"].items()

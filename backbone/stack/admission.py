@@ -9,6 +9,11 @@ from backbone.security import access, users
 from backbone.stack import secure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kafka.admin import KafkaAdminClient
+
+    from backbone.security.layout import Secrets
     from backbone.stack.engine import Stack
     from backbone.stack.engine.base import Progress
 
@@ -16,6 +21,15 @@ if TYPE_CHECKING:
 def check(stack: Stack) -> tuple[access.User, ...]:
     """Return the users of a stack that asks who they are, none of another; StackError("access-file") before a start."""
     return access.read(stack.settings.root / access.FILE) if secure.secrets(stack.model) else ()
+
+
+def enter(client: KafkaAdminClient, secrets: Secrets, named: Sequence[access.User], bootstrap: Sequence[str]) -> None:
+    """Make what the users with a password lack of password and files, and let the cluster know their passwords."""
+    with_password = [user.name for user in named if user.login == "password"]
+    for name in with_password:
+        users.write(secrets, name, bootstrap)
+    if with_password:
+        users.enter(client, secrets, with_password)
 
 
 def grant(stack: Stack, progress: Progress) -> None:
@@ -27,12 +41,8 @@ def grant(stack: Stack, progress: Progress) -> None:
     if secrets is None or not stack.bootstrap:
         return
     named = check(stack)
-    with_password = [user.name for user in named if user.login == "password"]
-    for name in with_password:
-        users.write(secrets, name, stack.bootstrap)
     with clients.admin(stack.bootstrap) as client:
-        if with_password:
-            users.enter(client, secrets, with_password)
+        enter(client, secrets, named, stack.bootstrap)
         changes = access.plan(named, access.describe(client))
         allowed = [change for change in changes if change.kind == "allow"]
         access.apply(client, allowed)

@@ -13,7 +13,7 @@ import yaml
 
 from backbone import clients, json_schema, resources
 from backbone.errors import ExitCode, StackError
-from backbone.source import reading
+from backbone.source import reading, yaml_file
 from backbone.stack import topic_rules
 
 if TYPE_CHECKING:
@@ -69,23 +69,7 @@ def read(path: Path) -> tuple[Topic, ...]:
 
     Raises StackError("topics-file") with position and reason for one that is not valid or cannot be read.
     """
-    try:
-        text = reading.read_text(path)
-    except StackError as error:
-        raise StackError("topics-file", error.message, error.context, exit_code=ExitCode.USAGE) from error
-    try:
-        body = yaml.safe_load(text)
-        found = faults(body)
-    except (RecursionError, ValueError, yaml.YAMLError) as error:  # ValueError: a date or a number that is none
-        found = [str(error)]
-    if found:
-        raise StackError(
-            "topics-file",
-            f"{path.name} is not valid",
-            context="\n".join(found),
-            hint=f"see {_SCHEMA}",
-            exit_code=ExitCode.USAGE,
-        )
+    body = yaml_file.read(path, "topics-file", faults, hint=f"see {_SCHEMA}")
     topics = tuple(Topic(**item) for item in body["topics"])
     names = [topic.name for topic in topics]
     if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,13 +55,9 @@ def ask(address: str, timeout: float = 5.0) -> Features:
 
     ApiVersions before version 4 leaves out what may be at level 0, which is nearly every feature.
     """
-    connection = wire.Connection(address, timeout)
-    try:
-        answer = connection.ask(
-            ApiVersionsRequest(client_software_name="backbone", client_software_version="1", version=4)
-        )
-    finally:
-        connection.close()
+    asked = ApiVersionsRequest(client_software_name="backbone", client_software_version="1", version=4)
+    with closing(wire.Connection(address, timeout)) as connection:
+        answer = connection.ask(asked)
     return Features(
         supported={each.name: each.max_version for each in answer.supported_features or ()},
         finalized={each.name: each.max_version_level for each in answer.finalized_features or ()},

@@ -6,11 +6,13 @@ that was killed anywhere is continued by the next one.
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack import health, kafka_versions
+from backbone.failover import wire
+from backbone.stack import kafka_versions
 from backbone.upgrade import features
 
 if TYPE_CHECKING:
@@ -88,7 +90,13 @@ def runs(node: Node, version: str) -> bool:
 def of(stack: Stack) -> Survey:
     """Ask every broker of a stack. Raises StackError("no-broker") if none answers."""
     nodes = tuple(Node(name, _version(stack, name), _answer(at)) for name, at in stack.brokers.items())
-    return _judged(nodes, {name: int(stack.model[name].environment["KAFKA_NODE_ID"]) for name in stack.brokers}, stack)
+    answers = [(node.features, stack.brokers[node.name]) for node in nodes if node.features]
+    leader = _controller([address for _, address in answers])
+    if leader is None:
+        raise StackError("no-broker", "no broker answers", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT)
+    ids = {name: int(stack.model[name].environment["KAFKA_NODE_ID"]) for name in stack.brokers}
+    controller = next((name for name, number in ids.items() if number == leader), "")
+    return Survey(nodes, controller, dict(answers[0][0].finalized))
 
 
 def _version(stack: Stack, name: str) -> str:
@@ -96,13 +104,12 @@ def _version(stack: Stack, name: str) -> str:
     return kafka_versions.of(stack.model[name]) if stack.engine.name == "embedded" else ""
 
 
-def _judged(nodes: tuple[Node, ...], ids: Mapping[str, int], stack: Stack) -> Survey:
-    answers = [node.features for node in nodes if node.features]
-    cluster = health.probe([stack.brokers[node.name] for node in nodes if node.features]) if answers else None
-    if cluster is None:
-        raise StackError("no-broker", "no broker answers", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT)
-    controller = next((name for name, number in ids.items() if number == cluster.controller), "")
-    return Survey(nodes, controller, dict(answers[0].finalized))
+def _controller(addresses: Sequence[str]) -> int | None:
+    """Return the id of the active controller, -1 without one, None if no broker tells."""
+    for address in addresses:
+        with suppress(OSError), closing(wire.Connection(address)) as connection:
+            return wire.controller(connection)[0]
+    return None
 
 
 def _answer(address: str) -> Features | None:

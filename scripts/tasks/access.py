@@ -33,7 +33,7 @@ def access(c: Context, action: str, engine: str | None = None, json: bool = Fals
 
     from backbone import clients, console
     from backbone.security import access as library
-    from backbone.security import users
+    from backbone.stack import admission
 
     from . import targets
 
@@ -44,11 +44,7 @@ def access(c: Context, action: str, engine: str | None = None, json: bool = Fals
         changes = library.plan(named, library.describe(client))
         if action == "apply":
             library.apply(client, changes)
-            with_password = [user.name for user in named if user.login == "password"]
-            for name in with_password:
-                users.write(secrets, name, stack.bootstrap)
-            if with_password:
-                users.enter(client, secrets, with_password)
+            admission.enter(client, secrets, named, stack.bootstrap)
     if json:
         console.print_json([{"kind": change.kind, **asdict(change.rule)} for change in changes])
     else:

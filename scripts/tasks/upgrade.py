@@ -111,7 +111,11 @@ def upgrade(
             hint="./invoke kafka versions",
             exit_code=ExitCode.USAGE,
         )
-    opened = targets.everything(engine)
+
+    def open_stack(renewed: Collection[str] = ()) -> Stack:
+        return targets.everything(engine, renewed=renewed)
+
+    opened = open_stack()
     stack = roll.whole(opened)
     if to:
         kafka_versions.demand(stack.settings, to)
@@ -136,21 +140,15 @@ def upgrade(
         watch = partial(show, waiting)
         if keeps:
             console.say(f"saved: {roll.save(opened, target, timeout=timeout, progress=console.say, watch=watch)}")
-        steps = roll.nodes(partial(_open, engine), target, timeout=timeout, progress=console.say, watch=watch)
+        steps = roll.nodes(open_stack, target, timeout=timeout, progress=console.say, watch=watch)
         for step in steps:
             console.say(f"{step.node} runs Kafka {step.after}, whole again after {step.seconds} s")
-    console.say(_finalized(survey.of(roll.whole(targets.everything(engine)))))
+    console.say(_finalized(survey.of(roll.whole(open_stack()))))
 
 
 def _again(to: str, *, no_snapshot: bool) -> str:
     way = f"--to {to}" if to else "--back"
     return f"./invoke upgrade {way}{' --no-snapshot' if no_snapshot else ''} --yes"
-
-
-def _open(engine: str | None, renewed: Collection[str]) -> Stack:
-    from . import targets
-
-    return targets.everything(engine, renewed=renewed)
 
 
 def _finalize(stack: Stack, found: Survey, *, dry_run: bool, yes: bool) -> None:

@@ -33,7 +33,7 @@ def gather(stack: Stack) -> Evidence:
             "settings": lambda: kafka.settings(stack.bootstrap),
             "topics": lambda: kafka.topics(stack),
             "upgrade": lambda: versions.upgrade(stack),
-            "newer": lambda: versions.newer(stack.model),
+            "newer": lambda: versions.newer(stack),
             "compatibility": lambda: kafka.compatibility(stack),
             "damaged": lambda: data.damaged(settings),
             "leftovers": lambda: data.left(settings),

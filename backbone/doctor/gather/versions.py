@@ -28,13 +28,20 @@ def upgrade(stack: Stack) -> Upgrade:
     )
 
 
-def newer(model: Model) -> tuple[str, ...]:
+def newer(stack: Stack) -> tuple[str, ...]:
     """Return the brokers whose data is finalised above the version that the files say, in words."""
     return tuple(
-        f"{service.name}: its data is finalised at Kafka {release}, the files say {wanted}"
-        for service in model.services.values()
-        if (wanted := kafka_versions.of(service)) and service.environment.get("KAFKA_NODE_ID")
-        for folder in data.log_dirs(model.only([service.name]))
-        if (level := metadata.level(folder)) is not None
-        and kafka_versions.numbers(release := features.release(level)) > kafka_versions.numbers(wanted)[:2]
+        f"{name}: its data is finalised at Kafka {release}, the files say {wanted}"
+        for name, address in stack.brokers.items()
+        if (wanted := kafka_versions.of(stack.model[name]))
+        for level in _levels(stack.model.only([name]), address)
+        if kafka_versions.numbers(release := features.release(level)) > kafka_versions.numbers(wanted)[:2]
     )
+
+
+def _levels(broker: Model, address: str) -> list[int]:
+    """Ask a broker; read its data only if it does not answer, because the metadata of days takes seconds to read."""
+    try:
+        return [features.ask(address).finalized[features.METADATA]]
+    except (OSError, KeyError):
+        return [level for folder in data.log_dirs(broker) if (level := metadata.level(folder)) is not None]
