@@ -57,6 +57,8 @@ class Lab:
     """What b makes where it is missing."""
     nodes: tuple[str, ...] = ()
     """What b depends on."""
+    listens: list[str] = field(default_factory=list)
+    """The addresses that a listens on."""
 
     def engine(self, *renewed: str) -> EmbeddedEngine:
         bodies: dict[str, dict[str, Any]] = {
@@ -69,6 +71,7 @@ class Lab:
             }
             for name in ("a", "b", *self.nodes[1:])
         }
+        bodies["a"]["x-embedded"] |= {"listens": self.listens}
         if self.topics:
             needs = {name: {"condition": "service_healthy"} for name in self.nodes}
             bodies["b"] |= {"x-embedded": {"runtime": "waiting"}, "depends_on": needs}
@@ -277,13 +280,16 @@ while not os.path.exists(sys.argv[2]) and time.monotonic() - began < 60:
 """
 
 
-def test_a_start_waits_for_the_port_that_the_saver_of_a_cache_holds(lab: Lab) -> None:
+@pytest.mark.parametrize(("owner", "made"), [("{}::a", "a.aot.config"), ("{}::a", "a.aot"), ("/other::kafka-1", None)])
+def test_a_start_waits_for_the_port_that_the_saver_of_a_cache_holds(owner: str, made: str | None, lab: Lab) -> None:
     caches = lab.root / "cache" / "messaging-backbone" / "aot"
     caches.mkdir(parents=True)
-    (caches / "a.aot.config").touch()
+    if made:
+        (caches / made).touch()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    lab.listens = [f"127.0.0.1:{port}"]
     done = lab.root / "done"
     flags = (f"-XX:AOTCacheOutput={caches / 'a.aot'}", f"-javaagent:jmx.jar=a:{port}:x.yml")
     saver = process.spawn(
@@ -293,7 +299,7 @@ def test_a_start_waits_for_the_port_that_the_saver_of_a_cache_holds(lab: Lab) ->
         output=lab.root / "saver.log",
         record=lab.root / "saver.json",
         log=lab.root / "saver.log",
-        owner=f"{lab.root}::a",
+        owner=owner.format(lab.root),
     )
     found = psutil.Process(saver.pid)
     wait_until(lambda: process.listeners(found), what="the port", timeout=30, interval=0.01)

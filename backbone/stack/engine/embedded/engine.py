@@ -33,8 +33,8 @@ from backbone.stack.engine.embedded.stopping import (
     await_ends,
     await_savers,
     dependents_first,
+    has_served,
     records,
-    saves_cache,
 )
 from backbone.wait import wait_until
 
@@ -374,25 +374,26 @@ class EmbeddedEngine:
 
     def _orphans(self, services: Collection[str]) -> dict[str, psutil.Process]:
         """Return those of these services whose process lives, though no record says so."""
-        return {name: orphan for name, orphan in self._owned(services) if not saves_cache(orphan)}
-
-    def _owned(self, services: Collection[str]) -> Iterator[tuple[str, psutil.Process]]:
-        for owner, identity in process.orphans(self._owner("")):
-            name = owner.rpartition("::")[2]
-            if name in services and (found := process.find(identity)):
-                yield name, found
+        return {
+            name: found
+            for owner, identity in process.orphans(self._owner(""))
+            if (name := owner.rpartition("::")[2]) in services
+            and (found := process.find(identity))
+            and not has_served(found)
+        }
 
     def _await_ports(self, services: Sequence[str], progress: Progress) -> None:
         """Wait for JVMs whose service has ended, and whose agent holds its port while they save a start-up cache."""
-        if aot.being_recorded(self.settings.cache_dir / aot.FOLDER):
-            await_savers(self._owned(services), progress)
+        running = self._processes(services)
+        starting = [self.places[name] for name in services if name in self.places and name not in running]
+        await_savers([port for _, _, port in preflight.taken_addresses(starting)], progress)
 
     def _finish_stops(self, services: Sequence[str], progress: Progress) -> None:
         """Wait for what was told to stop when its task was interrupted: it would end in the middle of this start."""
-        self._await_ports(services, progress)
         if leaving := [name for name in services if name in self.places and self._is_leaving(name)]:
             progress(f"{', '.join(leaving)} was told to stop by a task that did not come to its end; waiting for that")
             self.stop(leaving, progress)
+        self._await_ports(services, progress)
 
     def _is_leaving(self, service: str) -> bool:
         known = process.read(self._home / service / RECORD)

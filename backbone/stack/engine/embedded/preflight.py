@@ -100,12 +100,7 @@ def make_folder(folder: Path) -> None:
 
 def _check_ports(starting: Sequence[LocalService], held: Collection[tuple[str, int]]) -> None:
     _check_twice(starting)
-    taken = [
-        (local, host, port)
-        for local in starting
-        for host, port in wanted_addresses(local)
-        if (host, port) not in held and not _bindable(host, port)
-    ]
+    taken = taken_addresses(starting, held)
     if not taken:
         return
     rows = [
@@ -118,6 +113,18 @@ def _check_ports(starting: Sequence[LocalService], held: Collection[tuple[str, i
         hint="move every port of this checkout's .env\n./invoke ports --shift 1000\n./invoke up",
         exit_code=ExitCode.ENVIRONMENT,
     )
+
+
+def taken_addresses(
+    starting: Sequence[LocalService], held: Collection[tuple[str, int]] = ()
+) -> list[tuple[LocalService, str, int]]:
+    """Return the (service, address, port) that cannot be bound now, less those in held: they will be given back."""
+    return [
+        (local, host, port)
+        for local in starting
+        for host, port in wanted_addresses(local)
+        if (host, port) not in held and not _bindable(host, port)
+    ]
 
 
 def _check_twice(starting: Sequence[LocalService]) -> None:

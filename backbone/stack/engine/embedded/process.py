@@ -254,12 +254,25 @@ def listeners(process: psutil.Process) -> list[tuple[str, int]]:
     return []
 
 
-def port_owner(port: int) -> str:
-    """Say who listens on a TCP port, as far as this user may know."""
+def owner(process: psutil.Process) -> str:
+    """Return the service of which checkout `spawn` started a process for, empty for one of another program."""
+    try:
+        return process.environ().get(OWNER, "")
+    except (psutil.Error, OSError):
+        return ""
+
+
+def listens_on(port: int) -> psutil.Process | None:
+    """Return the process that listens on a TCP port, as far as this user may know; None if nobody is seen to."""
     with suppress(psutil.Error):
         for connection in psutil.net_connections(kind="tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
-                process = psutil.Process(connection.pid)
-                owner = process.environ().get(OWNER)
-                return f"pid {process.pid} ({owner or ' '.join(process.cmdline())[:80]})"
+                return psutil.Process(connection.pid)
+    return None
+
+
+def port_owner(port: int) -> str:
+    """Say who listens on a TCP port, as far as this user may know."""
+    if found := listens_on(port):
+        return f"pid {found.pid} ({owner(found) or ' '.join(arguments(found))[:80]})"
     return "a process of another user"

@@ -88,23 +88,40 @@ def saves_cache(found: psutil.Process) -> bool:
     An agent in it may listen until it has: the next start waits for that.
     """
     cache = records(found)
-    if not cache or not cache.recording.exists():
-        return False
+    return bool(cache and cache.recording.exists() and _only_agents_listen(found))
+
+
+def has_served(found: psutil.Process) -> bool:
+    """Tell a JVM that saves a start-up cache, or that has saved it and is about to end."""
+    cache = records(found)
+    return bool(cache and (cache.recording.exists() or cache.path.exists()) and _only_agents_listen(found))
+
+
+def await_savers(ports: Iterable[int], progress: Progress) -> None:
+    """Wait until no JVM holds one of these ports only for the agent in it, while it saves a start-up cache.
+
+    It may be another checkout's, and its cache may be whole a moment before it has ended.
+    """
+    for found in {holder for port in ports if (holder := process.listens_on(port)) and records(holder)}:
+        if not _only_agents_listen(found):
+            continue
+        name = process.owner(found).rpartition("::")[2]
+        progress(f"the JVM of the {name} that has stopped saves a start-up cache; waiting for the port it holds")
+        wait_until(
+            partial(_is_no_saver, found),
+            what=f"the start-up cache of {name}",
+            timeout=_SAVES_S,
+            interval=_POLL_S,
+        )
+
+
+def _is_no_saver(found: psutil.Process) -> bool:
+    return process.has_ended(found) or not _only_agents_listen(found)
+
+
+def _only_agents_listen(found: psutil.Process) -> bool:
     agents = {int(match[1]) for arg in process.arguments(found) if (match := _AGENT_PORT.match(arg))}
     return {port for _, port in process.listeners(found)} <= agents
-
-
-def await_savers(processes: Iterable[tuple[str, psutil.Process]], progress: Progress) -> None:
-    """Wait for the end of those that save a start-up cache and hold a port meanwhile, each named by its service."""
-    for name, found in processes:
-        if saves_cache(found) and process.listeners(found):
-            progress(f"the JVM of the {name} that has stopped saves a start-up cache; waiting for the port it holds")
-            wait_until(
-                partial(process.has_ended, found),
-                what=f"the start-up cache of {name}",
-                timeout=_SAVES_S,
-                interval=_POLL_S,
-            )
 
 
 def _has_ended(item: Leaving, progress: Progress) -> bool:
