@@ -7,7 +7,6 @@ lease's name, and no file, is nobody's.
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import time
 from dataclasses import asdict, dataclass
@@ -24,9 +23,6 @@ from backbone.stack.engine.embedded.process import Identity
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-PREFIX = re.compile(r"(lease-[0-9a-f]{12})(?:[-_.].*)?")
-"""A prefix, or a name below one. A table's name has an underscore where the others have a dash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +69,3 @@ class Book:
 
     def _file(self, prefix: str) -> Path:
         return self.folder / f"{prefix}.json"
-
-
-def prefix_of(name: str) -> str:
-    """Return the prefix that a name is below, "" for one that is nobody's lease."""
-    found = PREFIX.fullmatch(name.replace("_", "-", 1))
-    return found[1] if found else ""

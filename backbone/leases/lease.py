@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from backbone import clients
 from backbone.errors import StackError
-from backbone.leases.book import Book, prefix_of
+from backbone.lease_names import prefix_of
+from backbone.leases import login
 from backbone.stack import groups, topics
 from backbone.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from backbone.client_properties import ClientSecurity
     from backbone.events.archive.database import Database
     from backbone.events.contracts.registry import Registry
+    from backbone.leases.book import Book
+    from backbone.security.layout import Secrets
 
 Untyped: TypeAlias = Any
 """A client of kafka-python."""
@@ -33,10 +37,14 @@ _GROUP_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Names below one prefix. Kafka's begin with PREFIX-, PostgreSQL's tables with the same in underscores."""
+    """Names below one prefix. Kafka's begin with PREFIX-, PostgreSQL's tables with the same in underscores.
+
+    security: the login of the lease's own user, who may do nothing beyond the prefix; None where brokers ask nobody.
+    """
 
     prefix: str
     given_by: Leases
+    security: ClientSecurity | None = None
 
     @property
     def admin(self) -> Untyped:
@@ -47,6 +55,14 @@ class Lease:
     def bootstrap(self) -> Sequence[str]:
         """HOST:PORT of the brokers."""
         return self.given_by.bootstrap
+
+    def env(self) -> dict[str, str]:
+        """Return what a program needs to use the stack, as variables: as the lease's user, where there is one."""
+        return self.given_by.env(self.prefix)
+
+    def _shown(self) -> dict[str, Any]:
+        """Return what this lease's own clients show to the brokers."""
+        return clients.identity(self.security) if self.security else {}
 
     def name(self, name: str) -> str:
         """Return a name of this lease: for a group, a transactional id, a connector."""
@@ -68,7 +84,7 @@ class Lease:
 
     def produce(self, topic: str, *values: bytes | str, key: bytes | str | None = None) -> None:
         """Send values to a topic and wait until every one is acknowledged by all in-sync replicas."""
-        producer = clients.producer(self.bootstrap)
+        producer = clients.producer(self.bootstrap, **self._shown())
         try:
             with clients.errors_as("not-sent", f"{topic} did not take the records"):
                 for sent in [producer.send(topic, _bytes(value), key=_bytes(key)) for value in values]:
@@ -91,7 +107,7 @@ class Lease:
         """
         enough = (lambda records: len(records) >= until) if isinstance(until, int) else until
         found: list[Untyped] = []
-        consumer = clients.consumer(self.bootstrap, group_id=group)
+        consumer = clients.consumer(self.bootstrap, group_id=group, **self._shown())
 
         def more() -> bool:
             for records in consumer.poll(timeout_ms=_POLL_MS).values():
@@ -147,12 +163,17 @@ def _partitions(consumer: Untyped, topic: str) -> list[Untyped]:
 
 @dataclass
 class Leases:
-    """Gives leases on one stack, with one connection for all. registry, database: None where the stack has none."""
+    """Gives leases on one stack, with one connection for all. registry, database: None where the stack has none.
+
+    env: user → what a program needs. secrets: of a stack whose brokers ask who a client is; a lease is a user there.
+    """
 
     book: Book
     bootstrap: Sequence[str]
+    env: Callable[[str], dict[str, str]]
     registry: Registry | None = None
     database: Database | None = None
+    secrets: Secrets | None = None
     _open: ExitStack = field(default_factory=ExitStack)
     _admin: Untyped = None
 
@@ -173,7 +194,8 @@ class Leases:
         """Give names for a block, removed at its end; after `lasting` seconds a reaper may take them."""
         entry = self.book.open(lasting)
         try:
-            yield Lease(entry.prefix, self)
+            shown = login.make(self.admin, self.secrets, entry.prefix, self.bootstrap) if self.secrets else None
+            yield Lease(entry.prefix, self, shown)
         finally:
             self._remove(lambda prefix: prefix == entry.prefix)
             self.book.close(entry.prefix)
@@ -188,8 +210,12 @@ class Leases:
         return gone
 
     def _remove(self, ours: Callable[[str], bool]) -> list[str]:
-        """Remove everything whose prefix is one of ours; groups first, so that nobody writes to a topic that goes."""
-        gone = [*self._groups(ours), *self._topics(ours)]
+        """Remove everything whose prefix is one of ours.
+
+        Users and groups first, so that nobody writes to a topic that goes.
+        """
+        gone = login.remove(self.admin, self.secrets, ours) if self.secrets else []
+        gone += [*self._groups(ours), *self._topics(ours)]
         if self.registry:
             for subject in self.registry.subjects():
                 if ours(prefix_of(subject)):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from backbone import json_schema, resources
 from backbone.errors import ExitCode, StackError
+from backbone.lease_names import prefix_of
 from backbone.source import yaml_file
 
 if TYPE_CHECKING:
@@ -92,8 +93,12 @@ def _rules(user: str, may: Mapping[str, Any]) -> Iterator[Rule]:
 
 
 def plan(users: Iterable[User], found: Iterable[Rule]) -> tuple[Change, ...]:
-    """Return how a cluster's rules differ from a file: what is missing, then what is there beyond it."""
-    wanted, there = {rule for user in users for rule in user.rules}, set(found)
+    """Return how a cluster's rules differ from a file: what is missing, then what is there beyond it.
+
+    Those of a lease's user are neither: they go with the lease.
+    """
+    wanted = {rule for user in users for rule in user.rules}
+    there = {rule for rule in found if not prefix_of(rule.user)}
     missing = tuple(Change("allow", rule) for rule in sorted(wanted - there))
     return (*missing, *(Change("revoke", rule) for rule in sorted(there - wanted)))
 

@@ -71,6 +71,23 @@ def enter(client: KafkaAdminClient, secrets: Secrets, users: Iterable[str]) -> N
         )
 
 
+def known(client: KafkaAdminClient, secrets: Secrets) -> list[str]:
+    """Return the users that the cluster knows a password of, or a file is here of."""
+    files = {file.stem for file in secrets.folder.glob("users/*")}
+    return sorted(files | {str(name) for name in client.describe_user_scram_credentials()})
+
+
+def drop(client: KafkaAdminClient, secrets: Secrets, users: Sequence[str]) -> None:
+    """Let the cluster forget these users, and remove their files; one that is not there is forgotten already."""
+    from kafka.admin import UserScramCredentialDeletion  # noqa: PLC0415 - slow, see backbone.clients
+
+    if users:
+        client.alter_user_scram_credentials([UserScramCredentialDeletion(user, MECHANISM) for user in users])
+    for user in users:
+        secrets.properties(user).unlink(missing_ok=True)
+        secrets.password(user).unlink(missing_ok=True)
+
+
 def admit(secrets: Secrets, address: tuple[str, int], node: str) -> None:
     """Let a cluster know the administrator's password, of whom nobody but his certificate has told it yet.
 

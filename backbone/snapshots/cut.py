@@ -99,10 +99,22 @@ def check(manifest: Manifest, stack: Stack, *, any_cluster: bool = False) -> lis
             "snapshot-foreign",
             f"{manifest.name} belongs to another stack; nothing was touched",
             context="\n".join(differing),
-            hint=f"in a checkout without data, which becomes that stack:\n./invoke up --from {manifest.name}",
+            hint=_way(manifest, ours, any_cluster=any_cluster),
             exit_code=ExitCode.USAGE,
         )
     return sorted(name for name, found in theirs.config.items() if ours.config.get(name) != found)
+
+
+def _way(manifest: Manifest, ours: Identity, *, any_cluster: bool) -> str:
+    """Return how this snapshot comes to run, though not on this stack as it is."""
+    theirs = manifest.identity
+    if theirs.postgres != ours.postgres:
+        return "set POSTGRES_USER and POSTGRES_DB in .env to what they were there"
+    lite = " --lite" if len(theirs.nodes) == 1 < len(ours.nodes) else ""
+    if any_cluster and not lite:
+        return "set STACK_SIZE in .env to what it was there, and see that the Compose files are the same"
+    file = f"{manifest.name}.tar.zst"
+    return f"./invoke snapshot export {manifest.name} {file}\n./invoke up{lite} --name restored --from {file}"
 
 
 def _keepers(stack: Stack) -> dict[str, Service]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -102,9 +103,15 @@ def load(text: bytes, where: str) -> Manifest:
     entries = tuple(Entry(**entry) for entry in body.pop("entries"))
     parts = {*identity["parts"], *([SECRETS] if body["secrets"] else [])}
     if strange := [entry.path for entry in entries if not _inside(entry.path, parts)]:
-        raise damaged(where, f"it names a file outside of it: {strange[0]}")
+        raise damaged(where, f"it names a file outside of it: {strange[0]!r}")
     if len({entry.path for entry in entries}) < len(entries):
         raise damaged(where, "it names a file twice")
+    folders = {""}
+    for entry in entries:
+        if entry.path.rpartition("/")[0] not in folders:
+            raise damaged(where, f"it names no folder for {entry.path!r}")
+        if not entry.sha256:
+            folders.add(entry.path)
     return Manifest(identity=Identity(**{**identity, "parts": tuple(identity["parts"])}), entries=entries, **body)
 
 
@@ -125,4 +132,8 @@ def _seal(body: Mapping[str, Any]) -> str:
 
 def _inside(path: str, parts: Container[str]) -> bool:
     steps = PurePosixPath(path).parts
-    return bool(steps) and steps[0] in parts and ".." not in steps
+    try:
+        named = "\0" not in path and bool(os.fsencode(path))
+    except UnicodeEncodeError:
+        return False
+    return named and "/".join(steps) == path and steps[0] in parts and ".." not in steps

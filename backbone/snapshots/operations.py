@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ from backbone.stack import lifecycle, settings, swap
 from backbone.stack.engine.embedded.runtimes.postgres import NEW_PASSWORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from backbone.snapshots.cut import Parts
@@ -39,7 +38,7 @@ def save(
     """
     snapshots = of(stack.settings)
     snapshots.demand_new(name)
-    with lifecycle.exclusive(stack.settings, progress), _disk():
+    with lifecycle.exclusive(stack.settings, progress), store.disk():
         parts = cut.folders(stack, secrets=secrets)
         if not any(_filled(parts, part) for part in parts):
             raise StackError("nothing-to-save", "there is no data yet", hint="./invoke up", exit_code=ExitCode.NOTHING)
@@ -69,7 +68,7 @@ def restore(stack: Stack, name: str, *, timeout: float, progress: Progress, watc
     manifest = snapshots.load(name)
     if others := cut.check(manifest, stack):
         progress(f"saved under another configuration (ports, versions or settings) of {', '.join(others)}")
-    with lifecycle.exclusive(stack.settings, progress), _disk():
+    with lifecycle.exclusive(stack.settings, progress), store.disk():
         _stage(stack, snapshots, manifest, progress)
         with lifecycle.stopped(stack, timeout=timeout, progress=progress, watch=watch):
             swap.commit(stack.settings.state_dir)
@@ -88,6 +87,12 @@ def bring(here: Settings, file: Path, progress: Progress, name: str = "") -> Man
         return of(here).bring(file, progress, name)
 
 
+def remove(here: Settings, name: str, progress: Progress) -> None:
+    """Remove a snapshot, whole or damaged; StackError("no-such-snapshot")."""
+    with lifecycle.exclusive(here, progress), store.disk():
+        of(here).remove(name)
+
+
 def adopt(stack: Stack, name: str, progress: Progress) -> Manifest:
     """Let a home without data begin with a snapshot, whatever cluster that is of: it becomes that cluster.
 
@@ -96,7 +101,7 @@ def adopt(stack: Stack, name: str, progress: Progress) -> Manifest:
     snapshots = of(stack.settings)
     manifest = snapshots.load(name)
     cut.check(manifest, stack, any_cluster=True)
-    with lifecycle.exclusive(stack.settings, progress), _disk():
+    with lifecycle.exclusive(stack.settings, progress), store.disk():
         parts = cut.folders(stack)
         if there := [str(parts[part]) for part in parts if _filled(parts, part)]:
             raise StackError(
@@ -124,24 +129,10 @@ def _stage(stack: Stack, snapshots: Store, manifest: Manifest, progress: Progres
         if not manifest.secrets:
             for part in cut.databases(stack):
                 (swaps[part].fresh / NEW_PASSWORD).touch()
+        os.sync()  # the swap removes the old: after a power cut the new has to be there
     except BaseException:
         swap.finish(stack.settings.state_dir)
         raise
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    """Tell what the disk refuses (full, read-only, another user's) in words; the data is as it was then."""
-    try:
-        yield
-    except OSError as error:
-        raise StackError(
-            "snapshot-copy",
-            f"the data cannot be copied: {error.strerror or error}",
-            context=str(error.filename or ""),
-            hint="./invoke doctor",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
 
 
 def _filled(parts: Parts, part: str) -> bool:

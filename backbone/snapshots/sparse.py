@@ -13,12 +13,15 @@ import hashlib
 import os
 from typing import IO, TYPE_CHECKING
 
+from backbone.stack.engine.embedded.preflight import MIN_FREE_DISK
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _BLOCK = 16 << 10
 _ZEROS = bytes(_BLOCK)
+_ROOM_EACH = (64 << 20) // _BLOCK  # blocks from one look at the free space to the next
 _FICLONE = 0x40049409  # ioctl_ficlone(2)
 
 
@@ -45,7 +48,9 @@ def write(stream: IO[bytes], size: int, target: Path) -> str:
 
 def _take(blocks: Iterable[tuple[int, bytes]], writer: IO[bytes] | None, size: int) -> str:
     found = hashlib.sha256(size.to_bytes(8, "big"))
-    for offset, block in blocks:
+    for number, (offset, block) in enumerate(blocks):
+        if writer and number % _ROOM_EACH == 0:
+            _demand_room(writer)
         if block == _ZEROS[: len(block)]:
             continue
         found.update(offset.to_bytes(8, "big"))
@@ -86,6 +91,13 @@ def _read(stream: IO[bytes], size: int) -> Iterator[tuple[int, bytes]]:
         if len(block) < wanted:
             raise EOFError
         yield offset, block
+
+
+def _demand_room(writer: IO[bytes]) -> None:
+    """Raise OSError(ENOSPC) while the brokers still have what they need: they run beside most copies."""
+    found = os.fstatvfs(writer.fileno())
+    if found.f_bavail * found.f_frsize < MIN_FREE_DISK:
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({MIN_FREE_DISK >> 20} MiB are left to the brokers)")
 
 
 def _cloned(reader: IO[bytes], writer: IO[bytes]) -> bool:

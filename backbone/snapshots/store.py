@@ -9,9 +9,9 @@ import shutil
 import stat
 import struct
 import tarfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Self
 
 import zstandard
 
@@ -38,7 +38,8 @@ _SKIPPED = frozenset({".lock", "postmaster.pid", ".write-probe"})
 _LEVEL, _WINDOW = 6, 25  # PostgreSQL's three databases are nearly the same: a window of 32 MiB finds the likeness
 _TRAILER, _SKIPPABLE = struct.Struct("<IIQ"), (0x184D2A50, 8)
 """A skippable frame of zstd (RFC 8878, 3.1.2) with eight bytes: readers of zstd pass over it."""
-_MANIFEST_LIMIT = 256 << 20
+_MANIFEST_LIMIT = 64 << 20  # bytes: some 350,000 files; nobody else's file makes us hold more than that
+_HEADER_LIMIT = 1 << 20  # bytes, as above: a long name of a member
 _PROGRESS_BYTES = 256 << 20
 _SECRET_MODE, _MODE = 0o600, 0o644
 
@@ -55,16 +56,17 @@ class Store:
         return [each.parent.name for each in sorted(found, key=lambda each: (each.stat().st_mtime_ns, each))]
 
     def load(self, name: str) -> Manifest:
-        """Return a snapshot's manifest; StackError("no-such-snapshot") or "snapshot-damaged"."""
-        self._demand(name)
+        """Return a snapshot's manifest; StackError("no-such-snapshot"), "snapshot-damaged" or "snapshot-newer"."""
+        self.demand(name)
         try:
             text = reading.read_bytes(self._place(name) / _MANIFEST, _MANIFEST_LIMIT)
         except StackError as error:
             raise manifests.damaged(name, f"its manifest cannot be read: {error.context}") from error
-        return manifests.load(text, name)
+        return replace(manifests.load(text, name), name=name)  # its folder may have been renamed
 
-    def _demand(self, name: str) -> None:
-        if not os.path.lexists(self._place(name) / _MANIFEST):
+    def demand(self, name: str) -> None:
+        """Raise StackError("no-such-snapshot") if nothing has that name; damaged or not is not looked at."""
+        if not os.path.lexists(self._place(name)):
             raise StackError(
                 "no-such-snapshot",
                 f"there is no snapshot {name}",
@@ -75,7 +77,7 @@ class Store:
 
     def demand_new(self, name: str) -> None:
         """Raise StackError("snapshot-name") for a name that is none, "snapshot-exists" for one that is taken."""
-        if self._place(name).exists():
+        if os.path.lexists(self._place(name)):
             raise StackError(
                 "snapshot-exists",
                 f"there is already a snapshot {name}",
@@ -88,22 +90,22 @@ class Store:
         """Give an empty folder that becomes the snapshot when the block ends well; an earlier task's rest goes."""
         self.demand_new(name)
         for rest in self.folder.glob(f".*{_PARTIAL}"):
-            shutil.rmtree(rest)
+            _remove(rest)
         partial = self.folder / f".{name}{_PARTIAL}"
         partial.mkdir(parents=True, mode=0o700)
         try:
             yield partial
         except BaseException:
-            shutil.rmtree(partial)
+            _remove(partial)
             raise
         partial.rename(self.folder / name)
 
     def remove(self, name: str) -> None:
         """Remove a snapshot, whole or damaged; StackError("no-such-snapshot")."""
-        self._demand(name)
+        self.demand(name)
         partial = self.folder / f".{name}{_PARTIAL}"
         self._place(name).rename(partial)
-        shutil.rmtree(partial)
+        _remove(partial)
 
     def put(self, manifest: Manifest, targets: Mapping[str, Path], progress: Progress) -> None:
         """Copy a snapshot's parts into empty folders; StackError("snapshot-damaged") if a file is another."""
@@ -116,9 +118,7 @@ class Store:
                 target.mkdir(exist_ok=True)
                 target.chmod(entry.mode | stat.S_IRWXU)
                 continue
-            if not (source / entry.path).is_file():
-                raise manifests.damaged(manifest.name, f"{entry.path} is missing")
-            found = sparse.copy(source / entry.path, target)
+            found = sparse.copy(_kept(manifest, source, entry), target)
             if found != entry.sha256 or target.stat().st_size != entry.size:
                 raise manifests.damaged(manifest.name, f"{entry.path} does not have the digest of the manifest")
             target.chmod(entry.mode)
@@ -128,15 +128,22 @@ class Store:
         """Compare every file with its digest; StackError("snapshot-damaged")."""
         for entry in (each for each in manifest.entries if each.sha256):
             try:
-                found = sparse.digest(self._place(manifest.name) / _DATA / entry.path)
+                found = sparse.digest(_kept(manifest, self._place(manifest.name) / _DATA, entry))
             except OSError as error:
                 raise manifests.damaged(manifest.name, f"{entry.path}: {error.strerror}") from error
             if found != entry.sha256:
                 raise manifests.damaged(manifest.name, f"{entry.path} does not have the digest of the manifest")
 
     def export(self, name: str, file: Path, progress: Progress) -> Manifest:
-        """Write a snapshot as one file (a tar archive, zstd): whole, or not there. Its digests are not checked here."""
+        """Write a snapshot as one file (a tar archive, zstd): whole, or not there.
+
+        Raises StackError("snapshot-damaged") for one that is not as it was saved, "no-snapshot-file" for a place where
+        no file can be.
+        """
         found = self.load(name)
+        if not file.name or (os.path.lexists(file) and not file.is_file()):
+            raise _no_file(file, "written", "it is no name for a file, or something else has it")
+        self.verify(found)
         source = self._place(name) / _DATA
         partial = file.with_name(f".{file.name}{_PARTIAL}")
         done = _Told(found.size, f"writing {file.name}", progress)
@@ -144,8 +151,9 @@ class Store:
             _LEVEL, window_log=_WINDOW, enable_ldm=True, write_checksum=True
         )
         try:
+            partial.unlink(missing_ok=True)  # of a task that was killed, perhaps with another mode
             descriptor = os.open(
-                partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, _SECRET_MODE if found.secrets else _MODE
+                partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _SECRET_MODE if found.secrets else _MODE
             )
             with os.fdopen(descriptor, "wb") as raw:
                 compressor = zstandard.ZstdCompressor(compression_params=options)
@@ -160,22 +168,24 @@ class Store:
                 raw.write(_TRAILER.pack(*_SKIPPABLE, raw.tell()))
             partial.replace(file)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise _no_file(file, "written", error.strerror or str(error)) from error
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
         return found
 
     def bring(self, file: Path, progress: Progress, name: str = "") -> Manifest:
         """Take a snapshot from a file, under its own name or another, once every byte of it is what was written.
 
         Raises StackError("snapshot-exists") if another has that name, "snapshot-damaged", "snapshot-newer",
-        "no-snapshot-file".
+        "no-snapshot-file" if it cannot be read, "snapshot-copy" if the disk does not take it.
         """
         with _opened(file) as tar:
             found = _first(tar, file)
             named = replace(found, name=name or found.name)
             if named.name in self.names() and self.load(named.name) == named:
                 return named  # the very same is here
-            with self.new(named.name) as folder:
+            with disk(), self.new(named.name) as folder:
                 _unpack(tar, found, folder / _DATA, file.name, progress)
                 seal(named, folder)
         return named
@@ -191,6 +201,21 @@ class Store:
         return self.folder / name
 
 
+@contextmanager
+def disk() -> Iterator[None]:
+    """Tell what the disk refuses (full, read-only, another user's) as StackError("snapshot-copy")."""
+    try:
+        yield
+    except OSError as error:
+        raise StackError(
+            "snapshot-copy",
+            f"the data cannot be copied: {error.strerror or error}",
+            context=str(error.filename or ""),
+            hint="./invoke doctor",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+
+
 def take(parts: Mapping[str, Path], folder: Path, progress: Progress) -> tuple[Entry, ...]:
     """Copy the folders of a stopped stack below a snapshot's, and return what is there; a missing folder is empty.
 
@@ -202,8 +227,34 @@ def take(parts: Mapping[str, Path], folder: Path, progress: Progress) -> tuple[E
 
 
 def seal(manifest: Manifest, folder: Path) -> None:
-    """Write the manifest of a snapshot whose data is there: from now on it is one."""
-    durable_file.replace(folder / _MANIFEST, manifest.dump())
+    """Write the manifest of a snapshot whose data is there: from now on it is one.
+
+    Raises StackError("snapshot-files") for more files than a manifest may name.
+    """
+    text = manifest.dump()
+    if len(text) > _MANIFEST_LIMIT:
+        raise StackError(
+            "snapshot-files",
+            f"there are {len(manifest.entries):,} files and folders, more than a snapshot can have",
+            context=f"its manifest would have {len(text) >> 20} MiB, and the most is {_MANIFEST_LIMIT >> 20}",
+            hint="delete topics that nobody needs, wait a minute, and try again\n./invoke topics list",
+            exit_code=ExitCode.USAGE,
+        )
+    durable_file.replace(folder / _MANIFEST, text)
+
+
+def _kept(manifest: Manifest, data: Path, entry: Entry) -> Path:
+    """Return where a file of a snapshot is; StackError("snapshot-damaged") if something else, or nothing, is there."""
+    if not (data / entry.path).is_file():
+        raise manifests.damaged(manifest.name, f"{entry.path} is missing")
+    return data / entry.path
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink()
 
 
 def _copied(source: Path, base: Path, path: str, done: _Told) -> Iterator[Entry]:
@@ -246,6 +297,17 @@ class _Told:
             self._progress(f"{self._what}: {self._done >> 20} of {self._total >> 20} MiB")
 
 
+class _Member(tarfile.TarInfo):
+    """A member of an archive that somebody else may have made: what describes a file is small."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if not found.isreg() and found.size > _HEADER_LIMIT:
+            raise tarfile.ReadError(f"a header of {found.size} bytes")
+        return found
+
+
 def _member(name: str, size: int) -> tarfile.TarInfo:
     found = tarfile.TarInfo(name)
     found.size = size
@@ -263,7 +325,7 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
         with source as raw:
             _demand_whole(raw)
             reader = zstandard.ZstdDecompressor(max_window_size=1 << (_WINDOW + 1)).stream_reader(raw)
-            with reader, tarfile.open(fileobj=reader, mode="r|") as tar:
+            with reader, tarfile.open(fileobj=reader, mode="r|", tarinfo=_Member) as tar:
                 yield tar
     except (tarfile.TarError, zstandard.ZstdError, EOFError, ValueError) as error:
         raise manifests.damaged(file.name, str(error) or "it ends too early") from error

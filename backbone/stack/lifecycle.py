@@ -177,8 +177,8 @@ def stopped(
     """
     names = list(stack.model.services)
     before = [state.name for state in stack.engine.states(names) if state.phase in (*_ALIVE, *_DEAD)]
-    stack.engine.stop(names, progress)
     try:
+        stack.engine.stop(names, progress)
         yield
     finally:
         if before:

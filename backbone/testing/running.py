@@ -13,7 +13,7 @@ from backbone.events.archive import database
 from backbone.events.contracts.registry import Registry
 from backbone.leases import Book, Leases
 from backbone.snapshots import operations
-from backbone.stack import client_env, lifecycle, postgres
+from backbone.stack import client_env, lifecycle, postgres, secure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,8 +69,10 @@ class Running:
         return Leases(
             Book(self.stack.settings.state_dir / "leases"),
             self.stack.bootstrap,
+            lambda user: client_env.of(self.stack, with_secrets=True, user=user),
             Registry(found[_REGISTRY_URL]) if _REGISTRY_URL in found else None,
             database.of_stack(self.stack.model, "") if postgres.URL in found else None,
+            secure.secrets(self.stack.model),
         )
 
     @contextmanager

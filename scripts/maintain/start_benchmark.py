@@ -1,4 +1,4 @@
-"""How fast the stack starts: with and without cache and overlap, whole, brokers alone and lite, in one run."""
+"""How fast the stack starts: with and without cache and overlap, whole, brokers alone, lite, restored; in one run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from backbone import console
 from backbone.errors import ExitCode, StackError
+from backbone.snapshots import operations
 from backbone.stack import lifecycle
 from backbone.stack.engine import open_stack
 from backbone.stack.engine.embedded import aot
@@ -28,11 +30,16 @@ if TYPE_CHECKING:
     from backbone.stack.engine.base import Progress, Stack
 
 _TIMEOUT_S = 600.0
+_SNAPSHOT = "start-bench"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of start. new: on an empty folder. cached, overlap: see EmbeddedEngine. brokers: of these alone."""
+    """One kind of start.
+
+    new: on an empty folder. cached, overlap: see EmbeddedEngine. brokers: of these alone. restored: the running stack
+    is stopped, gets the data of a snapshot, and is started.
+    """
 
     name: str
     new: bool = False
@@ -40,6 +47,7 @@ class Kind:
     overlap: bool = True
     brokers: bool = False
     lite: bool = False
+    restored: bool = False
 
 
 FIRST = Kind("new data, recording the cache", new=True)
@@ -47,10 +55,12 @@ FIRST = Kind("new data, recording the cache", new=True)
 
 EXISTING = Kind("existing data")
 IN_TURN = Kind("existing data, one after another", overlap=False)
+RESTORED = Kind("existing data, restored", restored=True)
 UNCACHED = Kind("existing data, without the cache", cached=False)
 KINDS = (
     Kind("new data", new=True),
     EXISTING,
+    RESTORED,
     IN_TURN,
     UNCACHED,
     Kind("existing data, brokers alone", brokers=True),
@@ -62,7 +72,10 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One measured start. seconds: from the call to a whole cluster; down: of its stop. memory: each broker at rest."""
+    """One measured start. seconds: from the call to a whole cluster; down: of its stop. memory: each broker at rest.
+
+    Of a restore the seconds are those of check, copy, stop, swap and start.
+    """
 
     kind: Kind
     seconds: float
@@ -82,7 +95,7 @@ def measure(open_on: Callable[[Path, bool], Stack], rounds: int, progress: Progr
         for number in range(rounds):
             stacks = {lite: open_on(Path(scratch, f"round-{number}"), lite) for lite in (False, True)}
             for kind in KINDS:
-                if kind.brokers and not stacks[kind.lite].brokers:
+                if (kind.brokers or kind.restored) and not stacks[kind.lite].brokers:
                     continue
                 starts.append(_start(stacks[kind.lite], kind))
                 progress(f"round {number + 1}: {kind.name} {starts[-1].seconds:.2f} s")
@@ -94,7 +107,8 @@ def _record(stack: Stack, progress: Progress) -> Start:
     first = _start(stack, FIRST)
     progress(f"{FIRST.name} {first.seconds:.2f} s, its stop {first.down:.2f} s")
     folder = stack.settings.cache_dir / aot.FOLDER
-    wait_until(lambda: not aot.being_recorded(folder), what="the start-up cache to be written", timeout=_TIMEOUT_S)
+    written = "the start-up cache to be written"
+    wait_until(lambda: not any(folder.glob("*.aot.*")), what=written, timeout=_TIMEOUT_S)
     return first
 
 
@@ -102,17 +116,35 @@ def _start(stack: Stack, kind: Kind) -> Start:
     engine = replace(stack.engine, use_cache=kind.cached, overlap=kind.overlap)  # type: ignore[type-var]  # a dataclass
     model = stack.model.only(stack.brokers) if kind.brokers else stack.model
     stack = replace(stack, engine=engine, model=model)
-    began = time.monotonic()
     try:
-        lifecycle.up(stack, timeout=_TIMEOUT_S, progress=lambda _: None, watch=lambda _: None)
+        seconds = _restored(stack) if kind.restored else _timed(partial(lifecycle.up, stack))
     except BaseException:
         lifecycle.down(stack, lambda _: None)  # its data is a scratch folder's
         raise
-    seconds = time.monotonic() - began
     memory = tuple(state.memory or 0 for state in stack.engine.states(list(stack.brokers)))
     began = time.monotonic()
     lifecycle.down(stack, lambda _: None)
     return Start(kind, seconds, time.monotonic() - began, memory)
+
+
+def _timed(task: Callable[..., object]) -> float:
+    """Return how many seconds a task takes that is watched by nobody."""
+    began = time.monotonic()
+    task(timeout=_TIMEOUT_S, progress=lambda _: None, watch=lambda _: None)
+    return time.monotonic() - began
+
+
+def _restored(stack: Stack) -> float:
+    """Start a stack, save it, and return how many seconds its restore takes."""
+    store = operations.of(stack.settings)
+    if _SNAPSHOT in store.names():  # of a run that was killed
+        store.remove(_SNAPSHOT)
+    _timed(partial(lifecycle.up, stack))
+    _timed(partial(operations.save, stack, _SNAPSHOT))
+    try:
+        return _timed(partial(operations.restore, stack, _SNAPSHOT))
+    finally:
+        store.remove(_SNAPSHOT)
 
 
 def summary(starts: Sequence[Start]) -> dict[str, object]:
@@ -129,8 +161,14 @@ def summary(starts: Sequence[Start]) -> dict[str, object]:
         "median_down_seconds": {name: round(statistics.median(values), 2) for name, values in downs.items()},
         "median_ratio_with_to_without": _ratio(by_kind, EXISTING, UNCACHED),
         "median_ratio_overlapped_to_one_after_another": _ratio(by_kind, EXISTING, IN_TURN),
+        "median_seconds_of_a_restore_beyond_a_start": _beyond(by_kind, RESTORED, EXISTING),
         "largest_broker_mib": max(max(start.memory) for start in starts) >> 20,
     }
+
+
+def _beyond(by_kind: Mapping[str, Sequence[float]], one: Kind, other: Kind) -> float | None:
+    pairs = zip(by_kind.get(one.name, ()), by_kind[other.name], strict=False)
+    return round(statistics.median(found), 2) if (found := [slow - fast for slow, fast in pairs]) else None
 
 
 def _ratio(by_kind: Mapping[str, Sequence[float]], one: Kind, other: Kind) -> float:

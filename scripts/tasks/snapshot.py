@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from backbone.snapshots.manifest import Manifest
     from backbone.snapshots.store import Store
+    from backbone.stack.settings import Settings
 
 _ACTIONS = {
     "save": ("name",),
@@ -95,9 +96,7 @@ def snapshot(
     elif action == "import":
         manifest = operations.bring(stack.settings, Path(file), console.say, as_name)
     else:
-        manifest = store.load(name)
-        confirmed(f"remove the snapshot {name}?", f"./invoke snapshot remove {name} --yes", yes=yes)
-        store.remove(name)
+        return _remove(store, stack.settings, name, yes=yes, json=json)
     if json:
         console.print_json(_value(manifest))
     else:
@@ -129,9 +128,17 @@ def confirmed(question: str, hint: str, *, yes: bool) -> None:
 
 
 def _list(store: Store, *, json: bool) -> ExitCode:
+    """Show what can be read, and say what cannot."""
+    from rich.markup import escape
+
     from backbone import console
 
-    found = [store.load(name) for name in store.names()]
+    found, faults = [], []
+    for name in store.names():
+        try:
+            found.append(store.load(name))
+        except StackError as error:
+            faults.append(error)
     if json:
         console.print_json({"snapshots": [_value(each) for each in found]})
     else:
@@ -149,6 +156,23 @@ def _list(store: Store, *, json: bool) -> ExitCode:
             for each in found
         ]
         console.print_table(columns, rows)
+    for fault in faults:
+        console.say(escape(f"{fault.message}: {fault.context or fault.hint}"))
+    return ExitCode.FINDINGS if faults else ExitCode.OK
+
+
+def _remove(store: Store, here: Settings, name: str, *, yes: bool, json: bool) -> ExitCode:
+    """Remove a snapshot, also one that cannot be read."""
+    from backbone import console
+    from backbone.snapshots import operations
+
+    store.demand(name)
+    confirmed(f"remove the snapshot {name}?", f"./invoke snapshot remove {name} --yes", yes=yes)
+    operations.remove(here, name, console.say)
+    if json:
+        console.print_json({"removed": name})
+    else:
+        console.say(f"{name} is removed")
     return ExitCode.OK
 
 
@@ -181,5 +205,4 @@ def _words(action: str, manifest: Manifest, file: str) -> str:
         "restore": f"{name} is restored",
         "export": f"{name} is in {file}; elsewhere: ./invoke up --from {file}",
         "import": f"{name} is here; next: ./invoke snapshot restore {name}",
-        "remove": f"{name} is removed",
     }[action]

@@ -55,6 +55,23 @@ class Checkout:
             text=True,
         )
 
+    def pytest(self, suite: str, *flags: str) -> subprocess.Popen[str]:
+        """Start pytest here with a suite, as somebody would who has the plugin; in a session of its own."""
+        folder = self.root / "suite"
+        folder.mkdir(exist_ok=True)
+        (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        (folder / "test_suite.py").write_text(suite, encoding="utf-8")
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "backbone.pytest_plugin", "-p", "no:cacheprovider", *flags],
+            cwd=folder,
+            env=self.env | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
     @contextmanager
     def going(self, *words: str) -> Iterator[subprocess.Popen[str]]:
         """Start a task; kill it in the end if it still runs."""
@@ -98,6 +115,13 @@ class Checkout:
     def brokers(self) -> dict[str, int]:
         """Return service → pid of the brokers that run."""
         return {name: pid for name, pid in self.pids().items() if name in BROKERS}
+
+
+def ended(running: subprocess.Popen[str], timeout: float = 600) -> str:
+    """Wait for the end of a suite that passes, and return what it said."""
+    said, _ = running.communicate(timeout=timeout)
+    assert running.returncode == 0, said
+    return said
 
 
 def make(folder: Path, cache: Path, *, shift: int, brokers_only: bool = False) -> Checkout:

@@ -38,6 +38,53 @@ BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 EVENT = {"event_id": "s-1", "event_type": "t", "source": "e2e", "occurred_at": "2026-01-31T12:00:00Z", "amount": 1.5}
 WAIT_S = 15.0
 TOPIC_AUTHORIZATION_FAILED = 29
+LEASES = """
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from tests.e2e.test_secure import WAIT_S, code, read_by, written
+
+def shown(lease):
+    env = lease.env()
+    return {
+        "bootstrap.servers": env["KAFKA_BOOTSTRAP_SERVERS"],
+        "security.protocol": env["KAFKA_SECURITY_PROTOCOL"],
+        "sasl.mechanism": env["KAFKA_SASL_MECHANISM"],
+        "sasl.username": env["KAFKA_SASL_USERNAME"],
+        "sasl.password": env["KAFKA_SASL_PASSWORD"],
+        "ssl.ca.location": env["KAFKA_SSL_CA_LOCATION"],
+        "socket.timeout.ms": "8000",
+    }
+
+def test_leases(backbone, lease):
+    mine = lease.topic("orders")
+    me = shown(lease)
+    with backbone.lease() as other:
+        theirs = other.topic("orders")
+        for one in (lease, other):
+            one.produce(one.name("orders"), "one")
+            (record,) = one.consume(one.name("orders"), group=one.group("readers"))
+            one.await_lag(one.group("readers"))
+        assert written(me, mine) is None
+        assert read_by(me, lease.group("others"), mine) is None
+        Producer({**me, "transactional.id": lease.name("tx")}).init_transactions(WAIT_S)
+        AdminClient(me).create_topics([NewTopic(lease.name("more"), 1)])[lease.name("more")].result(WAIT_S)
+        assert set(AdminClient(me).list_topics(timeout=WAIT_S).topics) == {mine, lease.name("more")}
+        assert code(written(me, theirs)) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+        assert code(read_by(me, lease.group("others"), theirs)) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+        assert code(read_by(me, other.group("readers"), mine)) == KafkaError.GROUP_AUTHORIZATION_FAILED
+        with pytest.raises(KafkaException) as refused:
+            Producer({**me, "transactional.id": other.name("tx")}).init_transactions(WAIT_S)
+        assert code(refused.value.args[0]) == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        for name in (other.name("x"), "events-topic-2"):
+            with pytest.raises(KafkaException) as refused:
+                AdminClient(me).create_topics([NewTopic(name, 1)])[name].result(WAIT_S)
+            assert code(refused.value.args[0]) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+        they = shown(other)
+    assert code(written(they, theirs)) == KafkaError._AUTHENTICATION
+"""
+"""Two leases of one test: what each may do, and what ends with it."""
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +182,15 @@ def test_the_user_of_the_file_may_do_what_it_says_and_nothing_else(secure: Check
     with pytest.raises(KafkaException) as refused:
         made.result(WAIT_S)
     assert code(refused.value.args[0]) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def test_a_lease_is_a_user_whose_rules_end_at_its_prefix(secure: Checkout, secrets: Secrets) -> None:
+    assert "1 passed" in checkout.ended(secure.pytest(LEASES))
+    assert secure.json("access", "drift") == []
+    assert [file.name for file in secrets.folder.glob("users/lease-*")] == []
+    admin = AdminClient(librdkafka(secrets, "admin"))
+    known: Any = admin.describe_user_scram_credentials()
+    assert known.result(WAIT_S).keys() == {"app", "admin"}
 
 
 def test_rules_follow_their_file(secure: Checkout, secrets: Secrets) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import psutil
@@ -14,11 +12,10 @@ import pytest
 from backbone import clients
 from backbone.events.archive import database
 from backbone.events.contracts.registry import Registry
-from backbone.leases.book import prefix_of
+from backbone.lease_names import prefix_of
 from backbone.stack import endpoints, groups
 from backbone.stack.settings import Settings
 from backbone.wait import wait_until
-from tests import ROOT
 from tests.e2e import checkout
 
 if TYPE_CHECKING:
@@ -32,7 +29,7 @@ SUITE = """
 import json, time
 from pathlib import Path
 import pytest
-from backbone.leases.book import prefix_of
+from backbone.lease_names import prefix_of
 
 @pytest.fixture(autouse=True)
 def timed(backbone, request):
@@ -90,31 +87,6 @@ def home(tmp_path: Path, cache: Path) -> Iterator[Checkout]:
     made.run("down", code=None)
 
 
-def start(home: Checkout, suite: str, *flags: str) -> subprocess.Popen[str]:
-    """Start pytest in a home with this suite, as somebody would who has the plugin."""
-    folder = home.root / "suite"
-    folder.mkdir(exist_ok=True)
-    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    (folder / "test_suite.py").write_text(suite, encoding="utf-8")
-    argv = [sys.executable, "-m", "pytest", "-p", "backbone.pytest_plugin", "-p", "no:cacheprovider", *flags]
-    return subprocess.Popen(
-        argv,
-        cwd=folder,
-        env=home.env | {"PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def ended(running: subprocess.Popen[str], timeout: float = 600) -> str:
-    said, _ = running.communicate(timeout=timeout)
-    assert running.returncode == 0, said
-    return said
-
-
 def left(home: Checkout) -> list[str]:
     """Return everything on a running stack that has the form of a lease's name."""
     model = endpoints.model(Settings(home.root, home.env))
@@ -128,8 +100,8 @@ def left(home: Checkout) -> list[str]:
 
 def test_four_workers_share_a_stack_and_leave_nothing(home: Checkout) -> None:
     home.run("up", "--profile", "messaging", "--profile", "data")
-    running = start(home, SUITE % {"tests": TESTS}, "--numprocesses", str(WORKERS), "--backbone-profile", "data")
-    assert f"{TESTS} passed" in ended(running)
+    running = home.pytest(SUITE % {"tests": TESTS}, "--numprocesses", str(WORKERS), "--backbone-profile", "data")
+    assert f"{TESTS} passed" in checkout.ended(running)
     times = sorted(map(float, (home.root / "suite" / "leased").read_text(encoding="utf-8").split()))
     print(f"lease p50 {times[len(times) // 2]:.3f} s, p95 {times[int(len(times) * 0.95)]:.3f} s")  # noqa: T201 - a figure
     assert left(home) == []
@@ -138,14 +110,14 @@ def test_four_workers_share_a_stack_and_leave_nothing(home: Checkout) -> None:
 
 
 def test_what_a_killed_run_leaves_goes_with_the_next(home: Checkout) -> None:
-    killed = start(home, HANGS)
+    killed = home.pytest(HANGS)
     wait_until((home.root / "suite" / "begun").exists, what="a test that has begun", timeout=240)
     prefix = (home.root / "suite" / "begun").read_text(encoding="utf-8")
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     assert home.brokers(), "nobody was there to stop it"
     services = [psutil.Process(pid) for pid in home.pids().values()]
-    assert "1 passed" in ended(start(home, ENDS))
+    assert "1 passed" in checkout.ended(home.pytest(ENDS))
     assert home.pids() == {}, "the next run has stopped what the killed one had started"
     assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in services)
     assert list((home.root / ".stack" / "leases").glob("*.json")) == []
@@ -157,7 +129,7 @@ def test_what_a_killed_run_leaves_goes_with_the_next(home: Checkout) -> None:
 
 def test_a_lite_stack_has_the_api_and_is_not_the_home_of_the_folder(home: Checkout, tmp_path: Path) -> None:
     home.environ["XDG_DATA_HOME"] = str(tmp_path / "data")
-    assert "1 passed" in ended(start(home, LITE, "--backbone-lite"))
+    assert "1 passed" in checkout.ended(home.pytest(LITE, "--backbone-lite"))
     (own,) = (tmp_path / "data" / "messaging-backbone" / "stacks").glob("*-lite")
     assert "STACK_SIZE=lite" in (own / ".env").read_text(encoding="utf-8")
     assert home.pids() == {}

@@ -486,3 +486,21 @@ def test_what_had_died_runs_again_after_everything_was_stopped(tmp_path: Path, s
         assert engine.looks == {}
         engine.once.clear()  # what it died of is mended
     assert engine.done[-2:] == ["start a", "start b"]
+
+
+def test_what_ran_runs_again_when_the_stop_itself_is_interrupted(tmp_path: Path, seen: Seen) -> None:
+    class Interrupted(FakeEngine):
+        def stop(self, services: Sequence[str], progress: Progress) -> None:
+            super().stop(services[:1], progress)
+            raise KeyboardInterrupt
+
+    engine = Interrupted(TWO)
+    engine.looks = {"a": 9, "b": 9}
+    with (
+        pytest.raises(KeyboardInterrupt),
+        lifecycle.stopped(
+            stack(tmp_path, engine), timeout=60, progress=seen.said.append, watch=seen.watch, clock=FakeClock()
+        ),
+    ):
+        raise AssertionError("nothing may be done on data that is in use")
+    assert list(engine.looks) == ["b", "a"]

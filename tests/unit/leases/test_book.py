@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backbone.leases.book import Book, prefix_of
+from backbone.lease_names import prefix_of
+from backbone.leases.book import Book
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -38,7 +38,7 @@ def test_each_round_starts_every_kind_on_the_data_of_the_round(tmp_path: Path) -
         return stack(tmp_path, engine)
 
     starts = start_benchmark.measure(on, 2, lambda _: None)
-    kinds = [kind for kind in start_benchmark.KINDS if not kind.brokers]
+    kinds = [kind for kind in start_benchmark.KINDS if not (kind.brokers or kind.restored)]
     assert [start.kind for start in starts] == [start_benchmark.FIRST, *kinds, *kinds]
     assert [(name, lite, len(engine.done) // 2) for (name, lite), engine in engines.items()] == [
         ("first", False, 1),
@@ -59,6 +59,8 @@ def test_ratios_are_of_paired_starts_on_existing_data() -> None:
             (start_benchmark.EXISTING, 40.0, 1),
             (start_benchmark.UNCACHED, 80.0, 1),
             (start_benchmark.IN_TURN, 50.0, 1),
+            (start_benchmark.RESTORED, 5.5, 1),
+            (start_benchmark.RESTORED, 42.5, 1),
         )
     ]
     found = start_benchmark.summary(starts)
@@ -69,12 +71,15 @@ def test_ratios_are_of_paired_starts_on_existing_data() -> None:
         "existing data": 11.0,
         "existing data, without the cache": 22.0,
         "existing data, one after another": 13.75,
+        "existing data, restored": 12.0,
     }
     assert found["median_seconds"] == {
         "existing data": 22.0,
         "existing data, without the cache": 44.0,
         "existing data, one after another": 27.5,
+        "existing data, restored": 24.0,
     }
+    assert found["median_seconds_of_a_restore_beyond_a_start"] == 2.0
 
 
 def test_a_start_that_fails_leaves_nothing_running(tmp_path: Path) -> None:

@@ -127,6 +127,11 @@ def test_the_plan_makes_the_cluster_what_the_file_says_and_no_more() -> None:
     assert access.plan(users, access.describe(cluster)) == ()
 
 
+def test_the_rules_of_a_lease_are_nobodys_to_plan() -> None:
+    rules = [Rule(name, "topic", "x", "prefixed", "all") for name in ("lease-0123456789ab", "lease-of-mine")]
+    assert access.plan([], rules) == (Change("revoke", rules[1]),)
+
+
 def test_what_a_file_cannot_hold_is_left_alone() -> None:
     pattern = ResourcePattern(ResourceType.TOPIC, "t", ACLResourcePatternType.LITERAL)
     cluster = Cluster(

@@ -190,6 +190,24 @@ def test_what_does_not_fit_is_refused_before_anything_is_touched(
     assert contents(tmp_path) == ["now"] * 3
 
 
+def test_a_snapshot_of_one_node_is_refused_with_the_way_to_run_it(tmp_path: Path) -> None:
+    stack, _ = made(tmp_path)
+    ours = cut.identity(stack)
+    one = replace(ours, nodes={"kafka-1": "1"}, parts=("kafka-1", "postgres"))
+    lite = Manifest("one", "", "", "fake", one, None, secrets=False, entries=())
+    for any_cluster in (False, True):
+        with pytest.raises(StackError, match="snapshot-foreign") as refused:
+            cut.check(lite, stack, any_cluster=any_cluster)
+        assert (refused.value.hint or "").splitlines() == [
+            "./invoke snapshot export one one.tar.zst",
+            "./invoke up --lite --name restored --from one.tar.zst",
+        ]
+    theirs = replace(lite, identity=replace(ours, postgres="18 you db"))
+    with pytest.raises(StackError, match="snapshot-foreign") as refused:
+        cut.check(theirs, stack, any_cluster=True)
+    assert "POSTGRES_USER" in (refused.value.hint or "")
+
+
 def test_a_damaged_one_leaves_the_stack_running_and_nothing_beside_the_data(tmp_path: Path) -> None:
     stack, engine = made(tmp_path)
     save(stack)

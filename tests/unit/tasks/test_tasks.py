@@ -13,6 +13,9 @@ import pytest
 from backbone.events.connectors import files as connectors
 from backbone.events.contracts import repository as contracts
 from backbone.lint import engine
+from backbone.snapshots import operations
+from backbone.snapshots.manifest import Identity, Manifest
+from backbone.snapshots.store import seal
 from backbone.stack import home, topics
 from backbone.stack.settings import Settings, shift_ports
 from scripts.tasks.collection import collect
@@ -135,6 +138,9 @@ def test_the_databases_url_is_whole_and_without_the_password_unless_asked_for(
         "results index",
         "topics list",
         "groups list",
+        "snapshot list",
+        "snapshot save one",
+        "snapshot fingerprint",
         "dead-letters list",
         "bench --self-test",
         "up --profile nosuch",
@@ -301,3 +307,22 @@ def test_a_task_runs_once_however_it_is_started(words: list[str], tmp_path: Path
     argv = [sys.executable, *words, "results", "list", "--json"]
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     json.loads(done.stdout)
+
+
+def test_one_snapshot_that_cannot_be_read_hides_no_other_and_can_be_removed(
+    invoke: Callable[[str], Answer], here: Path
+) -> None:
+    store = operations.of(Settings())
+    with store.new("good") as folder:
+        identity = Identity("cluster", {}, (), "4.3.1", "", {})
+        seal(Manifest("good", "2026-01-01", "1", "embedded", identity, None, secrets=False, entries=()), folder)
+    with store.new("bad") as folder:
+        (folder / "manifest.json").write_text("{", encoding="utf-8")
+    listed = invoke("snapshot list --json")
+    assert [each["name"] for each in listed.data()["snapshots"]] == ["good"]
+    assert listed.code == 1
+    assert "bad is not as it was written" in listed.err
+    assert "\ngood\t" in invoke("snapshot list").out
+    assert invoke("snapshot remove bad --yes --json").data() == {"removed": "bad"}
+    assert invoke("snapshot list").code == 0
+    assert "no-such-snapshot" in invoke("snapshot remove bad --yes").err
