@@ -22,6 +22,8 @@ TIMINGS = (
     "broker.heartbeat.interval.ms",
     "controller.quorum.fetch.timeout.ms",
     "controller.quorum.election.timeout.ms",
+    "controller.quorum.election.backoff.max.ms",
+    "replica.fetch.wait.max.ms",
     "replica.lag.time.max.ms",
     "min.insync.replicas",
     "unclean.leader.election.enable",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.failover import picture
 from backbone.failover.checker import describe
+from backbone.failover.model import TOLERANCE, Terms
 from backbone.pages.facts import facts_of
 from backbone.pages.model import Page, Section, Table, Words
 
@@ -38,6 +39,12 @@ _STALLS = {
     "no writes": "longest time between two acknowledgements, less the time between two sends, in the worst partition",
     "no reads": "the same between two records that the consumer received",
     "in sync again": "from the heal of the fault until every partition had all replicas in sync, the slowest fault",
+}
+_TERMS = {
+    "new controller": "from the fault to a new active controller; – where those asked could not tell",
+    "noticed": "from then until the broker is fenced: its session, looked at eight times as long as it lasts",
+    "written again": "from then to the acknowledgement in the slowest partition: a follower's open fetch, then the client",
+    "at most": "what the settings of brokers and client allow, docs/failover.md",
 }
 _PARTITION = {
     "it was": "what the broker that was hit was to the partition just before",
@@ -85,6 +92,7 @@ def _blocks(report: Report) -> Iterator[Block]:
     yield from (picture.whole_run(run) for run in report["runs"] if run["course"] or run["faults"])
     if report["kinds"]:
         yield _kinds(report)
+        yield from _terms(report)
     for run in report["runs"]:
         yield Section(run["name"], list(_run(run)))
     yield Section("What this does not prove", [Words([*report["left_out"], *report["not_proved"]])])
@@ -96,10 +104,7 @@ def _blocks(report: Report) -> Iterator[Block]:
 
 def _kinds(report: Report) -> Table:
     """Return how long writes and reads stood still: the median of each kind, and the worst where there are several."""
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for run in report["runs"]:
-        for fault in () if run.get("void") else run["faults"]:
-            groups[fault["kind"], fault["hit"]].append(fault)
+    groups = _groups(report)
     synced = {(kind["kind"], kind["hit"]): kind["isr_full_after_heal_ms"] for kind in report["kinds"]}
     several = any(len(found) > 1 for found in groups.values())
     stalls = ("no writes", "no reads")
@@ -119,6 +124,40 @@ def _kinds(report: Report) -> Table:
     columns = ("fault", "hit", "n", *heads, "in sync again")
     title = "How long writes and reads stood still, ms"
     return Table(title, columns, rows, terms={**_STALLS, **_HIT})
+
+
+def _groups(report: Report) -> Mapping[tuple[str, str], list[Mapping[str, Any]]]:
+    """Return the faults whose stalls are figures, by kind and what they hit."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for run in report["runs"]:
+        for fault in () if run.get("void") else run["faults"]:
+            groups[fault["kind"], fault["hit"]].append(fault)
+    return groups
+
+
+def _terms(report: Report) -> Iterator[Block]:
+    """Yield where the time of each kind went, worst of each term, and which stalls are longer than they should be."""
+    rows, beyond = [], []
+    for (kind, hit), faults in sorted(_groups(report).items()):
+        found = [fault for fault in faults if fault.get("model_ms")]
+        if not found:
+            continue
+        bound = Terms(**found[0]["model_ms"])
+        worst = [
+            max((fault["terms_ms"][term] for fault in found if fault["terms_ms"][term] is not None), default="–")
+            for term in ("elected", "noticed", "answered")
+        ]
+        rows.append((kind, hit, len(found), *worst, max(fault["write_stall_ms"] for fault in found), bound.whole))
+        beyond += [
+            f"fault {fault['number']}, {kind} of {fault['target']}: {fault['write_stall_ms']:,.0f} ms, not {bound.whole:,.0f}"
+            for fault in found
+            if fault["write_stall_ms"] > bound.whole * (1 + TOLERANCE)
+        ]
+    if rows:
+        columns = ("fault", "hit", "n", "new controller", "noticed", "written again", "no writes", "at most")
+        yield Table("Where the time went, worst of each, ms", columns, rows, terms=_TERMS)
+    if beyond:
+        yield Section("Longer than the settings explain", [Words(beyond)])
 
 
 def _typical(values: Sequence[float], *, several: bool) -> Iterator[float | str]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from backbone.bench.statistics import quantile
+from backbone.failover import model
 from backbone.failover.checker import RULES, describe
 from backbone.failover.course import course
 from backbone.failover.identity import differences
@@ -74,19 +75,24 @@ def _counts(history: History) -> dict[str, int]:
 
 
 def _fault(history: History, window: Window) -> dict[str, Any]:
-    fault = window.fault
+    fault, hit, seen = window.fault, _hit(history, window), timeline(history, window)
+    alone = model.alone(fault, history.faults)
+    bound = model.at_most(fault.kind, model.settings(history), controller=hit == "controller") if alone else None
+    terms = model.taken(window.write_stall, seen, controller=hit == "controller") if bound else None
     return {
         "number": fault.number,
         "kind": fault.kind,
         "target": fault.target,
-        "hit": _hit(history, window),
+        "hit": hit,
         "proved": fault.proved,
         "evidence": fault.evidence,
         "counts": dict(window.counts),
         "write_stall_ms": round(window.write_stall, 1),
         "read_stall_ms": round(window.read_stall, 1),
         "partitions": [_stall(stall) for stall in window.stalls],
-        "timeline_ms": asdict(timeline(history, window)),
+        "timeline_ms": asdict(seen),
+        "terms_ms": asdict(terms) if terms else None,
+        "model_ms": asdict(bound) if bound else None,
         "latency_ms": [list(point) for point in latencies(history, window)],
     }
 

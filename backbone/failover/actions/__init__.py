@@ -29,6 +29,7 @@ ACTIONS: Mapping[str, Action] = {
     "bounce": Bounce(),
     "pause-short": Pause(noticed=False),
     "pause-long": Pause(noticed=True),
+    "sleep": Pause(noticed=None),
     "rolling": Rolling(),
     "two-down": Kill(fenced=False),
     "all-down": Kill(fenced=False),

@@ -40,13 +40,16 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """SIGSTOP: sockets stay open and nobody answers. noticed: long enough to be fenced, or short enough not to be."""
+    """SIGSTOP: sockets stay open and nobody answers.
 
-    noticed: bool
+    noticed: long enough to be fenced, or short enough not to be; None where nobody is left who could notice.
+    """
+
+    noticed: bool | None
 
     def inject(self, scene: Scene) -> str:
         """Freeze all victims; one that still comes back from the fault before could not go unnoticed."""
-        if not self.noticed:
+        if self.noticed is False:
             wait_until(
                 lambda: not fenced(scene).holds,
                 what=f"broker {list(scene.nodes)} to count as alive",
@@ -61,6 +64,8 @@ class Pause:
         """Show that they stand still, and that this was noticed or not, as wanted."""
         phases = {node: scene.target.state(node).phase for node in scene.nodes}
         frozen = Proof(all(phase == "paused" for phase in phases.values()), f"phases {phases}")
+        if self.noticed is None:
+            return frozen
         if self.noticed:
             return all_of(frozen, fenced_in_time(scene))
         out = fenced(scene)
