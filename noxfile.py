@@ -266,6 +266,13 @@ def e2e_docker(session: nox.Session) -> None:
     run(session, "pytest", "tests/docker", "-s", *session.posargs)
 
 
+@nox.session(name="failover-docker", venv_backend="none", requires=["dev"], default=False)
+def failover_docker(session: nox.Session) -> None:
+    """Break three containers by a random plan of twenty faults: -- SEED (KAFKA_FAILOVER_PROFILE, default fast)."""
+    session.env["FAILOVER_PLAN"] = session.posargs[0] if session.posargs else "2611"
+    run(session, "pytest", "tests/docker/test_failover.py", "-s")
+
+
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def chaos(session: nox.Session) -> None:
     """Kill tasks and brokers at random under load; all heals, nothing is lost: nox -s chaos -- --kills 100."""
@@ -356,7 +363,7 @@ def start_bench(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def growth(session: nox.Session) -> None:
-    """Measure how costs grow with the work, hours in all: -- --only lint --only checker --most 100000."""
+    """Measure how costs grow with the work, hours in all: -- --only lint --only checker --most 100000 (--keep)."""
     maintain(session, "growth", *session.posargs)
 
 
@@ -364,6 +371,12 @@ def growth(session: nox.Session) -> None:
 def figures(session: nox.Session) -> None:
     """Take the short form of every figure, calibrated, and say what is better or worse than kept (-- --keep)."""
     maintain(session, "figures", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def keep(session: nox.Session) -> None:
+    """Make reports that docs/ rests on, and keep them in results/kept: -- bench-clients bench-throughput (--help)."""
+    maintain(session, "keep", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)

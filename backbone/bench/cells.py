@@ -25,7 +25,7 @@ SWEEP_RATES = (100, 300, 1000, 2000, 3000, 5000, 7500, 10_000)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a session does. warm_up: at least and at most so many seconds."""
+    """What a session does. warm_up: at least and at most so many seconds; none: the first record counts as well."""
 
     mode: str
     cells: Sequence[Cell]
@@ -57,6 +57,12 @@ def quick(options: Options) -> Plan:
     """Return a plan that ends within 90 s a client and still has 10 000 records a repeat, as a p99 needs."""
     first = replace(options, rates=options.rates[:1], sizes=options.sizes[:1], seconds=12.0)
     return Plan("quick", _cells(first), min(options.repeats, 3), (15.0, 30.0))
+
+
+def cold(options: Options) -> Plan:
+    """Return a plan of one repeat on the cluster as it stands: right after a start, its first minute."""
+    first = replace(options, rates=options.rates[:1], sizes=options.sizes[:1])
+    return Plan("cold", _cells(first), 1, (0.0, 0.0))
 
 
 def sweep_row(options: Options, size: int, rate: float) -> list[Cell]:

@@ -39,9 +39,9 @@ class Bench:
     seed: int
     say: Callable[[str], None]
 
-    def once(self, cell: Cell, repeat: int, seed: int) -> Measurement:
+    def once(self, cell: Cell, repeat: int, seed: int, *, settle: float = session.SETTLE_S) -> Measurement:
         """Measure one repeat of a cell."""
-        return session.measure(self.cluster, cell, repeat, seed)
+        return session.measure(self.cluster, cell, repeat, seed, settle=settle)
 
     def load(self, cell: Cell) -> Samples:
         """Run a cell once without settling time: a round of the warm-up."""
@@ -57,9 +57,10 @@ class Done:
 
 
 def run_plan(bench: Bench, plan_: Plan) -> Done:
-    """Measure a plan's cells and save the report: the modes `gate` and `quick`."""
+    """Measure a plan's cells and save the report: the modes `gate`, `quick` and `cold`."""
     begun = _begin(bench, plan_)
-    measured = session.repeated(bench.once, plan_.cells, plan_.repeats, seed=bench.seed, say=bench.say)
+    once = bench.once if any(plan_.warm_up) else partial(bench.once, settle=0.0)
+    measured = session.repeated(once, plan_.cells, plan_.repeats, seed=bench.seed, say=bench.say)
     groups = report.grouped(measured)
     return _save(bench, begun, groups, tables=side_by_side.tables(groups))
 
@@ -111,12 +112,14 @@ def bursts(bench: Bench, options: Options, java: Java | None = None, *, megabyte
 
 
 def _begin(bench: Bench, plan_: Plan) -> Session:
-    """Measure the floor, then warm the cluster up with the plan's first cell."""
+    """Measure the floor, then warm the cluster up with the plan's first cell, if it says so."""
     began = report.now()
     brokers = bench.cluster.brokers()
     measured = baseline.measure(bench.results, plan_.cells[0].load.size)
     least, most = plan_.warm_up
-    warmed = session.warm_up(bench.load, plan_.cells[0], least=least, most=most, say=bench.say)
+    warmed = session.NO_WARM_UP
+    if most:
+        warmed = session.warm_up(bench.load, plan_.cells[0], least=least, most=most, say=bench.say)
     return report.Session(plan_.mode, began, bench.engine, brokers, bench.seed, measured, warmed)
 
 

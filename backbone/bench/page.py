@@ -126,7 +126,8 @@ def _conditions(document: Document) -> Iterator[Block]:
     warm_up = document["warm_up"]
     steady = "steady" if warm_up["steady"] else "NOT steady"
     windows = ", ".join(map(words, warm_up["windows_p95_ms"]))
-    yield Words([f"Warm-up: p95 of each 5 s was {windows} ms, then {steady}. Seed {document['seed']}."])
+    warmed = f"p95 of each 5 s was {windows} ms, then {steady}" if windows else "none, the cluster was as it stood"
+    yield Words([f"Warm-up: {warmed}. Seed {document['seed']}."])
     floor = [(name, words(figure["p50"]), words(figure["p99"])) for name, figure in document["floor"].items()]
     yield Table("What this machine does without Kafka, ms", ("operation", "p50", "p99"), floor, terms=_FLOOR)
     settings = [(key, str(value)) for key, value in {**document["machine"], **document["settings"]}.items()]

@@ -85,6 +85,10 @@ class WarmUp:
     steady: bool
 
 
+NO_WARM_UP = WarmUp((), steady=True)
+"""Nothing that was to become steady."""
+
+
 def measure(cluster: Cluster, cell: Cell, repeat: int, seed: int, *, settle: float = SETTLE_S) -> Measurement:
     """Run one repeat on a fresh topic; `settle` seconds come on top of the load's own."""
     whole = replace(cell.load, seconds=cell.load.seconds + settle, seed=seed)

@@ -42,8 +42,8 @@ _STALLS = {
 }
 _TERMS = {
     "new controller": "from the fault to a new active controller; – where those asked could not tell",
-    "noticed": "from then until the broker is fenced: its session, looked at eight times as long as it lasts",
-    "written again": "from then to the acknowledgement in the slowest partition: a follower's open fetch, then the client",
+    "noticed": "from then until the broker is fenced: its session",
+    "written again": "from then to the acknowledgement in the slowest partition: replicas first, then the client",
     "at most": "what the settings of brokers and client allow, docs/failover.md",
 }
 _PARTITION = {
@@ -149,7 +149,8 @@ def _terms(report: Report) -> Iterator[Block]:
         ]
         rows.append((kind, hit, len(found), *worst, max(fault["write_stall_ms"] for fault in found), bound.whole))
         beyond += [
-            f"fault {fault['number']}, {kind} of {fault['target']}: {fault['write_stall_ms']:,.0f} ms, not {bound.whole:,.0f}"
+            f"fault {fault['number']}, {kind} of {fault['target']}: "
+            f"{fault['write_stall_ms']:,.0f} ms, not {bound.whole:,.0f}"
             for fault in found
             if fault["write_stall_ms"] > bound.whole * (1 + TOLERANCE)
         ]

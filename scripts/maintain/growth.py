@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbone import console, resources
 from backbone.bench import growth, machine
 from backbone.errors import ExitCode, StackError
-from backbone.pages.folder import write
+from backbone.pages.folder import REPORT, write
 from backbone.stack.settings import Settings
-from scripts.maintain import console_costs, costs, program
+from scripts.maintain import ROOT, console_costs, costs, program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +57,7 @@ CURVES: Mapping[str, Curve] = {
     "archive": Curve("rows", (10_000, 100_000, 1_000_000, 10_000_000), costs.archive, ("messaging", "data")),
 }
 _RUNS_ITS_OWN = "start"
+KEPT = Path("results", "kept", "growth")
 
 
 def measure(name: str, curve: Curve, most: int, say: Callable[[str], None]) -> dict[str, Any]:
@@ -81,11 +84,21 @@ def _stack(name: str, curve: Curve) -> AbstractContextManager[Environ]:
     return costs.stack(*curve.stack) if name == _RUNS_ITS_OWN else costs.running(*curve.stack)
 
 
+def kept(folder: Path, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a report with the kept curves that it has not measured again, if they are of the same machine."""
+    path = folder / REPORT
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"machine": None, "curves": []}
+    same = before["machine"] and before["machine"].get("processor") == report["machine"].get("processor")
+    curves = {each["name"]: each for each in (*(before["curves"] if same else ()), *report["curves"])}
+    return {**report, "curves": [curves[name] for name in CURVES if name in curves]}
+
+
 def main(argv: Sequence[str]) -> ExitCode:
     """Measure how costs grow with the work, and keep figures and page below results/growth."""
     parser = argparse.ArgumentParser(prog="nox -s growth --", description=main.__doc__)
     parser.add_argument("--only", action="append", choices=list(CURVES), help="one curve (default: all; repeatable)")
     parser.add_argument("--most", type=int, default=sys.maxsize, help="no larger size than this")
+    parser.add_argument("--keep", action="store_true", help=f"also put them in the place of the kept ones, in {KEPT}")
     options = parser.parse_args(argv)
     now = datetime.now(UTC)
     names = options.only or list(CURVES)
@@ -97,7 +110,11 @@ def main(argv: Sequence[str]) -> ExitCode:
         "curves": curves,
     }
     folder = Settings().results_dir / "growth" / f"{now:%Y%m%dT%H%M%SZ}"
-    page = write(folder, report, growth.page(report), resources.schema("growth-report.schema.json"))
+    schema = resources.schema("growth-report.schema.json")
+    page = write(folder, report, growth.page(report), schema)
+    if options.keep:
+        whole = kept(ROOT / KEPT, report)
+        write(ROOT / KEPT, whole, growth.page(whole), schema)
     console.print_table(growth.COLUMNS, growth.rows(curves))
     console.say(f"report: {page}")
     return ExitCode.OK

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE = "performance.md"
-_GATE, _SWEEP, _CLIENTS, _THROUGHPUT, _GROWTH = (
+_GATE, _COLD, _SWEEP, _CLIENTS, _THROUGHPUT, _GROWTH = (
     "bench-met-01",
+    "bench-first-minute",
     "bench-sweep",
     "bench-clients",
     "bench-throughput",
@@ -43,6 +44,9 @@ def _latency(kept: Path) -> Iterator[str]:
     rows = []
     if gate := _read(kept, _GATE):
         rows += [_load(cell, f"`./invoke bench` {_link(_GATE)}") for cell in gate["cells"]]
+    if cold := _read(kept, _COLD):
+        by = f"`./invoke bench --cold` {_link(_COLD)}"
+        rows += [_load(cell, by, ", the first minute after a start") for cell in cold["cells"]]
     if swept := _read(kept, _SWEEP):
         # The gate measures MET-01's load better; of a sweep, what is void is no figure.
         known = {(cell["load"]["rate"], cell["load"]["size"]) for cell in gate["cells"]} if gate else set()
@@ -57,7 +61,7 @@ def _latency(kept: Path) -> Iterator[str]:
     yield from _table("End to end, in parentheses 95 % bounds over repeats and blocks:", columns, rows)
 
 
-def _load(cell: dict[str, Any], by: str) -> tuple[str, ...]:
+def _load(cell: dict[str, Any], by: str, when: str = "") -> tuple[str, ...]:
     load, found = cell["load"], cell["spans"]["end_to_end"]
     worst = max(bound for part in (cell, *cell["repeats"]) if (bound := part["bounds"]["p95"][1]) is not None)
     bounded = (
@@ -65,7 +69,7 @@ def _load(cell: dict[str, Any], by: str) -> tuple[str, ...]:
         for name in ("p95", "p99")
     )
     return (
-        f"{load['rate']:,.0f}/s x {load['size']:,} B",
+        f"{load['rate']:,.0f}/s x {load['size']:,} B{when}",
         *(words(found["p50"]), *bounded, words(worst), f"{len(cell['repeats'])} x {load['seconds']:g} s", by),
     )
 

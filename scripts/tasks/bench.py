@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         "compare": "compare two result folders: --compare A B",
         "other": "the second folder of --compare",
         "quick": "a valid measurement within 90 s",
+        "cold": "without warming up: after a start, its first minute",
         "sweep": "find the highest rate for each record size",
         "reference": "beside Kafka's own Java tools; with --throughput its throughput tools",
         "client": "kafka-python, confluent-kafka, java; several with commas are set side by side",
@@ -52,6 +53,7 @@ def bench(
     other: str | None = None,
     compare: str = "",
     quick: bool = False,
+    cold: bool = False,
     sweep: bool = False,
     reference: bool = False,
     throughput: bool = False,
@@ -100,7 +102,8 @@ def bench(
     elif reference:
         done = modes.against_java(opened, options, _java())
     else:
-        done = modes.run_plan(opened, cells.quick(options) if quick else cells.gate(options))
+        plan = cells.quick if quick else cells.cold if cold else cells.gate
+        done = modes.run_plan(opened, plan(options))
     return _render(done, json=json)
 
 

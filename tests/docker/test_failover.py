@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backbone import resources
 from backbone.failover import campaign
-from backbone.failover.plan import QUICK, Plan, Step
+from backbone.failover.plan import QUICK, Plan, Step, generate
+from backbone.failover.report import write
 from backbone.stack import lifecycle
 from backbone.stack.engine import Stack, open_stack
 from backbone.stack.settings import Settings
@@ -32,11 +34,15 @@ PLAN = Plan(
 )
 
 
+SEED, FAULTS = os.environ.get("FAILOVER_PLAN", ""), int(os.environ.get("FAILOVER_FAULTS", "20"))
+PROFILE = os.environ.get("KAFKA_FAILOVER_PROFILE", "fast")
+
+
 @pytest.fixture(scope="module")
 def brokers(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Yield three brokers with the fast profile."""
+    """Yield three brokers with the profile that was asked for."""
     settings = checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-failover", environ=engine)
-    checkout.assign(settings, KAFKA_FAILOVER_PROFILE="fast")
+    checkout.assign(settings, KAFKA_FAILOVER_PROFILE=PROFILE)
     whole = open_stack(settings, ["messaging"], "docker", no_display)
     stack = Stack(settings, whole.model.only([*whole.brokers, "kafka-folders"]), whole.engine)
     try:
@@ -47,17 +53,17 @@ def brokers(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_nothing_acknowledged_is_lost_whatever_happens_to_a_container(brokers: Stack, tmp_path: Path) -> None:
-    report = campaign.conduct(
-        campaign.Campaign(tmp_path, print), campaign.open_cluster(brokers.bootstrap, brokers), [PLAN]
-    )
+    cluster = campaign.open_cluster(brokers.bootstrap, brokers)
+    plan = generate(int(SEED), FAULTS, cluster.needs()) if SEED else PLAN
+    report = campaign.conduct(campaign.Campaign(tmp_path, print), cluster, [plan])
     _keep(report)
     assert [(run["violations"], run["doubts"]) for run in report["runs"]] == [([], [])]
     assert report["verdict"] == "valid"
-    assert report["faults"] == {"done": len(PLAN.steps), "proved": len(PLAN.steps), "kinds": 8}
+    kinds = {step.kind for step in plan.steps}
+    assert report["faults"] == {"done": len(plan.steps), "proved": len(plan.steps), "kinds": len(kinds)}
     assert not any(report["violations"].values())
 
 
-def _keep(report: object) -> None:
-    folder = Settings().results_dir / "docker"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "failover.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
+def _keep(report: dict[str, Any]) -> None:
+    folder = Settings().results_dir / "docker" / f"failover-{SEED or 'each-kind'}-{PROFILE}"
+    write(report, folder, resources.schema("failover-report.schema.json"))

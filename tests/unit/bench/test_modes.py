@@ -10,6 +10,7 @@ import pytest
 
 from backbone.bench import cells, modes
 from backbone.bench.drivers.base import KAFKA_PYTHON, Driver
+from backbone.bench.session import SETTLE_S
 from backbone.bench.topics import Cluster
 from tests.unit.bench.builders import constantly, measurement, samples
 from tests.unit.bench.test_report import SCHEMA
@@ -36,7 +37,8 @@ class Known(Cluster):
 class Simulated(modes.Bench):
     """Measures by arithmetic."""
 
-    def once(self, cell: Cell, repeat: int, seed: int) -> Measurement:
+    def once(self, cell: Cell, repeat: int, seed: int, *, settle: float = SETTLE_S) -> Measurement:
+        self.say(f"{settle:g} s left out")
         seeded = replace(cell, load=replace(cell.load, seed=seed))
         return measurement(self.load(seeded), repeat, cell=cell)
 
@@ -57,6 +59,18 @@ def test_a_plan_measures_each_cell_as_often_as_it_says_and_keeps_the_report(benc
     (cell,) = done.report["cells"]
     assert len(cell["repeats"]) == 2
     assert json.loads((done.folder / "report.json").read_text(encoding="utf-8")) == done.report
+
+
+def test_what_is_cold_is_not_warmed_up_and_its_first_record_counts(bench: Simulated) -> None:
+    said: list[str] = []
+    done = modes.run_plan(replace(bench, say=said.append), cells.cold(cells.Options(rates=(500.0, 1000.0))))
+    assert (done.report["mode"], done.report["warm_up"]) == ("cold", {"windows_p95_ms": [], "steady": True})
+    (cell,) = done.report["cells"]
+    assert (cell["load"]["rate"], len(cell["repeats"])) == (500, 1)
+    assert "0 s left out" in said
+    assert not any(text.startswith("warm-up") for text in said)
+    assert done.report["verdict"]["conclusive"]
+    assert "the cluster was as it stood" in (done.folder / "report.md").read_text(encoding="utf-8")
 
 
 def test_clients_stand_side_by_side_at_one_load(bench: Simulated) -> None:
