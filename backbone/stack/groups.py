@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -30,6 +31,7 @@ SHARE = "share"
 _CLASSIC = "classic"
 _IDLE = frozenset({"Empty", "Dead"})
 _READ_S = 5.0
+_AT_ONCE = 200  # partitions read from at a time: moving to a place costs the consumer a look at all that it has
 _LIST_HINT = "./invoke groups list"
 
 
@@ -246,22 +248,23 @@ def _timestamps(consumer: Untyped, wanted: Sequence[Place], clock: Clock, within
     rounds: list[dict[Untyped, Place]] = []  # two groups may be at two places of one partition: one a round
     for place in wanted:
         each = TopicPartition(place.topic, place.partition)
-        free = next((some for some in rounds if each not in some), None)
+        free = next((some for some in rounds if each not in some and len(some) < _AT_ONCE), None)
         if free is None:
             rounds.append(free := {})
         free[each] = place
     deadline = clock.now() + within
-    for missing in rounds:
+    for missing in takewhile(lambda _: clock.now() < deadline, rounds):
         consumer.assign(list(missing))
         for each, place in missing.items():
             consumer.seek(each, place.next)
         while missing and clock.now() < deadline:
             came = {each: messages[0].timestamp for each, messages in consumer.poll(timeout_ms=200).items()}
-            for each, place in list(missing.items()):
-                if each in came or consumer.position(each) >= place.end:
+            # A position is asked for only when nothing more comes: it costs more than a record.
+            over = came or [each for each, place in missing.items() if consumer.position(each) >= place.end]
+            for each in over:
+                if place := missing.pop(each, None):
                     found[place.topic, place.partition, place.next] = came.get(each)
                     consumer.pause(each)
-                    del missing[each]
     return found
 
 

@@ -23,7 +23,7 @@ Untyped: TypeAlias = Any
 """A value of kafka-python, which publishes no types."""
 
 _SELDOM_S = 30.0
-_READ_S = 0.5  # records whose time is not read by then are read at the next look
+_READ_S = 0.3  # records whose time is not read by then are read at the next look
 _ASK_MS = 1_500  # a page must say within 3 s that a broker is gone
 
 

@@ -308,3 +308,26 @@ def test_only_an_idle_group_is_deleted(cluster: FakeCluster) -> None:
         assert caught.value.reference == reference
     groups.delete(cluster, "done")
     assert [each.name for each in groups.find(cluster)] == ["busy", "shared", "slow"]
+
+
+def test_many_partitions_cost_no_question_each(cluster: FakeCluster) -> None:
+    """A consumer looks through all that it has for each it is moved in; asked for a position it changes threads."""
+
+    @dataclass
+    class Counting(FakeCluster):
+        most: int = 0
+        asked: int = 0
+
+        def assign(self, partitions: Sequence[TopicPartition]) -> None:
+            super().assign(partitions)
+            self.most = max(self.most, len(partitions))
+
+        def position(self, where: TopicPartition) -> int:
+            self.asked += 1
+            return super().position(where)
+
+    many = Counting({TopicPartition("m", number): [FakeRecord(0, 90_000)] for number in range(500)})
+    held = {"a": [Place("m", number, 0, 0, 1) for number in range(500)]}
+    assert groups.waiting(many, held, 100_000, FakeClock()) == {"a": 10.0}
+    assert many.most <= 200
+    assert many.asked == 0
