@@ -261,10 +261,10 @@ def _timestamps(consumer: Untyped, wanted: Sequence[Place], clock: Clock, within
             came = {each: messages[0].timestamp for each, messages in consumer.poll(timeout_ms=200).items()}
             # A position is asked for only when nothing more comes: it costs more than a record.
             over = came or [each for each, place in missing.items() if consumer.position(each) >= place.end]
-            for each in over:
-                if place := missing.pop(each, None):
-                    found[place.topic, place.partition, place.next] = came.get(each)
-                    consumer.pause(each)
+            for each in [each for each in over if each in missing]:
+                place = missing.pop(each)
+                found[place.topic, place.partition, place.next] = came.get(each)
+                consumer.pause(each)
     return found
 
 

@@ -93,6 +93,11 @@ def cache_for(folder: Path, *, name: str, jre: str, classpath: Iterable[Path], f
     return Cache(folder / f"{name}-{digest.hexdigest()[:16]}.aot")
 
 
+def being_recorded(folder: Path) -> bool:
+    """Tell whether a JVM writes a cache there now, or was killed while it did."""
+    return any(folder.glob(f"*{_CONFIG}"))
+
+
 def was_refused(output: str) -> bool:
     """Tell from what a JVM printed whether it could not use its cache."""
     return any(words in output for words in _REFUSED)
