@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 FOLDER = "aot"
 """Where the caches are, below the folder of downloads."""
 
-_CONFIG = ".config"
+UNFINISHED = ".config"
+"""How the name of a cache ends while a JVM writes it, or after that JVM was killed."""
+
 _REFUSED = ("[aot] An error has occurred while processing the AOT cache", "[aot] Unable to use AOT cache")
 _WRITING_S = 120.0  # far more than the ten seconds a JVM takes to write a cache
 _FORGOTTEN_S = 30 * 24 * 3600.0
@@ -43,7 +45,7 @@ class Cache:
     @property
     def recording(self) -> Path:
         """The JVM's intermediate file: appears when the recorded program has ended, goes when the cache is whole."""
-        return self.path.with_name(self.path.name + _CONFIG)
+        return self.path.with_name(self.path.name + UNFINISHED)
 
     def use_flags(self) -> list[str]:
         """Return the flags to start with the cache."""
@@ -91,11 +93,6 @@ def cache_for(folder: Path, *, name: str, jre: str, classpath: Iterable[Path], f
         digest.update(part.encode() + b"\0")
     folder.mkdir(parents=True, exist_ok=True)
     return Cache(folder / f"{name}-{digest.hexdigest()[:16]}.aot")
-
-
-def being_recorded(folder: Path) -> bool:
-    """Tell whether a JVM writes a cache there now, or was killed while it did."""
-    return any(folder.glob(f"*{_CONFIG}"))
 
 
 def was_refused(output: str) -> bool:
