@@ -200,7 +200,7 @@ def validate(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["dev"])
 def wheel(session: nox.Session) -> None:
     """Build the wheel, install it where nothing else is, and use it: the base on every Python, the stack on two."""
-    run(session, "pytest", "tests/wheel", *session.posargs)
+    run(session, "pytest", "--numprocesses", "2", "tests/wheel", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"])
@@ -211,8 +211,8 @@ def matrix(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["dev"])
 def e2e(session: nox.Session) -> None:
-    """Start real clusters on the embedded engine and try what a user does, faults included."""
-    run(session, "pytest", *(session.posargs or E2E))
+    """Start real clusters on the embedded engine and try what a user does, faults included; two at a time."""
+    run(session, "pytest", "--numprocesses", "2", "--dist", "loadfile", *(session.posargs or E2E))
 
 
 @nox.session(name="e2e-data", requires=["dev"])

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from backbone.source import env_file
+from backbone.stack.engine.embedded.process import owner
 from backbone.stack.settings import new_cluster_id
 from backbone.wait import wait_until
 from tests import ROOT
@@ -278,19 +279,12 @@ def test_no_broker_is_an_environment_error(fresh: Checkout) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def leaves_no_process_behind() -> Iterator[None]:
-    before = owned()
+def leaves_no_process_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
-    wait_until(lambda: owned() <= before, what="the last start-up cache to be saved", timeout=60)
+    ours = str(tmp_path_factory.getbasetemp())
+    wait_until(lambda: not owned(ours), what="the last start-up cache to be saved", timeout=60)
 
 
-def owned() -> set[int]:
-    """Return the processes that belong to a service of some checkout."""
-    found = set()
-    for process in psutil.process_iter():
-        try:
-            if "MESSAGING_BACKBONE_SERVICE" in process.environ():
-                found.add(process.pid)
-        except psutil.Error:
-            continue
-    return found
+def owned(below: str) -> set[int]:
+    """Return the processes that belong to a service of some checkout below a folder."""
+    return {process.pid for process in psutil.process_iter() if owner(process).startswith(below)}
