@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,16 @@ def replace(path: Path, text: str | bytes, mode: int = 0o644) -> None:
             partial.unlink()
         raise
     flush_folder(path.parent)
+
+
+def rewrite(path: Path, text: str | bytes) -> None:
+    """Give a file of the user's another content: who may read it stays, and a link goes on to lead to it.
+
+    Raises OSError, and leaves the old content.
+    """
+    place = path.resolve()
+    mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o644
+    replace(place, text, mode)
 
 
 def flush_folder(folder: Path) -> None:

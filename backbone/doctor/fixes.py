@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone import durable_file
 from backbone.source import env_file, reading
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def comment_stale_keys(evidence: Evidence, settings: Settings) -> str:
     written = env_file.load(settings.env_file, settings.environ).assignments
     gone = {line for key in evidence.stale for line in range(written[key].span.line, written[key].span.end_line + 1)}
     lines = (f"# {line}" if number in gone else line for number, line in enumerate(text.split("\n"), 1))
-    _replace(settings.env_file, "\n".join(lines))
+    durable_file.rewrite(settings.env_file, "\n".join(lines))
     return f"put # before {', '.join(evidence.stale)} in {settings.env_file.name}"
 
 
@@ -39,7 +40,7 @@ def add_missing_keys(evidence: Evidence, settings: Settings) -> str:
     spans = {key: one.span for key, one in example.assignments.items() if key not in evidence.env}
     text = reading.read_text(settings.env_file).rstrip("\n")
     lines = [example.text[span.start : span.end] for span in spans.values()]
-    _replace(settings.env_file, "\n".join([text, "", "# added by `./invoke doctor --fix`", *lines]) + "\n")
+    durable_file.rewrite(settings.env_file, "\n".join([text, "", "# added by `./invoke doctor --fix`", *lines]) + "\n")
     return f"added {', '.join(spans)} to {settings.env_file.name}"
 
 
@@ -57,9 +58,3 @@ FIXES: Mapping[str, Callable[[Evidence, Settings], str]] = {
     "add-missing-keys": add_missing_keys,
     "close-secrets": close_secrets,
 }
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

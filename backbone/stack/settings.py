@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone import durable_file
 from backbone.errors import ExitCode, StackError
 from backbone.source import env_file, reading
 from backbone.stack import home
@@ -122,9 +123,7 @@ def ensure_env_file(settings: Settings) -> bool:
         raise StackError(
             "env-example", f"{settings.env_example.name} must set CLUSTER_ID once, it does {replaced} times"
         )
-    partial = settings.env_file.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(settings.env_file)
+    durable_file.rewrite(settings.env_file, text)
     return True
 
 
@@ -207,6 +206,4 @@ def assign(path: Path, values: Mapping[str, str]) -> None:
         text = f"{text[: one.value_span.start]}{value}{text[one.value_span.end :]}"
     for name in values.keys() - file.assignments.keys():
         text += ("" if text.endswith("\n") or not text else "\n") + f"{name}={values[name]}\n"
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(text.encode())
-    partial.replace(path)
+    durable_file.rewrite(path, text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from backbone import clients, json_schema, resources
+from backbone import clients, durable_file, json_schema, resources
 from backbone.errors import ExitCode, StackError
 from backbone.source import reading, yaml_file
 from backbone.stack import topic_rules
@@ -92,7 +92,7 @@ def add(path: Path, name: str) -> bool:
     with suppress(yaml.YAMLError):
         body = yaml.safe_load(longer)
         if [item["name"] for item in body["topics"]] == [*(topic.name for topic in before), name]:
-            path.write_text(longer, encoding="utf-8")
+            durable_file.rewrite(path, longer)
             return True
     raise StackError(
         "topics-file",

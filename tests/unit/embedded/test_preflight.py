@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -175,3 +176,13 @@ def test_a_low_hard_limit_of_open_files_is_named(tmp_path: Path, free_port: int)
     assert "`ulimit -n` is 256" in str(caught.value.context)
     preflight.check([here], available_memory=lambda: 1 << 40, open_files=lambda: preflight.MIN_OPEN_FILES)
     assert preflight.open_files_limit() > 0
+
+
+@pytest.mark.parametrize(
+    ("number", "reference"), [(errno.EACCES, "port-privileged"), (errno.EADDRNOTAVAIL, "no-loopback-address")]
+)
+def test_an_address_that_is_never_free_is_not_called_taken(number: int, reference: str) -> None:
+    found = preflight.unusable("127.0.0.1", 80, OSError(number, os.strerror(number)))
+    assert found is not None
+    assert found.reference == reference
+    assert preflight.unusable("127.0.0.1", 80, OSError(errno.EADDRINUSE, "taken")) is None

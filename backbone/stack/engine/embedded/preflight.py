@@ -162,15 +162,30 @@ def _bindable(host: str, port: int) -> bool:
         try:
             probe.bind((host, port))
         except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise StackError(
-                    "no-loopback-address",
-                    f"this machine has no address {host}",
-                    hint="set BIND_ADDRESS in .env to an address of this machine, such as 127.0.0.1",
-                    exit_code=ExitCode.ENVIRONMENT,
-                ) from error
+            if never := unusable(host, port, error):
+                raise never from error
             return False
     return True
+
+
+def unusable(host: str, port: int, error: OSError) -> StackError | None:
+    """Say why an address can never be listened on here, by what a bind to it raised; None: somebody has it now."""
+    if error.errno == errno.EADDRNOTAVAIL:
+        return StackError(
+            "no-loopback-address",
+            f"this machine has no address {host}",
+            hint="set BIND_ADDRESS in .env to an address of this machine, such as 127.0.0.1",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return StackError(
+            "port-privileged",
+            f"this user may not listen on {host}:{port}",
+            context=f"{error.strerror}: ports below 1024 are root's on most machines",
+            hint="set a port from 1024 in .env\n./invoke ports",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    return None
 
 
 def _check_disk(folder: Path, free: int) -> None:
