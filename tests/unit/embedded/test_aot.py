@@ -54,6 +54,13 @@ def test_a_cache_is_ready_when_the_jvm_has_finished_it(tmp_path: Path) -> None:
     assert cache.ready
 
 
+def test_a_place_that_takes_nothing_gets_no_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    jar = tmp_path / "file"
+    cache = cache_for(tmp_path / "file" / "aot", name="kafka", jre="25", classpath=[jar], flags=[])
+    assert cache.start_flags(refused=False, recorded=False) == []
+
+
 def test_discards_the_cache_and_what_an_unfinished_recording_left(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "kafka.aot")
     cache.discard()

@@ -212,6 +212,27 @@ def test_postgres_is_made_and_launched_on_loopback_with_the_compose_files_settin
     postgres.check(local)
 
 
+def test_a_pid_that_is_another_programs_by_now_keeps_postgres_from_nothing(tmp_path: Path) -> None:
+    local = make_site(tmp_path, "postgres", POSTGRES_PORT="15432")
+    server = postgres.launch(local).argv
+    data = Path(server[server.index("-D") + 1])
+    alone = [*server[: server.index("-D")], "--single", "-D", str(data), "postgres"]
+
+    def tried() -> str:
+        done = subprocess.run(alone, input="", capture_output=True, text=True, check=False, cwd="/")
+        return done.stderr if done.returncode else ""
+
+    with subprocess.Popen(["sleep", "60"]) as stranger:  # after a power cut the pids are given anew
+        lock = f"{stranger.pid}\n{data}\n1\n15432\n\n127.0.0.1\n        0         0\nready   \n"
+        (data / "postmaster.pid").write_text(lock, encoding="utf-8")
+        try:
+            assert "already exists" in tried()
+            postgres.launch(local)
+            assert tried() == ""
+        finally:
+            stranger.kill()
+
+
 def test_data_of_another_major_version_is_refused_before_anything_starts(tmp_path: Path) -> None:
     local = make_site(tmp_path, "postgres")
     folder = tmp_path / "data/postgres/main"

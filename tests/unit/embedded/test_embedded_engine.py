@@ -133,6 +133,45 @@ def test_a_service_whose_record_is_lost_or_nonsense_runs_all_the_same(lab: Lab) 
     assert [lab.state(name) for name in ("a", "b")] == [("stopped", ""), ("stopped", "")]
 
 
+def test_a_copy_of_a_home_that_runs_is_another_home(lab: Lab) -> None:
+    lab.up()
+    before = lab.pid("a"), lab.pid("b")
+    copy = Lab(lab.root.parent / "copy")
+    shutil.copytree(lab.root, copy.root)
+    assert (copy.pid("a"), copy.pid("b")) == (None, None)
+    copy.engine().stop(["a", "b"], copy.said.append)
+    assert (lab.pid("a"), lab.pid("b")) == before
+
+
+def test_a_home_that_was_moved_still_has_its_processes(lab: Lab) -> None:
+    lab.up("a")
+    before = lab.pid("a")
+    lab.root = lab.root.rename(lab.root.parent / "moved")
+    assert lab.pid("a") == before
+    lab.engine().stop(["a"], lab.said.append)
+    assert lab.state("a") == ("stopped", "")
+
+
+def test_the_record_of_another_service_is_nobodys(lab: Lab) -> None:
+    lab.up("a")
+    lab.home("b").mkdir(parents=True)
+    shutil.copy(lab.record("a"), lab.record("b"))
+    assert (lab.pid("b"), lab.state("a")[0]) == (None, "starting")
+    lab.engine().stop(["b"], lab.said.append)
+    assert lab.state("a")[0] == "starting"
+
+
+def test_what_running_services_read_is_put_back(lab: Lab) -> None:
+    lab.up("a")
+    hosts = lab.home("a").parent / "hosts"
+    before = hosts.read_text(encoding="utf-8")
+    shutil.rmtree(lab.root / ".stack")
+    lab.engine().preflight(["a"], lab.said.append)
+    lab.engine().start(["a"], lab.said.append)
+    assert hosts.read_text(encoding="utf-8") == before
+    assert (lab.home("a") / "tmp").is_dir()
+
+
 def test_a_record_of_nonsense_is_no_accident(lab: Lab) -> None:
     lab.home("a").mkdir(parents=True)
     lab.record("a").write_text("nonsense", encoding="utf-8")

@@ -62,9 +62,10 @@ class Cache:
         """
         now = time.time() if now is None else now
         if self.ready and not refused:
-            os.utime(self.path, (now, now))  # its last use
+            with suppress(OSError):  # a read-only one is used all the same
+                os.utime(self.path, (now, now))  # its last use
             return self.use_flags()
-        if recorded or self._being_written(now):
+        if recorded or self._being_written(now) or not os.access(self.path.parent, os.W_OK):
             return []
         self.discard()
         for other in self.path.parent.glob("*.aot"):
@@ -76,7 +77,7 @@ class Cache:
     def _being_written(self, now: float) -> bool:
         try:
             return now - self.recording.stat().st_mtime < _WRITING_S
-        except FileNotFoundError:
+        except OSError:
             return False
 
     def discard(self) -> None:
@@ -91,7 +92,8 @@ def cache_for(folder: Path, *, name: str, jre: str, classpath: Iterable[Path], f
     parts = [jre, *sorted(flag for flag in flags if not flag.startswith(_HEAP_FLAGS))]
     for part in (*parts, *(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in classpath)):
         digest.update(part.encode() + b"\0")
-    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # a disk that takes nothing gets no cache
+        folder.mkdir(parents=True, exist_ok=True)
     return Cache(folder / f"{name}-{digest.hexdigest()[:16]}.aot")
 
 

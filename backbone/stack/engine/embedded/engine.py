@@ -24,7 +24,8 @@ from backbone.stack.compose import Model
 from backbone.stack.engine import reach
 from backbone.stack.engine.base import Progress, ServiceState, brokers
 from backbone.stack.engine.embedded import aot, artifacts, launched, loopback, packages, preflight, process, tail
-from backbone.stack.engine.embedded.local_service import RECORD, LocalService
+from backbone.stack.engine.embedded.local_service import LocalService
+from backbone.stack.engine.embedded.members import FOLDER, Members
 from backbone.stack.engine.embedded.probe import answers
 from backbone.stack.engine.embedded.runtimes import RUNTIMES
 from backbone.stack.engine.embedded.runtimes.kafka import inter_broker
@@ -33,13 +34,12 @@ from backbone.stack.engine.embedded.stopping import (
     await_ends,
     await_savers,
     dependents_first,
-    has_served,
     records,
 )
 from backbone.wait import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from backbone.stack.compose import Service
     from backbone.stack.engine.embedded.aot import Cache
@@ -74,7 +74,7 @@ class EmbeddedEngine:
     def as_running(self) -> Model:
         """The model, with each service that runs as it was started."""
         services = dict(self.model.services)
-        for name in self._processes(self._local_names):
+        for name in self._members.find(self._local_names):
             if name not in self.renewed and (ran := launched.read(self._home / name, name)):
                 services[name] = ran
         return Model(self.model.name, services, self.model.raw)
@@ -101,7 +101,11 @@ class EmbeddedEngine:
 
     @property
     def _home(self) -> Path:
-        return self.settings.state_dir / "embedded"
+        return self.settings.root / FOLDER
+
+    @property
+    def _members(self) -> Members:
+        return Members(self.settings.root)
 
     @cached_property
     def _lock(self) -> artifacts.Lock:
@@ -112,9 +116,9 @@ class EmbeddedEngine:
 
         again: what runs of it, too. What an earlier task was stopping when it was killed is stopped to its end first.
         """
-        self._adopt_orphans()
+        self._members.adopt(self.places)
         self._finish_stops(services, progress)
-        running = self._processes(self.places)
+        running = self._members.find(self.places)
         starting = [self.places[name] for name in services if name in self.places and (again or name not in running)]
         for local in starting:
             self._runtime(local).check(local)
@@ -157,11 +161,12 @@ class EmbeddedEngine:
         """Start what doesn't run: configure all at once, then launch. What is paused goes on."""
         del as_ran  # what ran when this engine was opened has that definition here
         self._finish_stops(services, progress)
-        running = self._processes(name for name in services if name in self.places)
+        running = self._members.find(name for name in services if name in self.places)
         for name, found in running.items():
             if _is_paused(found):
                 progress(f"{name} was paused and goes on")
                 process.send(found, signal.SIGCONT)
+        self._restore(running)
         starting = [local for name, local in self.places.items() if name in services and name not in running]
         if not starting:
             return
@@ -190,7 +195,7 @@ class EmbeddedEngine:
 
     def stop(self, services: Sequence[str], progress: Progress) -> None:
         """Stop dependents first, each within its stop_grace_period; after that it is killed, and that is said."""
-        running = self._processes(name for name in services if name in self.places)
+        running = self._members.find(name for name in services if name in self.places)
         for found in running.values():
             process.send(found, signal.SIGCONT)  # one that is paused could not hear
         for wave in dependents_first({name: self.model[name].depends_on for name in running}):
@@ -233,14 +238,14 @@ class EmbeddedEngine:
             for name, service in self.model.services.items()
             if (services is None or name in services) and "covered_by" not in service.embedded
         ]
-        running = self._processes(name for name in asked if name in self.places)
+        running = self._members.find(name for name in asked if name in self.places)
         return [self._state(name, running.get(name)) for name in asked]
 
     def outdated(self) -> dict[str, list[str]]:
         """Return what runs with another configuration than the files say now, and what differs."""
         found = {
             name: launched.differences(ran, self.model[name])
-            for name in self._processes(self.places)
+            for name in self._members.find(self.places)
             if (ran := launched.read(self._home / name, name))
         }
         return {name: keys for name, keys in found.items() if keys}
@@ -249,7 +254,9 @@ class EmbeddedEngine:
         """Yield the end of the service's log (or of its output, while it has none)."""
         local = self._local(service)
         files = [local.log_file] if local.log_file.exists() else [local.output_file]
-        return tail.lines(files[0], tail_lines, follow=follow, alive=lambda: self._recorded(service) is not None)
+        return tail.lines(
+            files[0], tail_lines, follow=follow, alive=lambda: self._members.recorded(service) is not None
+        )
 
     def data_dirs(self) -> list[Path]:
         """Return the data folders of every service that can run here."""
@@ -292,14 +299,14 @@ class EmbeddedEngine:
             output=local.output_file,
             record=local.record_file,
             log=local.log_file,
-            owner=self._owner(local.service.name),
+            owner=self._members.owner(local.service.name),
         )
 
     def _cache_flags(self, local: LocalService, cache: Cache) -> list[str]:
         """Use the cache, or record it if nobody does; one that this service's last start refused is no good."""
         if not self.use_cache:
             return []
-        recorded = cache in map(records, self._running())
+        recorded = cache in map(records, self._members.find(self.places).values())
         return cache.start_flags(refused=aot.was_refused(reading.peek(local.output_file)), recorded=recorded)
 
     def _leaving(self, name: str, found: psutil.Process, running: Iterable[str]) -> Leaving:
@@ -358,63 +365,31 @@ class EmbeddedEngine:
 
     def _process(self, service: str) -> psutil.Process | None:
         self._local(service)
-        return self._processes([service]).get(service)
-
-    def _processes(self, services: Iterable[str]) -> dict[str, psutil.Process]:
-        """Return service → its process, of those that run: by its record, else by the name it carries itself."""
-        asked = list(services)
-        found = {name: recorded for name in asked if (recorded := self._recorded(name))}
-        if missing := {*asked} - found.keys():
-            found |= self._orphans(missing)
-        return {name: found[name] for name in asked if name in found}
-
-    def _recorded(self, service: str) -> psutil.Process | None:
-        known = process.read(self._home / service / RECORD)
-        return process.find(known.identity) if known else None
-
-    def _orphans(self, services: Collection[str]) -> dict[str, psutil.Process]:
-        """Return those of these services whose process lives, though no record says so."""
-        return {
-            name: found
-            for owner, identity in process.orphans(self._owner(""))
-            if (name := owner.rpartition("::")[2]) in services
-            and (found := process.find(identity))
-            and not has_served(found)
-        }
+        return self._members.find([service]).get(service)
 
     def _await_ports(self, services: Sequence[str], progress: Progress) -> None:
         """Wait for JVMs whose service has ended, and whose agent holds its port while they save a start-up cache."""
-        running = self._processes(services)
+        running = self._members.find(services)
         starting = [self.places[name] for name in services if name in self.places and name not in running]
         await_savers([port for _, _, port in preflight.taken_addresses(starting)], progress)
 
     def _finish_stops(self, services: Sequence[str], progress: Progress) -> None:
         """Wait for what was told to stop when its task was interrupted: it would end in the middle of this start."""
-        if leaving := [name for name in services if name in self.places and self._is_leaving(name)]:
+        if leaving := [name for name in services if name in self.places and self._members.leaving(name)]:
             progress(f"{', '.join(leaving)} was told to stop by a task that did not come to its end; waiting for that")
             self.stop(leaving, progress)
         self._await_ports(services, progress)
 
-    def _is_leaving(self, service: str) -> bool:
-        known = process.read(self._home / service / RECORD)
-        return bool(known and known.stopping and process.find(known.identity))
-
-    def _running(self) -> list[psutil.Process]:
-        return list(self._processes(self.places).values())
-
-    def _owner(self, service: str) -> str:
-        return f"{self.settings.root}::{service}"
-
-    def _adopt_orphans(self) -> None:
-        """Take back processes whose task died before it could write down who they are."""
-        for name, found in self._processes(self.places).items():
-            if self._recorded(name) is None:
-                self.places[name].home.mkdir(parents=True, exist_ok=True)
-                with suppress(psutil.NoSuchProcess):
-                    process.adopt(self.places[name].record_file, process.Record(process.identify(found)))
-
     def _jars(self, name: str) -> list[Path]:
         return [self.settings.cache_dir / "repository" / item.path for item in self._lock[name]]
+
+    def _restore(self, running: Iterable[str]) -> None:
+        """Put back what JVMs that run go on to read and write, if somebody has removed it."""
+        for name in running:
+            for folder in (self.places[name].log_file.parent, self.places[name].temporary):
+                folder.mkdir(parents=True, exist_ok=True)
+        if running and not (self._home / "hosts").exists():
+            self._write_hosts()
 
     def _write_hosts(self) -> None:
         self._home.mkdir(parents=True, exist_ok=True)

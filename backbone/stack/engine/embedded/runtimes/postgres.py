@@ -16,6 +16,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from backbone import secret_file
 from backbone.errors import ExitCode, StackError
 from backbone.source import reading
@@ -28,6 +30,7 @@ NEW_PASSWORD = ".new-password"  # noqa: S105 - a file's name
 """Beside the database: its user has to be given the password of this home at the next start."""
 
 _SETUP_TIMEOUT_S = 60
+_NOBODYS_PID = 2**31 - 1  # above every system's largest
 _NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 _ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
@@ -39,6 +42,7 @@ def launch(local: LocalService) -> Launch:
     data = Path(environment["PGDATA"])
     if not (data / "PG_VERSION").exists():
         _create(local, data, password)
+    _release(data)
     _renew_password(local, data, password)
     port = local.service.ports[0]
     _, *arguments = local.service.raw["command"]
@@ -139,6 +143,24 @@ def _create(local: LocalService, data: Path, password: Path) -> None:
     finally:
         own.unlink()
     partial.rename(data)
+
+
+def _release(data: Path) -> None:
+    """Let the server start though the pid of one that was killed is another program's by now.
+
+    It takes whoever has the pid in postmaster.pid for a server of this data (CreateLockFile), and after a power cut
+    pids are given anew. The other lines stay: by them it sees whether an old backend still holds the shared memory.
+    """
+    file = data / "postmaster.pid"
+    first, *rest = reading.peek(file).splitlines(keepends=True) or [""]
+    if not first.strip().isdecimal():
+        return
+    try:
+        stranger = psutil.Process(int(first)).name() != "postgres"
+    except (psutil.Error, OverflowError):
+        return  # it has ended: the server sees that by itself
+    if stranger:
+        file.write_text(f"{_NOBODYS_PID}\n{''.join(rest)}", encoding="utf-8")  # in place: it stays its owner's
 
 
 def _renew_password(local: LocalService, data: Path, password: Path) -> None:
