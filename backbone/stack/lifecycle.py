@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from backbone.errors import ExitCode, StackError
+from backbone.file_lock import shared_with_helpers
 from backbone.stack import admission, exposure, health, secure, swap
 from backbone.wait import CLOCK, Clock
 
@@ -59,7 +60,7 @@ def exclusive(settings: Settings, progress: Progress, *, stopping: bool = False)
     stopping: do the work without, if the disk takes no lock: a full or read-only one must not keep services running.
     Raises StackError("folder-not-writable").
     """
-    lock = FileLock(settings.state_dir / "lock")
+    lock = shared_with_helpers(settings.state_dir / "lock")
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import shutil
 import subprocess
-import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,10 +44,11 @@ def jar(source: JavaSource, *, compiler: Path, classpath: Sequence[Path], cache:
     name = f"{sources[0].stem}-{inputs.hexdigest()[:16]}"
 
     def make(folder: Path) -> None:
-        folder.mkdir()
-        with tempfile.TemporaryDirectory() as classes:
-            _compile(sources, compiler, classpath, Path(classes))
-            _pack(Path(classes), source.services, folder / f"{name}.jar")
+        classes = folder / "classes"  # in there, so that nothing is left of a task that is killed
+        classes.mkdir(parents=True)
+        _compile(sources, compiler, classpath, classes)
+        _pack(classes, source.services, folder / f"{name}.jar")
+        shutil.rmtree(classes)
 
     return seals.sealed(cache / "plugins" / name, make) / f"{name}.jar"
 
@@ -57,7 +58,7 @@ def _compile(sources: Sequence[Path], compiler: Path, classpath: Iterable[Path],
     argv += ["-cp", ":".join(map(str, classpath)), "-d", str(classes), *map(str, sources)]
     names = ", ".join(source.name for source in sources)
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S, close_fds=False)
     except subprocess.TimeoutExpired as error:
         raise StackError(
             "plugin-source",

@@ -16,10 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
 from backbone import durable_file
 from backbone.errors import ExitCode, StackError
+from backbone.file_lock import shared_with_helpers
 from backbone.source import reading
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def sealed(folder: Path, make: Callable[[Path], None]) -> Path:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(_beside(folder, "lock")):
+        with shared_with_helpers(_beside(folder, "lock")):
             if not intact(folder):
                 _make(folder, make)
     except OSError as error:

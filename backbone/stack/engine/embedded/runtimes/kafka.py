@@ -196,6 +196,7 @@ def _setup(
             text=True,
             check=False,
             timeout=_SETUP_TIMEOUT_S,
+            close_fds=False,  # it holds the home's lock until it ends
         )
     except subprocess.TimeoutExpired as error:
         raise StackError(

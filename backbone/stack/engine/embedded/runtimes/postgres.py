@@ -177,16 +177,25 @@ def _renew_password(local: LocalService, data: Path, password: Path) -> None:
 
 
 def _run(argv: Sequence[str], stdin: str = "") -> None:
-    done = subprocess.run(
-        argv,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=_ENV,
-        cwd="/",
-        timeout=_SETUP_TIMEOUT_S,
-    )
+    try:
+        done = subprocess.run(
+            argv,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=_ENV,
+            cwd="/",
+            timeout=_SETUP_TIMEOUT_S,
+            close_fds=False,  # it holds the home's lock until it ends
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StackError(
+            "postgres-setup",
+            f"PostgreSQL had not set up its database after {_SETUP_TIMEOUT_S} s; the machine is very busy",
+            hint="again, when the machine is less busy\n./invoke up",
+            exit_code=ExitCode.TIMEOUT,
+        ) from error
     if done.returncode != 0:
         raise StackError(
             "postgres-setup",
