@@ -6,11 +6,16 @@ scripts.tasks. docs/errors.md lists the exit codes.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shlex
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PROGRAM = "BACKBONE_PROGRAM"
 """Environment variable: what the user typed to start this (`./invoke`, `../invoke`, `backbone`, …)."""
@@ -109,3 +114,9 @@ def as_typed(text: str) -> str:
     if program == LINTER:
         text = text.replace("./invoke lint ", "./invoke ")
     return _TASK.sub(lambda _: f"{shlex.quote(program)} ", text)
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """Return what somebody who mistyped a name probably meant, as the end of a sentence; "" if nothing is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

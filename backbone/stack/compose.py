@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from backbone.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError, meant
 from backbone.stack.settings import check_places
 
 if TYPE_CHECKING:
@@ -106,8 +106,9 @@ class Model:
             return self.services[name]
         raise StackError(
             "unknown-service",
-            f"there is no service {name!r}",
+            f"there is no service {name!r}" + meant(name, self.services),
             context="services: " + (", ".join(self.services) or "none"),
+            hint="./invoke status",
             exit_code=ExitCode.USAGE,
         )
 

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from invoke import Exit, ParseError, Task
 from invoke.parser import Argument
 
-from backbone.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError, meant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
     Body = Callable[..., ExitCode | None]
+
+_SIGNED = ("shift", "seed")
+"""Flags whose number may be below zero though their default is not."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)
 
@@ -50,6 +53,8 @@ class CheckedArgument(Argument):
         except ValueError as error:
             flag = "--" + self.names[0].replace("_", "-")
             raise ParseError(f"{flag} wants a whole number, not {value!r}") from error
+        if self.kind is int and self.value < 0 <= self.default and self.names[0] not in _SIGNED:
+            raise ParseError(f"--{self.names[0].replace('_', '-')} wants a number from 0, not {value}")
 
 
 class ActionArgument(CheckedArgument):
@@ -152,7 +157,7 @@ def _guarded(
         if actions and kwargs.get("action") not in actions:
             raise StackError(
                 "unknown-action",
-                f"{body.__name__} has no action {kwargs.get('action')!r}",
+                f"{body.__name__} has no action {kwargs.get('action')!r}" + meant(str(kwargs.get("action")), actions),
                 context="actions: "
                 + ", ".join(" ".join((name, *map(str.upper, taken))) for name, taken in actions.items()),
                 hint=f"./invoke --help {body.__name__}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
@@ -13,7 +12,7 @@ from invoke import Exit, ParseError, Program
 from invoke.parser import Argument, Parser, ParserContext
 
 from backbone import interpreter, resources
-from backbone.errors import PROGRAM, ExitCode, StackError
+from backbone.errors import PROGRAM, ExitCode, StackError, meant
 
 from . import completion
 from .collection import collect
@@ -110,8 +109,16 @@ class Tasks(Program):
             what = f"{task} has no flag {word}" if task else f"there is no flag {word}"
             self._refuse("unknown-flag", what + _meant(word, context.flag_names()), hint)
         if task:
-            self._refuse("unknown-task", f"{task} takes no {word!r}, and there is no task of that name", hint)
+            self._refuse("unknown-task", f"{task} takes no {word!r}" + self._no_action(task), hint)
         self._refuse("unknown-task", f"there is no task {word!r}" + _meant(word, names), hint)
+
+    def _no_action(self, task: str) -> str:
+        """Return why a task took no second word: its first was none of its actions; else that no task is called so."""
+        actions = getattr(self.collection[task], "actions", ())
+        given = self.core.unparsed[self.core.unparsed.index(task) + 1]
+        if not actions or given in actions:
+            return ", and there is no task of that name"
+        return f", and has no action {given!r}" + (meant(given, actions) or f": {', '.join(actions)}")
 
     def _refuse(self, reference: str, message: str, hint: str = "./invoke --help") -> NoReturn:
         from backbone import console
@@ -125,8 +132,7 @@ class Tasks(Program):
 
 def _meant(word: str, known: Iterable[str]) -> str:
     names = list(known)
-    near = [each for each in (_OTHER_NAMES.get(word),) if each in names] or difflib.get_close_matches(word, names, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return meant(other if (other := _OTHER_NAMES.get(word)) in names else word, names)
 
 
 def is_invoke(program: str) -> bool:

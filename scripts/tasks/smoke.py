@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.errors import ExitCode, StackError
+
 from .command import command
 from .stack import COMMAND_CONFIG_HELP
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
     from invoke import Context
 
-    from backbone.errors import ExitCode
     from backbone.stack.engine import Stack
 
 RECORDS = 300
@@ -53,6 +54,8 @@ def smoke(
 
     from . import results, targets
 
+    if records < 1:
+        raise StackError("bad-count", "--records is a number from 1", exit_code=ExitCode.USAGE)
     ledger = targets.ledger()
     if theirs := targets.remote(bootstrap, command_config):
         name = "remote"

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from backbone.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError, meant
 from backbone.stack import compose, secure
 from backbone.stack.engine.base import Engine, ServiceState, Stack
 
@@ -35,8 +35,9 @@ def open_stack(
     if unknown := sorted(set(profiles) - set(everything.profiles) - {"*"}):
         raise StackError(
             "unknown-profile",
-            f"no service has the profile {', '.join(unknown)}",
+            f"no service has the profile {', '.join(unknown)}" + meant(unknown[0], everything.profiles),
             context="profiles: " + ", ".join(everything.profiles),
+            hint="./invoke up --help",
             exit_code=ExitCode.USAGE,
         )
     bound = _engine(settings, everything, engine, downloads, renewed)

@@ -61,6 +61,10 @@ def test_a_tasks_help_needs_nothing_else(words: str, form: str) -> None:
         ("topics", "error[usage]: 'topics' did not receive required positional arguments: 'action'"),
         ("logs kafka-1 --tail", "error[usage]: --tail needs a value"),
         ("consume x --last y", "error[usage]: --last wants a whole number, not 'y'"),
+        ("up --timeout -5", "error[usage]: --timeout wants a number from 0, not -5"),
+        ("snapshot sav x", "error[unknown-task]: snapshot takes no 'x', and has no action 'sav'; did you mean save?"),
+        ("snapshot nonsense x", "error[unknown-task]: snapshot takes no 'x', and has no action 'nonsense': save, list"),
+        ("topics lst", "error[unknown-action]: topics has no action 'lst'; did you mean list?"),
         ("--print-completion-script csh", "error[unknown-shell]: there is no completion for 'csh'"),
     ],
 )
