@@ -85,3 +85,12 @@ def test_no_secret_is_mounted_before_it_is_made() -> None:
     made = ("postgres_password", "user", "30-user.conf")
     assert [source for source in mounts if source.endswith(made)] == []
     assert any(source.endswith("/secrets/connect") for source in mounts)
+
+
+def test_a_worker_that_is_stopped_waits_no_longer_for_brokers_than_it_is_given() -> None:
+    text = (ROOT / "infra/05-messaging/connect/connect-distributed.properties").read_text(encoding="utf-8")
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    waits = int(values["delivery.timeout.ms"]) + int(values.get("task.shutdown.graceful.timeout.ms", "5000"))
+    grace = compose.load(Settings(ROOT, {"PATH": "/usr/bin:/bin"}), ["messaging"])["kafka-connect"].stop_grace_period
+    assert waits / 1000 <= grace - 5, "it is killed while it waits for what no broker can acknowledge"
+    assert int(values["request.timeout.ms"]) < int(values["delivery.timeout.ms"]), "Kafka refuses that"
