@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,8 @@ class Lab:
     """What b depends on."""
     listens: list[str] = field(default_factory=list)
     """The addresses that a listens on."""
+    alone: float | None = None
+    """Seconds that the last of a and b may take to stop."""
 
     def engine(self, *renewed: str) -> EmbeddedEngine:
         bodies: dict[str, dict[str, Any]] = {
@@ -75,6 +78,7 @@ class Lab:
         if self.topics:
             needs = {name: {"condition": "service_healthy"} for name in self.nodes}
             bodies["b"] |= {"x-embedded": {"runtime": "waiting"}, "depends_on": needs}
+        plain = replace(PLAIN, alone=self.alone)
         waiting = replace(PLAIN, topics=lambda _: self.topics)
         settings = Settings(self.root, {"XDG_CACHE_HOME": str(self.root / "cache")})
         return EmbeddedEngine(
@@ -82,7 +86,7 @@ class Lab:
             model(**bodies),
             lambda *_: None,
             renewed=frozenset(renewed),
-            runtimes={"plain": PLAIN, "waiting": waiting},
+            runtimes={"plain": plain, "waiting": waiting},
         )
 
     def up(self, *names: str) -> None:
@@ -307,6 +311,25 @@ def test_a_disk_that_takes_nothing_keeps_nobody_from_stopping(lab: Lab, monkeypa
     monkeypatch.setattr(process, "mark_stopping", full)
     lab.engine().stop(["a"], lab.said.append)
     assert lab.state("a") == ("stopped", "")
+
+
+def test_the_last_of_a_kind_whose_others_have_died_is_not_waited_for(lab: Lab) -> None:
+    lab.alone, lab.changes = 0.3, {"b": {"HOLD": str(lab.root / "never")}}
+    lab.up()
+    lab.engine().signal("a", signal.SIGKILL)
+    lab.engine().stop(["a", "b"], lab.said.append)
+    assert lab.said[-1].startswith("b did not stop in 0 s and is killed")
+
+
+def test_one_whose_others_go_on_running_takes_its_time(lab: Lab) -> None:
+    held = lab.root / "held"
+    lab.alone, lab.changes = 0.01, {"a": {"HOLD": str(held)}}
+    lab.up()
+    release = threading.Timer(0.5, held.touch)
+    release.start()
+    lab.engine().stop(["a"], lab.said.append)
+    release.join()
+    assert not any("killed" in words for words in lab.said)
 
 
 SAVER = """

@@ -309,11 +309,14 @@ class EmbeddedEngine:
         recorded = cache in map(records, self._members.find(self.places).values())
         return cache.start_flags(refused=aot.was_refused(reading.peek(local.output_file)), recorded=recorded)
 
-    def _leaving(self, name: str, found: psutil.Process, running: Iterable[str]) -> Leaving:
+    def _leaving(self, name: str, found: psutil.Process, leaving: Iterable[str]) -> Leaving:
         runtime = self._runtime(self._local(name))
-        peers = frozenset(other for other in running if other != name and self._runtime(self._local(other)) is runtime)
-        # One that records a start-up cache is busy with that after its own end, for longer on a busy machine.
-        alone = None if records(found) else runtime.alone
+        kin = {other for other, local in self.places.items() if other != name and self._runtime(local) is runtime}
+        peers = frozenset(kin.intersection(leaving))
+        # One that records a start-up cache is busy with that after its own end, for longer on a busy machine. One that
+        # has no kin is all there is, and needs nobody's leave.
+        unhurried = records(found) or not kin or self._members.find(kin - peers)
+        alone = None if unhurried else runtime.alone
         return Leaving(name, found, self._local(name).service.stop_grace_period, peers, alone)
 
     def _state(self, name: str, found: psutil.Process | None) -> ServiceState:

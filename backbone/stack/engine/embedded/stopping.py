@@ -33,7 +33,7 @@ _AGENT_PORT = re.compile(
 class Leaving:
     """A service that was asked to stop. Times in seconds: grace from now, alone from when its last peer has ended.
 
-    peers: the services it stops together with, for which `alone` counts; None: it takes the time it needs.
+    peers: the services of its kind that it stops together with. alone: None if it may take the time it needs.
     """
 
     name: str
@@ -70,7 +70,7 @@ def await_ends(leaving: Sequence[Leaving], progress: Progress, clock: Clock = CL
                 progress(f"{name} did not stop in {took:.0f} s and is killed; the next start recovers its log")
                 process.send(item.found, signal.SIGKILL)
                 deadlines[name] = clock.now() + _KILL_WAIT_S
-            elif item.alone is not None and item.peers and not item.peers & pending.keys():
+            elif item.alone is not None and not item.peers & pending.keys():
                 deadlines[name] = min(deadlines[name], clock.now() + item.alone)
                 pending[name] = Leaving(name, item.found, item.grace)
         clock.sleep(_POLL_S if pending else 0)
