@@ -127,7 +127,15 @@ def test_each_shell_takes_its_script_and_offers_what_the_program_says(shell: str
     assert (done.stdout, done.stderr) == ("delete describe\n", "")
 
 
-@pytest.mark.parametrize("odd", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONOPTIMIZE": "2"}, {"PYTHONOPTIMIZE": "1"}])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONOPTIMIZE": "2"},
+        {"PYTHONOPTIMIZE": "1"},
+    ],
+)
 @pytest.mark.parametrize("words", ["up --help", "explain KC002", "rules --json", "--help kö"])
 def test_the_users_python_and_terminal_change_no_help(words: str, odd: dict[str, str]) -> None:
     program = "from scripts.tasks.program import main; main()"
