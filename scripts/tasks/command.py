@@ -53,7 +53,7 @@ class CheckedArgument(Argument):
         except ValueError as error:
             flag = "--" + self.names[0].replace("_", "-")
             raise ParseError(f"{flag} wants a whole number, not {value!r}") from error
-        if self.kind is int and self.value < 0 <= self.default and self.names[0] not in _SIGNED:
+        if self.kind is int and self.value < 0 <= (self.default or 0) and self.names[0] not in _SIGNED:
             raise ParseError(f"--{self.names[0].replace('_', '-')} wants a number from 0, not {value}")
 
 
