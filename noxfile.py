@@ -275,7 +275,7 @@ def failover_docker(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def chaos(session: nox.Session) -> None:
-    """Kill tasks and brokers at random under load; all heals, nothing is lost: nox -s chaos -- --kills 100."""
+    """Kill tasks and services at random under load; all heals, nothing is lost: nox -s chaos -- --kills 100."""
     run(session, "pytest", "tests/chaos", *session.posargs)
 
 
