@@ -37,8 +37,9 @@ class Recipe:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-def _faults(profile: str, count: int, minutes: int) -> Recipe:
-    return Recipe(("failover", "--plan", "2611", "--faults", str(count)), minutes, {"KAFKA_FAILOVER_PROFILE": profile})
+def _faults(profile: str, seed: int, count: int, minutes: int) -> Recipe:
+    words = ("failover", "--plan", str(seed), "--faults", str(count))
+    return Recipe(words, minutes, {"KAFKA_FAILOVER_PROFILE": profile})
 
 
 def _load(profile: str) -> Recipe:
@@ -54,9 +55,9 @@ RECIPES: Mapping[str, Recipe] = {
     "bench-sweep": Recipe(("bench", "--sweep"), 11),
     "bench-clients": Recipe(("bench", "--sweep", "--size", "1024", *_CLIENTS), 10),
     "bench-throughput": Recipe(("bench", "--throughput", "--reference", *_CLIENTS), 4),
-    "failover-default-profile": _faults("default", 20, 18),
-    "failover-balanced": _faults("balanced", 20, 12),
-    "failover-fast": _faults("fast", 20, 9),
+    "failover-default-profile": _faults("default", 2611, 20, 9),
+    "failover-balanced": _faults("balanced", 2612, 40, 11),
+    "failover-fast": _faults("fast", 2613, 40, 10),
     "failover-load-balanced": _load("balanced"),
 }
 """Folder below results/kept → how it is made."""

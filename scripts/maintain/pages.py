@@ -12,7 +12,7 @@ from backbone.lint import engine
 from backbone.lint.output import manual
 from backbone.stack import diagram
 from backbone.stack.settings import Settings
-from scripts.maintain import kept_figures, program, traceability
+from scripts.maintain import kept_figures, kept_stalls, program, traceability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,12 +34,14 @@ def made(settings: Settings) -> dict[Path, str]:
             hint=f"edit {traceability.DATA_FILE}",
         )
     performance = docs / kept_figures.PAGE
-    kept = kept_figures.tables(settings.root / "results" / "kept")
+    kept = settings.root / "results" / "kept"
+    failover = docs / kept_stalls.PAGE
     picture = docs / "architecture.md"
     return {
         docs / "rules.md": manual.book(rules.values()),
         picture: diagram.render(picture.read_text(encoding="utf-8"), diagram.with_defaults(settings)),
-        performance: diagram.between_markers(performance.read_text(encoding="utf-8"), kept),
+        performance: diagram.between_markers(performance.read_text(encoding="utf-8"), kept_figures.tables(kept)),
+        failover: diagram.between_markers(failover.read_text(encoding="utf-8"), kept_stalls.table(kept)),
         settings.root / traceability.PAGE_FILE: traceability.page(found, rules),
     }
 

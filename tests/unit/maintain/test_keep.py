@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scripts.maintain import growth, keep, kept_figures
+from scripts.maintain import growth, keep, kept_figures, kept_stalls
 from tests import ROOT
+from tests.unit.failover.test_model import lasting
+from tests.unit.failover.test_report import made
 from tests.validate.test_hints import refused
 
 if TYPE_CHECKING:
@@ -60,3 +62,16 @@ def test_the_first_minute_has_a_row_of_its_own(tmp_path: Path) -> None:
     rows = [line for line in kept_figures.tables(tmp_path) if "the first minute after a start" in line]
     assert len(rows) == 1
     assert "`./invoke bench --cold`" in rows[0]
+
+
+def test_a_stall_is_told_beside_what_the_settings_allow(tmp_path: Path) -> None:
+    assert not any("`kill`" in line for line in kept_stalls.table(tmp_path))
+    for profile, histories in {"fast": [lasting(500)], "balanced": [lasting(500), lasting(600)]}.items():
+        folder = tmp_path / kept_stalls.FOLDERS[profile]
+        folder.mkdir()
+        (folder / "report.json").write_text(json.dumps(made(*histories)))
+    lines = list(kept_stalls.table(tmp_path))
+    assert "| ms without an acknowledgement | balanced | fast |" in lines
+    (row,) = (line for line in lines if line.startswith("| `kill`"))
+    assert row.endswith("| 499 / 599 ≤ 638 (2) | 499 ≤ 638 (1) |")
+    assert any(line.startswith("- [fast](../results/kept/failover-fast/report.md)") for line in lines)
