@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 SIGNALS: Need = "signals"
 PLAN = generate(2611, 20, (SIGNALS,))
-REQUEST = 23
-"""The second move of a leader, after 21 questions for settings: a broker has just started and does not answer."""
+REQUEST = 25
+"""The second move of a leader, after 23 questions for settings: a broker has just started and does not answer."""
 
 
 def done(run: Run) -> tuple[BaseException | None, Verdict]:
