@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    Reports = Mapping[str, Mapping[str, Any]]
-
 PAGE = "failover.md"
 FOLDERS = {"default": "failover-default-profile", "balanced": "failover-balanced", "fast": "failover-fast"}
 """Profile → where its report is kept."""
