@@ -195,7 +195,7 @@ class Store:
             raise StackError(
                 "snapshot-name",
                 f"{name[:60]!r} cannot name a snapshot",
-                hint="letters, digits, dots, dashes and underscores, at most 100",
+                hint="a to z, A to Z, digits, dots, dashes and underscores, at most 100, the first a letter or digit",
                 exit_code=ExitCode.USAGE,
             )
         return self.folder / name

@@ -51,9 +51,8 @@ def sql(stack: Stack, statement: str) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture
-def home(engine: dict[str, str], docker_stack: Stack, tmp_path: Path) -> Iterator[Stack]:
+def home(engine: dict[str, str], tmp_path: Path) -> Iterator[Stack]:
     """Yield three brokers and PostgreSQL with something in them."""
-    del docker_stack  # its images are the ones this stack uses
     stack = opened(checkout.fresh(tmp_path / "home", "e2e-travel", environ=engine), *KEEPERS)
     try:
         up(stack)
@@ -90,8 +89,7 @@ def test_containers_travel_in_time_and_a_file_begins_another_home(
         lifecycle.nuke(other, print)
 
 
-def test_a_lite_stack_is_one_container_of_kafka(engine: dict[str, str], docker_stack: Stack, tmp_path: Path) -> None:
-    del docker_stack  # as above
+def test_a_lite_stack_is_one_container_of_kafka(engine: dict[str, str], tmp_path: Path) -> None:
     settings = checkout.fresh(tmp_path / "lite", "e2e-lite", environ=engine)
     checkout.assign(settings, STACK_SIZE="lite")
     stack = opened(settings, "kafka-folders", "kafka-1")
