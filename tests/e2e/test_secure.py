@@ -60,6 +60,7 @@ def shown(lease):
 def test_leases(backbone, lease):
     mine = lease.topic("orders")
     me = shown(lease)
+    admin = AdminClient(me)
     with backbone.lease() as other:
         theirs = other.topic("orders")
         for one in (lease, other):
@@ -69,8 +70,8 @@ def test_leases(backbone, lease):
         assert written(me, mine) is None
         assert read_by(me, lease.group("others"), mine) is None
         Producer({**me, "transactional.id": lease.name("tx")}).init_transactions(WAIT_S)
-        AdminClient(me).create_topics([NewTopic(lease.name("more"), 1)])[lease.name("more")].result(WAIT_S)
-        assert {mine} <= set(AdminClient(me).list_topics(timeout=WAIT_S).topics) <= {mine, lease.name("more")}
+        admin.create_topics([NewTopic(lease.name("more"), 1)])[lease.name("more")].result(WAIT_S)
+        assert {mine} <= set(admin.list_topics(timeout=WAIT_S).topics) <= {mine, lease.name("more")}
         assert code(written(me, theirs)) == KafkaError.TOPIC_AUTHORIZATION_FAILED
         assert code(read_by(me, lease.group("others"), theirs)) == KafkaError.TOPIC_AUTHORIZATION_FAILED
         assert code(read_by(me, other.group("readers"), mine)) == KafkaError.GROUP_AUTHORIZATION_FAILED
@@ -79,7 +80,7 @@ def test_leases(backbone, lease):
         assert code(refused.value.args[0]) == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
         for name in (other.name("x"), "events-topic-2"):
             with pytest.raises(KafkaException) as refused:
-                AdminClient(me).create_topics([NewTopic(name, 1)])[name].result(WAIT_S)
+                admin.create_topics([NewTopic(name, 1)])[name].result(WAIT_S)
             assert code(refused.value.args[0]) == KafkaError.TOPIC_AUTHORIZATION_FAILED
         they = shown(other)
     assert code(written(they, theirs)) == KafkaError._AUTHENTICATION
