@@ -8,6 +8,7 @@ import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from backbone.lint.judged import Judged, apart, merged
@@ -146,8 +147,7 @@ def joined(results: Sequence[Result], folders: Sequence[Path], top: Path) -> Res
 
 
 def _from(top: Path, folder: Path, judged: Judged) -> Judged:
-    path = folder / judged.path
-    return replace(judged, path=(path.relative_to(top) if path.is_relative_to(top) else path).as_posix())
+    return replace(judged, path=_shown(folder / judged.path, top))
 
 
 def load_rules() -> Mapping[str, Rule]:
@@ -233,9 +233,12 @@ def unused_ignore(project: Project) -> Iterator[Finding]:  # noqa: ARG001 - the 
 
 def _judge(project: Project, each: Rule, finding: Finding, selection: Selection) -> Judged:
     severity = selection.severities.get(each.code) or finding.severity or each.severity
-    path = finding.at.path
-    shown = path.relative_to(project.directory) if path.is_relative_to(project.directory) else path
-    return Judged(each, finding, severity, shown.as_posix())
+    return Judged(each, finding, severity, _shown(finding.at.path, project.directory))
+
+
+@lru_cache(maxsize=256)
+def _shown(path: Path, folder: Path) -> str:
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
 
 def _key(judged: Judged) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from backbone.errors import StackError
@@ -43,6 +43,9 @@ class Mask:
         self._project = project
         self._rules = rules
         self._folders = frozenset(folder.resolve() for folder in folders)
+        # Thousands of findings lie in a few files and share most of their words.
+        self._is_inside = cache(self._lies_inside)
+        self._is_told = cache(self._may_be_told)
 
     def text(self, path: Path) -> str:
         """Return what may be quoted of a file, character by character in its place; "" of one outside the project."""
@@ -58,6 +61,8 @@ class Mask:
 
     def words(self, text: str) -> str:
         """Return words in which what may not be told is `***`."""
+        if not self._hidden[0]:
+            return text
         return _WORD.sub(lambda match: match[0] if self._is_told(match[0]) else disclosure.MASK * 3, text)
 
     def result(self, result: Result) -> Result:
@@ -94,13 +99,13 @@ class Mask:
     def _span(self, span: Span) -> Span:
         return replace(span, variables=tuple(self.words(each) for each in span.variables)) if span.variables else span
 
-    def _is_inside(self, path: Path) -> bool:
+    def _lies_inside(self, path: Path) -> bool:
         resolved = path.resolve()
         return any(resolved.is_relative_to(folder) for folder in self._folders)
 
-    def _is_told(self, word: str) -> bool:
+    def _may_be_told(self, word: str) -> bool:
         hidden, stems = self._hidden
-        if not hidden or len(word) < _SHORTEST or word in self._public or disclosure.is_tellable(word.strip("-.")):
+        if len(word) < _SHORTEST or word in self._public or disclosure.is_tellable(word.strip("-.")):
             return True
         low = word.lower()
         if low in hidden or low.strip("-.") in hidden:

@@ -9,6 +9,7 @@ Values come from the resolved model, places from the SourceMap, joined by path:
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -109,6 +110,16 @@ class Service:
         return tuple(_mount(index, body) for index, body in enumerate(self.body.get("volumes") or ()))
 
     @property
+    def mounted(self) -> tuple[str, ...]:
+        """Every path inside the container at which something is mounted: a volume, a file, a config or a secret."""
+        found = [mount.target for mount in self.mounts]
+        for section, folder in (("configs", "/"), ("secrets", "/run/secrets/")):
+            for entry in self.body.get(section) or ():
+                target = str(entry.get("target") or entry.get("source") or "")
+                found.append(target if target.startswith("/") else folder + target)
+        return tuple(found)
+
+    @property
     def depends_on(self) -> Mapping[str, str]:
         """Service → condition it is waited for with."""
         return {name: str(body.get("condition", "")) for name, body in (self.body.get("depends_on") or {}).items()}
@@ -184,6 +195,17 @@ class Project:
         """Every service of the chosen profiles, in the order of their names."""
         bodies = (self.resolved or {}).get("services") or {}
         return {name: Service(name, bodies[name], self.sources) for name in sorted(bodies)}
+
+    @cached_property
+    def templates(self) -> frozenset[str]:
+        """Services that others extend and that a profile of their own keeps from starting: they are no containers."""
+        extended = self.sources.extended_services
+        used = Counter(profile for service in self.services.values() for profile in service.profiles)
+        return frozenset(
+            name
+            for name, service in self.services.items()
+            if name in extended and service.profiles and all(used[profile] == 1 for profile in service.profiles)
+        )
 
     @cached_property
     def profile_sets(self) -> tuple[frozenset[str], ...]:

@@ -70,6 +70,7 @@ class SourceMap:
         self.documents = tuple(documents)
         self.extended = dict(extended)
         self._definitions: dict[str, tuple[Written, ...]] = {}
+        self._found: dict[Path_, Written | None] = {}
 
     @classmethod
     def joined(cls, maps: Sequence[SourceMap]) -> SourceMap:
@@ -100,6 +101,18 @@ class SourceMap:
         """Every file that the project's files name and Compose opens, but for mounts, secrets and configs."""
         documents = dict.fromkeys((*self.documents, *self.extended.values()))
         return tuple(found for document in documents for found in project_files.references(document))
+
+    @cached_property
+    def extended_services(self) -> frozenset[str]:
+        """The services of the project's own documents that another one of the same document extends."""
+        found: set[str] = set()
+        for document in self.documents:
+            services = document.file.entries(document.file.root).get("services")
+            for _, body in document.file.entries(services[1] if services else None).values():
+                if extends := document.file.entries(body).get("extends"):
+                    file, name = base_of(document, extends[1])
+                    found |= set() if file else {name}
+        return frozenset(found)
 
     def used(self, *path: str | int) -> tuple[Interpolation, ...]:
         """Return the `${…}` in the scalar that writes a path of the resolved model."""
@@ -185,7 +198,12 @@ class SourceMap:
                 yield from self._chain(base, name, seen | {(document.file.path, service)})
 
     def _written(self, path: Path_) -> Written | None:
-        """Return the strongest writing of a path, None when the files have none."""
+        """Return the strongest writing of a path, None when the files have none; rules ask for the same ones."""
+        if path not in self._found:
+            self._found[path] = self._strongest(path)
+        return self._found[path]
+
+    def _strongest(self, path: Path_) -> Written | None:
         if path[:1] != ("services",) or len(path) < 2:  # noqa: PLR2004 - "services" and a name
             found = (_descend(document, document.file.root, path) for document in self.documents)
             return next((written for written in found if written), None)

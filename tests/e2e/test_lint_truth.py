@@ -95,6 +95,13 @@ def test_kafka_refuses_it_in_the_words_the_rule_quotes(
         assert piece in said
 
 
+def test_kafka_refuses_two_ids(jars: tuple[Path, ...], tmp_path: Path) -> None:
+    # KC101, whose finding says why by itself.
+    done = format_storage(jars, tmp_path, {"broker.id": "2"})
+    assert done.returncode != 0
+    assert "You must set `node.id` to the same value as `broker.id`." in done.stdout + done.stderr
+
+
 def test_kafka_refuses_listeners_with_the_quotes_of_a_list_entry(jars: tuple[Path, ...], tmp_path: Path) -> None:
     # KC010: in `- KAFKA_LISTENERS="…"` the quotes arrive.
     assert format_storage(jars, tmp_path, {"listeners": f'"{GOOD["listeners"]}"'}).returncode != 0

@@ -249,6 +249,8 @@ def test_a_stack_that_forgets_or_has_a_zookeeper_by_intention_ends_with_zero(lin
     told = lint(text % "", hygiene=False).result.findings
     assert {judged.rule.code for judged in told} >= {"KC111", "KC147"}
     assert {judged.severity for judged in told} == {Severity.INFO}
+    certificates = lint({"docker-compose.yml": text % ", volumes: ['./a:/etc/kafka/secrets']"}, select=("KC147",))
+    assert [judged.severity for judged in certificates.result.findings] == [Severity.INFO]
     own = lint({"docker-compose.yml": text % "", "policy.toml": ""}, select=("KC111", "KC147")).result.findings
     assert {judged.severity for judged in own} == {Severity.WARNING}
     missed = lint({"docker-compose.yml": text % ", volumes: ['./a:/data']", "policy.toml": ""}, select=("KC147",))

@@ -37,8 +37,8 @@ _BOOTSTRAP_VARIABLE = re.compile(
 )
 _LIST = r"(?P<list>[A-Za-z0-9_.\-\[\]:/]+:\d+(?:\s*,\s*[A-Za-z0-9_.\-\[\]:/]+:\d+)*)"
 _BOOTSTRAP_TEXT = re.compile(
-    r"(?:--bootstrap-servers?|--broker-list|--kafka\.(?:server|brokers)|--brokers?"
-    r"|bootstrap[._-]?servers?[\"']?)\s*(?:=>|[=:\s])\s*[\"'\[]*" + _LIST
+    r"(?:--bootstrap-servers?|--broker-list|--kafka\.server|--(?:kafka[\w.-]*[.-])?brokers?"
+    r"|(?:kafka_|metadata\.)broker[._]list[\"']?|(?i:bootstrap[._-]?servers?)[\"']?)\s*(?:=>|[=:\s])\s*[\"'\[]*" + _LIST
 )
 _SHORT_FLAG_TEXT = re.compile(r"\b(?:kcat|kafkacat|cub\s+kafka-ready)\b[^\n;|&]*?\s-b\s*[\"']?" + _LIST)
 _LISTED_TEXT = re.compile(
@@ -68,6 +68,8 @@ _IDLE = re.compile(r"(?:(?:/bin/)?(?:ba)?sh -c )?[\"']?(?:tail -f /dev/null|slee
 _COMMAND_FLAG = re.compile(r"-[a-z]*c[a-z]*")
 MOST = 1_000
 """So many addresses of one text are looked at: more are nobody's list of brokers."""
+
+HOOKS = ("post_start", "pre_stop")
 
 _CONNECT_MARKERS = frozenset({"CONNECT_BOOTSTRAP_SERVERS", "CONNECT_GROUP_ID", "CONNECT_CONFIG_STORAGE_TOPIC"})
 
@@ -125,6 +127,15 @@ def scripts_of(service: Service) -> Iterator[tuple[Path, str]]:
             yield (key,), " ".join(words)
 
 
+def commands_of(service: Service) -> Iterator[tuple[Path, str]]:
+    """Yield what `scripts_of` does, and the commands that run beside it once it has started, or before it stops."""
+    yield from scripts_of(service)
+    for key in HOOKS:
+        for index, hook in enumerate(service.body.get(key) or ()):
+            words = hook.get("command") or ()
+            yield (key, index, "command"), words if isinstance(words, str) else " ".join(map(str, words))
+
+
 def is_idle(service: Service) -> bool:
     """Whether a container only waits for whoever enters it: then its variables may be for nobody."""
     return bool(_IDLE.fullmatch(" ".join((*service.entrypoint, *service.command)).strip()))
@@ -146,11 +157,12 @@ def bootstraps(project: Project) -> tuple[Bootstrap, ...]:
             found.append(Bootstrap(service, (*own, "environment", variable), endpoint, speaks))
         if service.name not in nodes:
             found += _in_two_variables(service, project)
-            for path, text in scripts_of(service):
-                found += _in_script(service, path, text, project)
             found += _in_configs(service, project)
-        for index, word in enumerate(probe_of(service)):
-            every = _in_script(service, ("healthcheck", "test", index), word, project)
+        for path, text in commands_of(service):
+            if service.name not in nodes or path[0] in HOOKS:
+                found += _in_script(service, path, text, project)
+        for path, text in probes_of(service):
+            every = _in_script(service, path, text, project)
             found += [one for one in every if not _is_itself(service, one.endpoint.host, project)]
     return tuple(found)
 
@@ -159,6 +171,16 @@ def probe_of(service: Service) -> tuple[str, ...]:
     """Return the words of a service's health check, () without one."""
     test = (service.healthcheck or {}).get("test") or ()
     return (test,) if isinstance(test, str) else tuple(str(word) for word in test)
+
+
+def probes_of(service: Service) -> Iterator[tuple[Path, str]]:
+    """Yield (path, text) of what a health check runs: its script, or the words of a command without a shell as one."""
+    words = probe_of(service)
+    if words[:1] == ("CMD",):
+        yield ("healthcheck", "test"), " ".join(words[1:])
+    else:
+        for index, word in enumerate(words):
+            yield ("healthcheck", "test", index), word
 
 
 def _is_itself(service: Service, host: str, project: Project) -> bool:
@@ -266,7 +288,7 @@ def replications(project: Project) -> Iterator[Replication]:
 
 
 def _topic_commands(service: Service) -> Iterator[Replication]:
-    for path, text in scripts_of(service):
+    for path, text in commands_of(service):
         for match in _CREATE.finditer(text):
             factor = _REPLICATION_FLAG.search(match["rest"])
             if factor and "--create" in match["rest"]:
@@ -309,6 +331,16 @@ def _by_client(project: Project) -> Mapping[str, list[Bootstrap]]:
     for bootstrap in bootstraps(project):
         found.setdefault(bootstrap.service.name, []).append(bootstrap)
     return found
+
+
+def through_the_host(bootstrap: Bootstrap, project: Project) -> Iterator[tuple[Node, Listener]]:
+    """Yield each broker's listener whose port is published where a container asks the host for it."""
+    if bootstrap.endpoint.host not in network.GATEWAY_NAMES:
+        return
+    for node in speakers.speakers(project):
+        for port in network.of(project).owner(node.service).ports:
+            if port.published and port.published[0] <= bootstrap.endpoint.port <= port.published[1]:
+                yield from ((node, listener) for listener in node.client_listeners if listener.port == port.target)
 
 
 def served_by(bootstrap: Bootstrap, project: Project) -> Iterator[tuple[Node, Listener]]:

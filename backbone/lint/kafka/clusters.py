@@ -64,7 +64,8 @@ class Cluster:
 @lru_cache(maxsize=8)
 def clusters(project: Project) -> tuple[Cluster, ...]:
     """Return the clusters of a project, in the order of their first node's name."""
-    found = {name: node for name, service in project.services.items() if (node := node_of(service))}
+    services = {name: service for name, service in project.services.items() if name not in project.templates}
+    found = {name: node for name, service in services.items() if (node := node_of(service))}
     leader = {name: name for name in found}
     for name, node in found.items():
         for partner in _partners(node, found, network.of(project)):

@@ -19,12 +19,36 @@ APACHE_IMAGE = {
     "log.dirs": "/tmp/kraft-combined-logs",  # noqa: S108 - what the image does, not what we do
 }
 
+RELEASED_4 = {
+    # config/server.properties of Kafka 4, by which its own script starts a node: not what apache/kafka starts with.
+    **{name: value for name, value in APACHE_IMAGE.items() if name != "controller.quorum.voters"},
+    "controller.quorum.bootstrap.servers": "localhost:9093",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,"
+    "SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
+}
+
+RELEASED_KRAFT = {
+    # config/kraft/server.properties of Kafka 3.
+    **{name: value for name, value in RELEASED_4.items() if not name.startswith(("share.", "controller.quorum."))},
+    "controller.quorum.voters": "1@localhost:9093",
+    "advertised.listeners": "PLAINTEXT://localhost:9092",
+}
+
 DEVELOPMENT_FACTORS = {
     # Kafka's own config/server.properties, for one broker on one machine: what Bitnami's start script begins with
     # (libkafka.sh, kafka_initialize; it takes the listeners, the roles and the ids out).
     name: value
     for name, value in APACHE_IMAGE.items()
     if name.startswith(("offsets.", "transaction.", "share."))
+}
+
+RELEASED_ZOOKEEPER = {
+    # config/server.properties of Kafka 3 and before.
+    **{name: value for name, value in DEVELOPMENT_FACTORS.items() if not name.startswith("share.")},
+    "broker.id": "0",
+    "zookeeper.connect": "localhost:2181",
+    "log.dirs": "/tmp/kafka-logs",  # noqa: S108 - what Kafka does, not what we do
 }
 
 BITNAMI_OLD_NAMES = frozenset(

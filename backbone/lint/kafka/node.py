@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from backbone import addresses
-from backbone.lint.kafka import image_defaults, properties
+from backbone.lint.kafka import command_line, image_defaults, properties
 from backbone.lint.kafka.images import APACHE, BITNAMI, CONFLUENT, Image, parse_image
 from backbone.lint.kafka.properties import Setting
 
@@ -40,15 +40,18 @@ _SERVER_HTTP_PORT = 8090
 """Where Confluent Server answers HTTP (REST Proxy and the metadata service inside) when nothing is said."""
 
 _LOCAL = "confluentinc/confluent-local"
+_WURSTMEISTER = "wurstmeister/kafka"
+"""Lays its variables over Kafka's own file, for ZooKeeper (start-kafka.sh)."""
+
+_REST_PORT = 8082
+"""Where the REST Proxy inside confluent-local answers."""
 
 _MOUNTED_CONFIG = re.compile(
     # A file of properties, a folder of configuration, or the start script itself.
     r".*\.properties|/mnt/shared/config(/.*)?|.*/kafka/conf(ig)?(/.*)?|/etc/kafka|/etc/(kafka|confluent)/docker(/.*)?"
 )
 
-_CONFIGURES = re.compile(
-    r"\bKAFKA_\w+=|--override\b|\.properties\b|\bsed\b|(?<!kafka-server-start)(?<!start-kafka)\.sh\b"
-)
+_CONFIGURES = re.compile(r"\bKAFKA_\w+=|\.properties\b|\bsed\b|(?<!kafka-server-start)(?<!start-kafka)\.sh\b")
 """A command line that gives the server more than its environment says."""
 
 _IDLE = re.compile(r"\bsleep\b|\btail\s+-f|/dev/null")
@@ -74,6 +77,8 @@ class Node:
     settings: Mapping[str, Setting]
     complete: bool
     """False when a mounted file or an unknown image may hold more: nothing is said of what is absent."""
+    by_flags: bool = False
+    """Whether it is started by Kafka's own script and file, so that no variable but only a flag sets a property."""
 
     @property
     def name(self) -> str:
@@ -101,12 +106,30 @@ class Node:
         setting = self.settings.get(name)
         if setting is None or not (setting.variable or setting.path):
             return self.service.span
+        if setting.path and setting.path == setting.flag:
+            part = part or f"{name}={setting.value}"
         return self.service.where(*(setting.path or ("environment", setting.variable)), part=part)
 
     def variable(self, name: str) -> str:
-        """Return the variable that sets a property, or would set it."""
+        """Return the variable that sets a property, or would set it; the flag where that is one."""
         setting = self.settings.get(name)
-        return setting.variable if setting and setting.variable else properties.variable_name(name, self.prefix)
+        if setting and (setting.variable or setting.path[:1] == ("environment",)):
+            return setting.variable or str(setting.path[1])
+        flag = self.by_flags or (setting is not None and setting.flag)
+        return f"--override {name}" if flag else properties.variable_name(name, self.prefix)
+
+    def told(self, name: str, value: object) -> str:
+        """Return what gives a property a value, as a person writes it."""
+        variable = self.variable(name)
+        if variable.startswith("--"):
+            return f"{variable}={value}"
+        return f'{variable}: "{value}"' if value in ("true", "false") else f"{variable}: {value}"
+
+    def key(self, setting: Setting) -> Span:
+        """Return where a property is named that the project's files set: its variable, or its flag."""
+        if setting.flag:
+            return self.service.where(*setting.flag, part=setting.name)
+        return self.service.key("environment", setting.variable)
 
     @cached_property
     def roles(self) -> frozenset[str]:
@@ -216,6 +239,7 @@ class Node:
         words = [*told.values(), *self.service.entrypoint, *self.service.command]
         found = {int(number) for word in words for number in re.findall(r"(?<![\d.])\d{2,5}(?![\d.])", word)}
         embedded = {_SERVER_HTTP_PORT} if self.vendor == CONFLUENT and "server" in self.image.name else set()
+        embedded |= {_REST_PORT} if self.image.repository == _LOCAL else set()
         return frozenset(found | embedded)
 
     @cached_property
@@ -242,26 +266,31 @@ def node_of(service: Service) -> Node | None:
     image = parse_image(service.image)
     vendor = image.vendor or _vendor_of_a_copy(service, image)
     prefix = "KAFKA_CFG_" if vendor == BITNAMI else "KAFKA_"
-    found = properties.settings(service.environment, prefix)
+    mounted = any(_MOUNTED_CONFIG.fullmatch(target.rstrip("/")) for target in service.mounted)
+    released = None if mounted else command_line.released_file(service, image)
+    found = properties.settings(service.environment, prefix) if released is None else {}
     if vendor == BITNAMI:
         found |= _by_old_names(service)
-    if image.is_connect or not _runs_server(service) or not (vendor or _MARKERS & found.keys()):
+    flags, unknown = command_line.overrides(service)
+    found |= flags
+    if image.is_connect or not _runs_server(service) or not (vendor or released or _MARKERS & found.keys()):
         return None
-    mounted = any(_MOUNTED_CONFIG.fullmatch(mount.target.rstrip("/")) for mount in service.mounts)
-    defaults = {} if mounted else _defaults(service, image, vendor, bool(found))
+    defaults = {} if mounted else released or _defaults(service, image, vendor, bool(found))
     if not _MARKERS & (found.keys() | defaults.keys()) and not mounted:
         return None
-    settings = {name: Setting(name, value) for name, value in defaults.items()} | found
+    settings = {name: Setting(name, value) for name, value in defaults.items() if name not in unknown} | found
     # A mounted file or a longer command may say more, and an image nobody knows may have defaults of its own, unless
     # it is told everything a node needs.
-    told = {"process.roles", "listeners"} <= found.keys()
+    mode = "zookeeper.connect" if image.repository == _WURSTMEISTER else "process.roles"
+    told = {mode, "listeners"} <= found.keys()
     unsure = (
         vendor == BITNAMI
         and not told
         and image_defaults.BITNAMI_CHANGED[0] <= (image.kafka_version or (0, 0)) < image_defaults.BITNAMI_CHANGED[1]
     )
-    complete = not (mounted or unsure) and bool(vendor or told) and not _CONFIGURES.search(_command_line(service))
-    return Node(service, image, vendor, prefix, settings, complete)
+    configured = bool(unknown) or (released is None and bool(_CONFIGURES.search(_command_line(service))))
+    complete = not (mounted or unsure or configured) and bool(vendor or told or released)
+    return Node(service, image, vendor, prefix, settings, complete, by_flags=released is not None)
 
 
 def _by_old_names(service: Service) -> dict[str, Setting]:
@@ -279,7 +308,7 @@ def _defaults(service: Service, image: Image, vendor: str, configured: bool) -> 
     """Return the properties that an image's own configuration holds before the environment's are laid over it."""
     if image.repository == _LOCAL:
         return image_defaults.CONFLUENT_LOCAL
-    if vendor == BITNAMI:
+    if vendor == BITNAMI or image.repository == _WURSTMEISTER:
         return image_defaults.DEVELOPMENT_FACTORS
     own = vendor == APACHE and not configured and not _command_line(service)
     return image_defaults.APACHE_IMAGE if own else {}

@@ -118,7 +118,10 @@ class Setting:
     value: str
     variable: str = ""
     path: tuple[str | int, ...] = ()
-    """Where in the service it is written, when that is not a variable: a flag among the words of the command."""
+    """Where in the service its value is written, when that is not `variable`: a flag among the words of the command, or
+    the variable that a shell puts there."""
+    flag: tuple[str | int, ...] = ()
+    """The word with the `--override` that sets it."""
 
 
 @functools.cache

@@ -59,7 +59,7 @@ def redpanda(service: Service) -> Node | None:
     for flag, path, value in flags(service):
         if name := _PROPERTIES.get(flag):
             found[name] = Setting(name, _named(value), path=path)
-    mounted = any(mount.target.startswith("/etc/redpanda") for mount in service.mounts)
+    mounted = any(target.startswith("/etc/redpanda") for target in service.mounted)
     return Node(service, image, REDPANDA, "", found, complete=not mounted)
 
 

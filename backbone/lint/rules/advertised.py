@@ -277,8 +277,8 @@ def _is_internal(node: Node, advertised: Listener, names: network.Names) -> bool
 def localhost_advertised(project: Project) -> Iterator[Finding]:
     """Flag a listener that other containers use and that is advertised as localhost.
 
-    Others are: further nodes of the cluster, for the inter-broker listener, and services that bootstrap to
-    it.
+    Others are: further nodes of the cluster, for the inter-broker listener, and services that bootstrap to it, by a
+    name of the broker or through a published port of the host (host.docker.internal).
 
     Why:
         The first connection succeeds, then each client is sent to its own container: "Connection to node 1
@@ -312,7 +312,8 @@ def localhost_advertised(project: Project) -> Iterator[Finding]:
     used: dict[tuple[str, str], list[clients.Bootstrap]] = {}
     names = network.of(project)
     for bootstrap in clients.bootstraps(project):
-        for node, listener in clients.served_by(bootstrap, project):
+        reached = (*clients.served_by(bootstrap, project), *clients.through_the_host(bootstrap, project))
+        for node, listener in reached:
             if bootstrap.speaks and bootstrap.service not in names.sharing_namespace(node.service):
                 used.setdefault((node.name, listener.name), []).append(bootstrap)
     for one in speakers.speaking(project):
@@ -329,6 +330,15 @@ def localhost_advertised(project: Project) -> Iterator[Finding]:
                         service=node.name,
                         evidence=advertised.name,
                         label="localhost is each container itself",
-                        help=f"advertise {advertised.name}://{node.name}:{advertised.port}",
+                        help=_within_reach(node, advertised, users),
                         related=tuple(Related(user.where, f"{user.service.name} connects here") for user in users[:3]),
                     )
+
+
+def _within_reach(node: Node, advertised: Listener, users: list[clients.Bootstrap]) -> str:
+    hosts = {user.endpoint.host for user in users}
+    if hosts and hosts <= network.GATEWAY_NAMES:
+        return (
+            f"advertise {advertised.name}://{min(hosts)}:{advertised.port}, or give containers a listener of their own"
+        )
+    return f"advertise {advertised.name}://{node.name}:{advertised.port}"

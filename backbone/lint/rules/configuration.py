@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from backbone.lint.kafka.images import Image
     from backbone.lint.kafka.node import Node
     from backbone.lint.project import Project, Service
+    from backbone.source.span import Span
 
 _FIRST_WITHOUT_ZOOKEEPER = (4, 0)
 _BITNAMI_PREFIX = "KAFKA_CFG_"
@@ -25,7 +26,7 @@ _FIRST_WITHOUT_REST_PORT = (3, 0)
 
 @rule("KC006", "unknown-property", Severity.ERROR)
 def unknown_property(project: Project) -> Iterator[Finding]:
-    """Flag a KAFKA_ or CONNECT_ variable that names no property of Kafka.
+    """Flag a KAFKA_ or CONNECT_ variable, or an `--override`, that names no property of Kafka.
 
     Names are checked against the list of the pinned version's broker and Connect worker; `producer.`,
     `consumer.` and `admin.` of a worker against the clients' lists. Variables that images and start scripts
@@ -66,8 +67,7 @@ def unknown_property(project: Project) -> Iterator[Finding]:
         org.apache.kafka.connect.runtime.distributed.DistributedConfig
     """
     for node in clusters.nodes(project):
-        if node.vendor in (APACHE, CONFLUENT):
-            yield from _of_node(node)
+        yield from _of_node(node, [each for each in node.settings.values() if _is_judged(node, each)])
         if node.image.vendor and node.complete and not (node.service.body.get("build") or node.service.command):
             yield from _of_another_image(node)
     for service in project.services.values():
@@ -79,7 +79,15 @@ def unknown_property(project: Project) -> Iterator[Finding]:
                 near = certain or properties.suggestion(setting.name, "connect")
                 known = properties.is_known(setting.name, "connect", confluent=True)
                 if near and not known and not _of_an_older_worker(setting.name, image):
-                    yield _unknown(service, setting, "connect", "CONNECT_")
+                    at = service.key("environment", setting.variable)
+                    yield _unknown(service, setting, at, "connect", "CONNECT_")
+
+
+def _is_judged(node: Node, setting: properties.Setting) -> bool:
+    """Whether a setting's name reaches Kafka as it is known here; other images read their variables in other ways."""
+    if setting.flag:
+        return not properties.NOT_PROPERTIES.fullmatch(properties.variable_name(setting.name, "KAFKA_"))
+    return bool(setting.variable) and node.vendor in (APACHE, CONFLUENT)
 
 
 def _of_an_older_worker(name: str, image: Image) -> bool:
@@ -88,22 +96,19 @@ def _of_an_older_worker(name: str, image: Image) -> bool:
     return bool(properties.REMOVED_IN_4.fullmatch(name) or (old and properties.REMOVED_IN_3.fullmatch(name)))
 
 
-def _of_node(node: Node) -> Iterator[Finding]:
+def _of_node(node: Node, settings: Sequence[properties.Setting]) -> Iterator[Finding]:
     modern = node.image.kafka_version is not None and not node.older_than(*_FIRST_WITHOUT_ZOOKEEPER)
-    of_bitnami = [each for each in node.settings.values() if each.variable.startswith(_BITNAMI_PREFIX)]
+    of_bitnami = [each for each in settings if each.variable.startswith(_BITNAMI_PREFIX)]
     if of_bitnami:
         yield _of_bitnami(node, of_bitnami)
-    for setting in node.settings.values():
-        if (
-            not setting.variable
-            or setting in of_bitnami
-            or properties.is_known(setting.name, "broker", confluent=node.vendor == CONFLUENT)
-        ):
+    for setting in settings:
+        known = properties.is_known(setting.name, "broker", confluent=node.vendor == CONFLUENT)
+        if setting in of_bitnami or known:
             continue
         if not properties.REMOVED_IN_4.fullmatch(setting.name):
-            yield _unknown(node.service, setting, "broker", "KAFKA_")
+            yield _unknown(node.service, setting, node.key(setting), "broker", "" if setting.flag else "KAFKA_")
         elif modern:
-            yield _removed(node.service, setting)
+            yield _removed(node, setting)
 
 
 def _of_bitnami(node: Node, settings: Sequence[properties.Setting]) -> Finding:
@@ -139,36 +144,38 @@ def _of_another_image(node: Node) -> Iterator[Finding]:
             )
 
 
-def _removed(service: Service, setting: properties.Setting) -> Finding:
+def _removed(node: Node, setting: properties.Setting) -> Finding:
+    written = setting.variable or setting.name
     return Finding(
-        at=service.key("environment", setting.variable),
-        message=f"{service.name} sets {setting.name}, which Kafka 4 no longer has",
-        service=service.name,
-        evidence=setting.variable,
+        at=node.key(setting),
+        message=f"{node.name} sets {setting.name}, which Kafka 4 no longer has",
+        service=node.name,
+        evidence=written,
         label=f"{setting.name} ended with Kafka 3",
-        help=f"remove {setting.variable}",
+        help=f"remove {written}",
         severity=Severity.WARNING,
     )
 
 
-def _unknown(service: Service, setting: properties.Setting, family: str, prefix: str) -> Finding:
+def _unknown(service: Service, setting: properties.Setting, at: Span, family: str, prefix: str) -> Finding:
+    """Return the finding of a name that nobody knows. prefix: of a variable, "" for a flag."""
     meant = properties.suggestion(setting.name, family)
-    at = service.key("environment", setting.variable)
     text = next((file.text for file in service.sources.files if file.path == at.path), "")
-    name = properties.variable_name(meant, prefix) if meant else ""
+    written = setting.variable or setting.name
+    name = properties.variable_name(meant, prefix) if meant and prefix else meant
     clients = [name for name in ("producer", "consumer", "admin") if setting.name in properties.known(name)]
     reader = "Kafka broker" if family == "broker" else "Connect worker"
     return Finding(
         at=at,
         message=f"{service.name} sets {setting.name}, which no {reader} {properties.kafka_version()} knows",
         service=service.name,
-        evidence=setting.variable,
+        evidence=written,
         label=f"a property of {', '.join(clients)} clients" if clients else f"sets {setting.name}",
         help=(
             f"did you mean {name}?"
             if meant
-            else f"remove {setting.variable}, or ignore it here with the plugin that reads it as the reason"
+            else f"remove {written}, or ignore it here with the plugin that reads it as the reason"
         ),
-        edits=respelt(at, text, setting.variable, name) if name and name not in service.environment else (),
+        edits=respelt(at, text, written, name) if name and prefix and name not in service.environment else (),
         severity=Severity.ERROR if meant else Severity.WARNING,
     )

@@ -237,9 +237,9 @@ def _wrong_probes(
     own = _SELF % "|".join(re.escape(name) for name in {service.name, service.hostname} - {""})
     ports = {port for port, _ in bound} | _side_ports(service)
     # Patterns of a service's own names are compiled for it alone: only for words that may name a port.
-    words = [(i, word) for i, word in enumerate(clients.probe_of(service)) if any(map(str.isdigit, word))]
-    for index, match in (
-        (i, m) for i, word in words for p in patterns for m in re.finditer(p.replace("{self}", own), word)
+    texts = [(path, text) for path, text in clients.probes_of(service) if any(map(str.isdigit, text))]
+    for path, match in (
+        (path, m) for path, text in texts for p in patterns for m in re.finditer(p.replace("{self}", own), text)
     ):
         port, asked = int(match["port"]), match["self"]
         known = ", ".join(map(str, sorted(ports)))
@@ -255,7 +255,7 @@ def _wrong_probes(
         else:
             continue
         yield Finding(
-            at=service.where("healthcheck", "test", index, part=match["port"]),
+            at=service.where(*path, part=match["port"]),
             message=f"the health check of {service.name} {message}",
             service=service.name,
             evidence=match["port"],

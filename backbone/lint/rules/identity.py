@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from backbone.lint.kafka import clusters
-from backbone.lint.kafka.images import APACHE
+from backbone.lint.kafka.images import APACHE, BITNAMI
 from backbone.lint.model import Finding, Related, Severity, rule
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _ZOOKEEPER_ENDED = (4, 0)
 
 @rule("KC101", "node-id-invalid", Severity.ERROR)
 def node_id_invalid(project: Project) -> Iterator[Finding]:
-    """Flag a Kafka node whose id is missing, negative or no number.
+    """Flag a Kafka node whose id is missing, negative or no number, or that has another by broker.id.
 
     A node of the ZooKeeper style may leave broker.id out; there it is generated.
 
@@ -48,6 +48,7 @@ def node_id_invalid(project: Project) -> Iterator[Finding]:
         org.apache.kafka.server.config.AbstractKafkaConfig
     """
     for node in clusters.nodes(project):
+        yield from _two_ids(node)
         absent = not node.get(node.id_property)
         if (node.id is not None and node.id >= 0) or (absent and (not node.roles or not node.complete)):
             continue
@@ -59,6 +60,22 @@ def node_id_invalid(project: Project) -> Iterator[Finding]:
             evidence="node.id",
             label="not a number from 0 up" if found else "sets roles but no node id",
             help=f"set {node.variable('node.id')} to a number that no other node has",
+        )
+
+
+def _two_ids(node: Node) -> Iterator[Finding]:
+    ours, other = node.get("node.id"), node.get("broker.id")
+    # Bitnami's start script has a way of its own with the two.
+    if node.roles and ours.isdecimal() and other.isdecimal() and int(ours) != int(other) and node.vendor != BITNAMI:
+        yield Finding(
+            at=node.where("broker.id"),
+            message=f"{node.name} has node.id {ours}, but broker.id {other}",
+            service=node.name,
+            evidence="broker.id",
+            label="another id",
+            help=f"remove {node.variable('broker.id')}",
+            related=(Related(node.where("node.id"), "its id"),) if node.is_set("node.id") else (),
+            why='The node ends at once: "You must set `node.id` to the same value as `broker.id`."',
         )
 
 
@@ -246,7 +263,7 @@ def roles_unset(project: Project) -> Iterator[Finding]:
             service=node.name,
             evidence="process.roles",
             label="ZooKeeper style" if zookeeper else "neither broker nor controller",
-            help=f"set {node.variable('process.roles')}: broker,controller and the quorum voters",
+            help=f"set {node.told('process.roles', 'broker,controller')} and the quorum voters",
             severity=(Severity.INFO if project.foreign else Severity.WARNING) if old else Severity.ERROR,
         )
 

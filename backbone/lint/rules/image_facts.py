@@ -47,6 +47,10 @@ _LACKS = {
     CONFLUENT: frozenset({"rpk", "kcat", "kafkacat"}),
     BITNAMI: frozenset({"cub", "rpk", "kcat", "kafkacat"}),
 }
+_LAST_KAFKA = "4.0.0"
+"""The last tag of Kafka that is in bitnamilegacy."""
+
+_ASKS_THE_PORT = "ask whether the port is open: nc -z localhost 9092"
 _ON_DOCKER_HUB = frozenset({"", "docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 
 
@@ -121,9 +125,9 @@ def _is_above(mount: Mount, volume: str) -> bool:
 def command_not_in_image(project: Project) -> Iterator[Finding]:
     """Flag a health check, or a script, that runs a tool under a name or in a folder that its image does not have.
 
-    Confluent's tools have no `.sh`, Bitnami's end in it, and those of apache/kafka lie in /opt/kafka/bin, which is not
-    on its PATH. curl, cub, rpk and kcat are looked for too. Left alone: images that are built or not known, services
-    that set PATH.
+    Confluent's tools have no `.sh`, Bitnami's end in it, those of apache/kafka lie in /opt/kafka/bin, which is not on
+    its PATH, and apache/kafka-native has none. curl, cub, rpk and kcat are looked for too. Left alone: images that are
+    built or not known, services that set PATH.
 
     Why:
         The shell says "command not found" and returns 127: the container never becomes healthy, and what waits for it
@@ -147,13 +151,13 @@ def command_not_in_image(project: Project) -> Iterator[Finding]:
     for service in project.services.values():
         image = parse_image(service.image)
         vendor = image.vendor
-        if not vendor or service.body.get("build") or "PATH" in service.environment or image.name == "kafka-native":
+        if not vendor or service.body.get("build") or "PATH" in service.environment:
             continue
         for path, text, checks in _commands(service):
             if re.search(r"\bPATH=|\bcd\s+/|alias\s", text):
                 continue
             what = "the health check" if checks else "the command"
-            for called, reason, fix in _absent(text, vendor):
+            for called, reason, fix in _absent(text, vendor, native=image.name == "kafka-native"):
                 yield Finding(
                     at=service.where(*path, part=called),
                     message=f"{what} of {service.name} runs {called}, {reason}",
@@ -172,11 +176,11 @@ def _commands(service: Service) -> Iterator[tuple[tuple[str | int, ...], str, bo
         # Without a shell only the first word is a command; the rest are its arguments.
         if probe[0] != "CMD" or index == 1 or any(re.fullmatch(r"(.*/)?\w*sh", each) for each in probe[1:2]):
             yield ("healthcheck", "test", index), word, True
-    for path, text in clients.scripts_of(service):
+    for path, text in clients.commands_of(service):
         yield path, text, False
 
 
-def _absent(text: str, vendor: str) -> Iterator[tuple[str, str, str]]:
+def _absent(text: str, vendor: str, *, native: bool) -> Iterator[tuple[str, str, str]]:
     """Yield (what is called, why it is not there, what to call) of each tool that an image lacks."""
     folder = _TOOL_FOLDERS[vendor]
     suffix = "" if vendor == CONFLUENT else ".sh"
@@ -184,24 +188,28 @@ def _absent(text: str, vendor: str) -> Iterator[tuple[str, str, str]]:
         given = match["folder"] or ""
         if given not in _KNOWN_FOLDERS:
             continue  # a folder that somebody mounted
+        if native:
+            yield match["called"], "but its image has none of Kafka's tools", f"use apache/kafka, or {_ASKS_THE_PORT}"
+            continue
         right = (folder if vendor == APACHE else "") + match["tool"] + suffix
         misplaced = given != folder if given else vendor == APACHE
         if misplaced or (match["suffix"] or "") != suffix:
             yield match["called"], f"which is called {right} in its image", f"write {right}"
     for match in _OTHER_TOOL.finditer(text):
         if match["tool"] in _LACKS[vendor]:
-            yield match["tool"], "which its image does not have", "use one of Kafka's tools, for example kafka-topics"
+            advice = _ASKS_THE_PORT if native else "use one of Kafka's tools, for example kafka-topics"
+            yield match["tool"], "which its image does not have", advice
 
 
 @rule("KC509", "image-gone", Severity.ERROR)
 def image_gone(project: Project) -> Iterator[Finding]:
-    """Flag an image of Bitnami by a version that Docker Hub has no longer.
+    """Flag an image of Bitnami that Docker Hub has no longer: each by a version, and bitnami/kafka by any tag.
 
-    `latest` and digests, other registries and images that the project builds pass.
+    `latest` of others, digests, other registries and images that the project builds pass.
 
     Why:
-        In August 2025 Bitnami took every versioned tag out of docker.io/bitnami; the pull fails: "manifest unknown".
-        The old ones are in docker.io/bitnamilegacy, without updates.
+        In August 2025 Bitnami took every versioned tag out of docker.io/bitnami, and Kafka altogether; the pull fails:
+        "manifest unknown". The old ones are in docker.io/bitnamilegacy, without updates.
 
     Fails:
         services:
@@ -212,18 +220,20 @@ def image_gone(project: Project) -> Iterator[Finding]:
           kafka: {image: "bitnamilegacy/kafka:3.9.0"}
 
     Source:
-        https://github.com/bitnami/containers/issues/83267
+        https://github.com/bitnami/containers/issues/83267, https://github.com/bitnami/containers/issues/86597
     """
     for service in project.services.values():
         image = parse_image(service.image)
-        versioned = image.tag not in ("", "latest") and not image.digest
+        versioned = image.tag not in ("", "latest")
+        kept = image.tag if versioned else _LAST_KAFKA
+        gone = not image.digest and (versioned or image.repository == "bitnami/kafka")
         pulled = not service.body.get("build") and service.body.get("pull_policy") not in ("never", "build")
-        if image.host in _ON_DOCKER_HUB and image.repository.startswith("bitnami/") and versioned and pulled:
+        if image.host in _ON_DOCKER_HUB and image.repository.startswith("bitnami/") and gone and pulled:
             yield Finding(
                 at=service.where("image"),
-                message=f"{service.name} uses {image.repository}:{image.tag}, which Docker Hub no longer has",
+                message=f"{service.name} uses {service.image}, which Docker Hub no longer has",
                 service=service.name,
                 evidence=image.repository,
                 label="gone since August 2025",
-                help=f"use bitnamilegacy/{image.name}:{image.tag}, or an image that is still kept",
+                help=f"use bitnamilegacy/{image.name}:{kept}, or an image that is still kept",
             )

@@ -160,5 +160,5 @@ def _missing(service: Service, wanted: Sequence[tuple[str, ...]]) -> Iterator[Fi
 
 def _is_changed(service: Service) -> bool:
     """Whether a service runs something else than its image's own start script with its own files."""
-    scripts = any(mount.target.startswith("/etc/confluent/docker") for mount in service.mounts)
+    scripts = any(target.startswith("/etc/confluent/docker") for target in service.mounted)
     return bool(service.body.get("build") or service.command or service.entrypoint or scripts)

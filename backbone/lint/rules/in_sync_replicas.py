@@ -133,7 +133,7 @@ def min_isr_equals_replication(project: Project) -> Iterator[Finding]:
                     service=node.name,
                     evidence=isr_name,
                     label="no copy may be missing",
-                    help=f"set {node.variable(isr_name)}: {factor - 1}",
+                    help=f"set {node.told(isr_name, factor - 1)}",
                     related=tuple(Related(node.where(name), f"{factor} copies") for name in written[1:]),
                 )
 
@@ -179,6 +179,6 @@ def min_isr_one(project: Project) -> Iterator[Finding]:
                     service=node.name,
                     evidence=isr_name,
                     label="one copy is enough" if set_isr else f"{isr_name} is left at 1",
-                    help=f"set {node.variable(isr_name)}: 2",
+                    help=f"set {node.told(isr_name, 2)}",
                     related=(Related(node.where(factor_name), f"{factor} copies"),) if set_isr else (),
                 )

@@ -107,15 +107,16 @@ def listener_settings_unused(project: Project) -> Iterator[Finding]:
         }
         for setting in node.settings.values() if node.complete and node.listeners else ():
             rest = setting.name.removeprefix(_OF_ONE)
-            if rest == setting.name or not setting.variable or any(rest.startswith(f"{name}.") for name in spelt):
+            if rest == setting.name or any(rest.startswith(f"{name}.") for name in spelt):
                 continue
             meant = next((name for name in names if rest.startswith(name.lower().replace("_", ".") + ".")), "")
+            spelling = meant.lower() if setting.flag else meant.replace("_", "__")
             yield Finding(
-                at=node.service.key("environment", setting.variable),
+                at=node.key(setting),
                 message=f"{node.name} sets {setting.name}, but has no such listener; it has {listed(names)}",
                 service=node.name,
-                evidence=setting.variable,
+                evidence=setting.variable or setting.name,
                 label="read by nobody",
-                help=f"write {meant.replace('_', '__')} in it" if meant else f"name one of {listed(names)}",
+                help=f"write {spelling} in it" if meant else f"name one of {listed(names)}",
                 related=(Related(node.where("listeners"), "the listeners"),) if node.is_set("listeners") else (),
             )

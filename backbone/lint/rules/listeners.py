@@ -214,7 +214,7 @@ def _role_faults(node: Node) -> Iterator[tuple[str, str, str, str]]:
             "process.roles",
             "",
             "names no controller listener",
-            f"set {node.variable(_CONTROLLER_NAMES)}: CONTROLLER",
+            f"set {node.told(_CONTROLLER_NAMES, 'CONTROLLER')}",
         )
         return
     if node.is_controller and not controllers:

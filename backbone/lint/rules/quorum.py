@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backbone import addresses
 from backbone.addresses import LOOPBACK
 from backbone.lint.kafka import clusters, network
 from backbone.lint.model import Finding, Related, Severity, rule
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from backbone.lint.project import Project
 
 VOTERS = "controller.quorum.voters"
+BOOTSTRAP = "controller.quorum.bootstrap.servers"
 _SMALLEST_QUORUM = 3
 
 
@@ -173,7 +175,8 @@ def voter_host_unknown(project: Project) -> Iterator[Finding]:
     """Flag a voter whose host leads to no Kafka node over a network that the two share.
 
     Names with a dot, addresses and names from extra_hosts or an external network may be elsewhere and pass.
-    So does `localhost` where the quorum is this node alone.
+    So does `localhost` where the quorum is this node alone. The same for controller.quorum.bootstrap.servers of a node
+    that is only a broker; a controller may know the quorum from its storage.
 
     Why:
         The quorum never forms: the controllers wait for a vote from a host that no DNS answer exists for.
@@ -212,6 +215,47 @@ def voter_host_unknown(project: Project) -> Iterator[Finding]:
                     label=reason,
                     help=f"use a name of the node with id {voter.id}{_names_of(one, voter.id)}",
                 )
+        yield from _lost_brokers(one, names)
+
+
+def _lost_brokers(one: Cluster, names: network.Names) -> Iterator[Finding]:
+    """Yield a finding for each broker of which no address leads to a controller of a dynamic quorum."""
+    for node in one.nodes:
+        asked = addresses.parse_endpoints(node.get(BOOTSTRAP))
+        if node.is_controller or node.voters or not asked:
+            continue
+        reasons = [_no_controller(one, node, each, names) for each in asked]
+        if all(reasons):
+            yield Finding(
+                at=node.where(BOOTSTRAP, part=asked[0].text),
+                message=f"{node.name} looks for the quorum at {asked[0].text}: {reasons[0]}",
+                service=node.name,
+                evidence=asked[0].text,
+                label=reasons[0],
+                help="name a controller and the port of its controller listener",
+                why="The broker never finds a leader of the quorum, and ends when its time limit is over.",
+            )
+
+
+def _no_controller(one: Cluster, node: Node, asked: addresses.Endpoint, names: network.Names) -> str:
+    """Return why no controller answers at an address, "" if one does or may."""
+    found = names.resolve(node.service, asked.host)
+    members = {member.name: member for member in one.nodes}
+    ports = {
+        listener.port
+        for service in found
+        if (member := members.get(service.name)) and member.is_controller
+        for listener in member.listeners
+        if listener.name in member.controller_names
+    }
+    if ports:
+        return "" if asked.port in ports else f"the controller listens on {', '.join(map(str, sorted(ports)))}"
+    known = all(service.name in members and members[service.name].complete for service in found)
+    if network.on_host(node.service) or not known or names.may_be_elsewhere(node.service, asked.host):
+        return ""
+    if found:
+        return "that is its own container" if asked.host in LOOPBACK else f"{found[0].name} is no controller"
+    return "" if names.called(asked.host) else "no service has this name"
 
 
 @rule("KC107", "voter-port-mismatch", Severity.ERROR)

@@ -116,7 +116,7 @@ def _too_many(one: Cluster, node: Node, prop: str, count: int, profiles: frozens
         service=node.name,
         evidence=prop,
         label=f"more than {count}" if written else f"{prop} is not set",
-        help=f"set {node.variable(prop)}: {count}",
+        help=f"set {node.told(prop, count)}",
         severity=Severity.ERROR if written else _UNSET_SEVERITY[prop],
     )
 
@@ -159,7 +159,7 @@ def auto_create_topics(project: Project) -> Iterator[Finding]:
                 service=node.name,
                 evidence=AUTO_CREATE,
                 label="auto creation is on" if node.is_set(AUTO_CREATE) else "auto creation is on by default",
-                help=f'set {node.variable(AUTO_CREATE)}: "false" and create topics explicitly',
+                help=f"set {node.told(AUTO_CREATE, 'false')} and create topics explicitly",
             )
 
 
@@ -194,5 +194,5 @@ def unclean_election(project: Project) -> Iterator[Finding]:
                 service=node.name,
                 evidence=_UNCLEAN,
                 label="data loss allowed",
-                help=f'set {node.variable(_UNCLEAN)}: "false", the default',
+                help=f"set {node.told(_UNCLEAN, 'false')}, the default",
             )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from backbone.lint.kafka.node import Node
     from backbone.lint.project import Mount, Project, Service
 
+_FOR_READING = re.compile(r"/(etc|usr|opt|run|var/run|mnt/shared|docker-entrypoint\S*|certs?|secrets?)/|.*\.\w+$")
 _HEAP = "KAFKA_HEAP_OPTS"
 _DEFAULT_HEAP = 1 << 30  # bin/kafka-server-start.sh: -Xmx1G when KAFKA_HEAP_OPTS is not set
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -51,6 +52,11 @@ def data_dirs(node: Node) -> Iterator[DataDir]:
         yield DataDir(node, path, mount, inside)
 
 
+def _may_hold_data(mount: Mount) -> bool:
+    """Whether a mount may be meant for data; certificates, scripts and plug-ins that are mounted are not."""
+    return mount.kind == "volume" or (not mount.read_only and not _FOR_READING.match(mount.target))
+
+
 def _holds(target: str, path: str) -> bool:
     return path == target.rstrip("/") or path.startswith(target.rstrip("/") + "/")
 
@@ -60,7 +66,7 @@ def data_not_on_volume(project: Project) -> Iterator[Finding]:
     """Flag a log directory that lies on no declared volume, bind mount or tmpfs.
 
     A volume that the image itself declares does not count: it has no name, and `down` leaves it orphaned. In a project
-    without a policy it is a note for a node without any volume: it may be meant to forget.
+    without a policy it is a note for a node that mounts nothing that could hold data: it may be meant to forget.
 
     Why:
         The data is in the container's own layer: `docker compose down`, or a new image, and every message is
@@ -101,7 +107,9 @@ def data_not_on_volume(project: Project) -> Iterator[Finding]:
                 related=tuple(
                     Related(node.service.where("volumes", m.index), m.target) for m in node.service.mounts[:2]
                 ),
-                severity=Severity.INFO if project.foreign and not node.service.mounts else None,
+                severity=None
+                if not project.foreign or any(map(_may_hold_data, node.service.mounts))
+                else Severity.INFO,
             )
 
 

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backbone.addresses import LOOPBACK
+from backbone.addresses import LOOPBACK, entries
+from backbone.addresses import parse_endpoints as endpoints
 from backbone.lint.kafka import clients, network, speakers, web
 from backbone.lint.model import Finding, Related, Severity, rule
 
@@ -20,7 +21,7 @@ _URL = re.compile(
 )
 _READY = re.compile(r"\b(?:cub|ub)\s+(?:sr|connect|kr|ksql-server)-ready\s+(?P<text>(?P<host>[\w.-]+)\s+(?P<port>\d+))")
 _NAMED = re.compile(
-    r"SCHEMA_?REGISTRY|KAFKA_?CONNECT|CONNECT_(URL|HOST|ADDRESS|CLUSTER)|KSQL|REST_PROXY|KAFKA_REST", re.IGNORECASE
+    r"SCHEMA_?REGISTRY|KAFKA_?CONNECT|CONNECT_(URL|HOST|ADDRESS|(\S+_)?CLUSTER)|KSQL|REST_PROXY|KAFKA_REST", re.IGNORECASE
 )
 _KINDS = {
     "Connect": re.compile(r"CONNECT", re.IGNORECASE),
@@ -30,6 +31,7 @@ _KINDS = {
 }
 """What variables call each kind of server."""
 
+_BARE = re.compile(r"[\w.-]+:\d+")
 _FOR_BROWSERS = re.compile(r"ORIGIN|CORS|ALLOW|REDIRECT|EXTERNAL|PUBLIC|ISSUER", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 
@@ -132,17 +134,20 @@ def _may_exist(asked: Address, names: network.Names) -> bool:
 
 
 def _addresses(project: Project) -> Iterator[Address]:
-    """Yield every URL that a service asks of another."""
+    """Yield every URL that a service asks of another, and HOST:PORT where the variable speaks of such a server."""
     brokers = speakers.by_service(project)
     for service in project.services.values():
         for variable, value in service.environment.items():
+            named = bool(_NAMED.search(variable)) and service.name not in brokers
             if "://" in value and not _FOR_BROWSERS.search(variable):
-                named = bool(_NAMED.search(variable)) and service.name not in brokers
                 yield from _urls(service, ("environment", variable), value, named=named)
-        for path, text in clients.scripts_of(service):
+            elif named:  # Control Center takes the worker's address without a scheme
+                for one in endpoints(value) if all(map(_BARE.fullmatch, entries(value))) else ():
+                    yield Address(service, ("environment", variable), one.text, one.host, one.port, named=False)
+        for path, text in clients.commands_of(service):
             yield from _urls(service, path, text, named=False)
-        for index, word in enumerate(clients.probe_of(service)):
-            yield from _urls(service, ("healthcheck", "test", index), word, named=False)
+        for path, text in clients.probes_of(service):
+            yield from _urls(service, path, text, named=False)
 
 
 def _urls(service: Service, path: tuple[str | int, ...], text: str, *, named: bool) -> Iterator[Address]:
