@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backbone.addresses import LOOPBACK, entries
+from backbone.addresses import LOOPBACK
 from backbone.addresses import parse_endpoints as endpoints
 from backbone.lint.kafka import clients, network, speakers, web
 from backbone.lint.model import Finding, Related, Severity, rule
@@ -21,7 +21,8 @@ _URL = re.compile(
 )
 _READY = re.compile(r"\b(?:cub|ub)\s+(?:sr|connect|kr|ksql-server)-ready\s+(?P<text>(?P<host>[\w.-]+)\s+(?P<port>\d+))")
 _NAMED = re.compile(
-    r"SCHEMA_?REGISTRY|KAFKA_?CONNECT|CONNECT_(URL|HOST|ADDRESS|(\S+_)?CLUSTER)|KSQL|REST_PROXY|KAFKA_REST", re.IGNORECASE
+    r"SCHEMA_?REGISTRY|KAFKA_?CONNECT|CONNECT_(URL|HOST|ADDRESS|(\S+_)?CLUSTER)|KSQL|REST_PROXY|KAFKA_REST",
+    re.IGNORECASE,
 )
 _KINDS = {
     "Connect": re.compile(r"CONNECT", re.IGNORECASE),
@@ -31,7 +32,11 @@ _KINDS = {
 }
 """What variables call each kind of server."""
 
-_BARE = re.compile(r"[\w.-]+:\d+")
+_WITHOUT_SCHEME = re.compile(
+    r"CONTROL_CENTER_CONNECT_\S*CLUSTER$|(SCHEMA_?REGISTRY|KAFKA_?CONNECT)_?URL$", re.IGNORECASE
+)
+"""Variables that name such a server even where their value is only HOST:PORT."""
+
 _FOR_BROWSERS = re.compile(r"ORIGIN|CORS|ALLOW|REDIRECT|EXTERNAL|PUBLIC|ISSUER", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 
@@ -141,9 +146,10 @@ def _addresses(project: Project) -> Iterator[Address]:
             named = bool(_NAMED.search(variable)) and service.name not in brokers
             if "://" in value and not _FOR_BROWSERS.search(variable):
                 yield from _urls(service, ("environment", variable), value, named=named)
-            elif named:  # Control Center takes the worker's address without a scheme
-                for one in endpoints(value) if all(map(_BARE.fullmatch, entries(value))) else ():
-                    yield Address(service, ("environment", variable), one.text, one.host, one.port, named=False)
+            elif _WITHOUT_SCHEME.search(variable):
+                for one in endpoints(value):
+                    if "/" not in one.text and one.host not in LOOPBACK:
+                        yield Address(service, ("environment", variable), one.text, one.host, one.port, named=False)
         for path, text in clients.commands_of(service):
             yield from _urls(service, path, text, named=False)
         for path, text in clients.probes_of(service):
