@@ -361,6 +361,12 @@ def start_bench(session: nox.Session) -> None:
     maintain(session, "start_benchmark", *session.posargs)
 
 
+@nox.session(name="capacity-bench", venv_backend="none", requires=["dev"], default=False)
+def capacity_bench(session: nox.Session) -> None:
+    """Predict the highest rates of three record sizes from a sweep of two others, and measure them: 25 minutes."""
+    maintain(session, "capacity_benchmark", *session.posargs)
+
+
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def growth(session: nox.Session) -> None:
     """Measure how costs grow with the work, hours in all: -- --only lint --only checker --most 100000 (--keep)."""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 SWEEP_SIZES = (100, 1024, 10_240, 102_400)
 """Bytes of a record, where a sweep is told no sizes."""
 
-SWEEP_RATES = (100, 300, 1000, 2000, 3000, 5000, 7500, 10_000)
-"""Records/s, ascending; a size stops at its knee."""
+SWEEP_RATES = (100, 300, 1000, 3000, 10_000, 30_000)
+"""Records/s, ascending, up to the first that is too high; the search goes on between that and the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,10 @@ def cold(options: Options) -> Plan:
     return Plan("cold", _cells(first), 1, (0.0, 0.0))
 
 
-def sweep_row(options: Options, size: int, rate: float) -> list[Cell]:
-    """Return the cells of one record size at one rate, a client each."""
-    return _cells(replace(options, rates=(rate,), sizes=(size,)))
+def sweep_cell(options: Options, size: int, rate: float, driver: Driver) -> Cell:
+    """Return the cell of one record size at one rate by one client."""
+    (cell,) = _cells(replace(options, rates=(rate,), sizes=(size,), drivers=(driver,)))
+    return cell
 
 
 def _cells(options: Options) -> list[Cell]:

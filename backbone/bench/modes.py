@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.bench import baseline, cells, document, peer, report, results, session, side_by_side, throughput
 from backbone.bench.report import Column
-from backbone.bench.statistics import knee
+from backbone.bench.statistics import best_tries, next_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,22 +66,26 @@ def run_plan(bench: Bench, plan_: Plan) -> Done:
 
 
 def sweep(bench: Bench, options: Options) -> Done:
-    """Raise the rate for each record size and client until its knee, and say what the cluster can carry."""
+    """Find the highest rate that keeps MET-01's limit for each record size and client; clients take turns."""
     short = replace(options, seconds=min(options.seconds, _SWEEP_S), repeats=1)
     begun = _begin(bench, replace(cells.quick(short), mode="sweep", warm_up=_SWEEP_WARM_UP))
-    groups: list[list[Measurement]] = []
+    measured: list[Measurement] = []
     columns: dict[Column, list[RatePoint]] = {}
     for size in options.sizes:
-        for rate in cells.SWEEP_RATES:
-            for cell in cells.sweep_row(short, size, rate):
-                points = columns.setdefault(Column(size, cell.driver.name), [])
-                if knee(points):
+        searching = list(options.drivers)
+        while searching:
+            for driver in tuple(searching):
+                points = columns.setdefault(Column(size, driver.name), [])
+                rate = next_rate(points, cells.SWEEP_RATES, document.MET_01_MS)
+                if rate is None:
+                    searching.remove(driver)
                     continue
-                measurement = bench.once(cell, 1, bench.seed)
-                bench.say(session.sentence(measurement))
-                groups.append([measurement])
-                points.append(report.rate_point(cell, document.cell(cell, [measurement])))
-    return _save(bench, begun, groups, tables=[report.sweep_table(columns), *side_by_side.tables(groups, columns)])
+                cell, tried = cells.sweep_cell(short, size, rate, driver), [each.rate for each in points].count(rate)
+                measured.append(bench.once(cell, tried + 1, bench.seed))
+                bench.say(session.sentence(measured[-1]))
+                points.append(report.rate_point(cell, document.repeat(measured[-1])))
+    groups, best = report.grouped(measured), {column: best_tries(points) for column, points in columns.items()}
+    return _save(bench, begun, groups, tables=[report.sweep_table(best), *side_by_side.tables(groups, best)])
 
 
 def against_java(bench: Bench, options: Options, java: Java, *, records: int = _LOOP_RECORDS) -> Done:

@@ -87,9 +87,8 @@ def is_met_01(described: Mapping[str, Any]) -> bool:
     return bool(load["size"] == MET_01_SIZE and load["rate"] * load["size"] == MET_01_LOAD)
 
 
-def rate_point(cell: Cell, described: dict[str, Any]) -> RatePoint:
-    """Return a cell of a sweep as a point of its curve; an infinite latency as a very large one."""
-    (repeat,) = described["repeats"]
+def rate_point(cell: Cell, repeat: Mapping[str, Any]) -> RatePoint:
+    """Return a described repeat of a sweep's cell as a point of its curve; an infinite latency as a very large one."""
     lag = any(gate["name"] == "lag" and not gate["passed"] for gate in repeat["gates"])
     high, p99 = (
         repeat["bounds"]["p95"][1],

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 _CONFIDENCE = 0.95
 _RESAMPLES = 1000
+_REACHED = 0.99
+_TRIES, _NEAR = 2, 1.1
 _SAMPLES_NEEDED = {0.99: 10_000, 0.999: 100_000}
 
 
@@ -145,6 +147,15 @@ class RatePoint:
     p99: float
     lag_grows: bool = False
 
+    @property
+    def falls_behind(self) -> bool:
+        """Whether the rate was not reached, or the backlog grew: no latency of such a run is one of this rate."""
+        return self.achieved < _REACHED * self.rate or self.lag_grows
+
+    def keeps(self, limit: float) -> bool:
+        """Return whether the rate was reached with the upper bound of p95 under a limit (ms)."""
+        return self.p95_high < limit and not self.falls_behind
+
 
 def knee(points: Sequence[RatePoint]) -> RatePoint | None:
     """Return the first point (rates ascending) at which the system no longer keeps up, None if there is none.
@@ -153,16 +164,37 @@ def knee(points: Sequence[RatePoint]) -> RatePoint | None:
     lag.
     """
     for point in points:
-        if point.achieved < 0.99 * point.rate or point.lag_grows or point.p99 > 5 * points[0].p99:
+        if point.falls_behind or point.p99 > 5 * points[0].p99:
             return point
     return None
 
 
 def highest_rate(points: Sequence[RatePoint], limit: float) -> float | None:
     """Return the highest rate up to which each p95 upper bound is under `limit` ms and the rate reached."""
-    best = None
-    for point in points:
-        if point.p95_high >= limit or point.achieved < 0.99 * point.rate or point.lag_grows:
-            break
-        best = point.rate
-    return best
+    kept = itertools.takewhile(lambda point: point.keeps(limit), points)
+    return max((point.rate for point in kept), default=None)
+
+
+def best_tries(points: Sequence[RatePoint]) -> list[RatePoint]:
+    """Return one point for each rate, ascending: of several tries the fastest, for what disturbs only makes slower."""
+    ordered = sorted(points, key=lambda point: (point.rate, point.falls_behind, point.p95_high))
+    return [next(tries) for _, tries in itertools.groupby(ordered, key=lambda point: point.rate)]
+
+
+def next_rate(points: Sequence[RatePoint], ladder: Sequence[float], limit: float) -> float | None:
+    """Return the rate to measure next in search of the highest that keeps a limit (ms), None once it is found.
+
+    First up the ladder to a rate that is too high, then half-way (of the ratio) between the two, until a tenth lies
+    between them. A rate is too high once it fell behind, or missed the limit twice: one miss may be the machine's.
+    """
+    kept = max((point.rate for point in points if point.keeps(limit)), default=0.0)
+    missed = [point for point in points if point.rate > kept]
+    if not missed:
+        return next((rate for rate in ladder if rate > kept), None)
+    lowest = min(point.rate for point in missed)
+    tries = [point for point in missed if point.rate == lowest]
+    if len(tries) < _TRIES and not tries[0].falls_behind:
+        return lowest
+    if not kept or lowest <= kept * _NEAR:
+        return None
+    return float(f"{math.sqrt(kept * lowest):.2g}")

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PER_CENT = 100
-_CLOSE = 0.25
 
 
 @command(
@@ -115,7 +114,7 @@ def _against(one: Path, other: Path, *, json: bool) -> ExitCode:
     else:
         rows = [(x.size, f"{x.predicted:,.0f}", f"{x.measured:,.0f}", f"{x.difference:+.0%}") for x in cases]
         console.print_table(("BYTES", "PREDICTED/S", "MEASURED/S", "DIFFERENCE"), rows)
-    return ExitCode.FINDINGS if any(abs(each.difference) > _CLOSE for each in cases) else ExitCode.OK
+    return ExitCode.FINDINGS if any(abs(each.difference) > knee.CLOSE for each in cases) else ExitCode.OK
 
 
 def _show(plan: Plan, loss: Loss) -> None:

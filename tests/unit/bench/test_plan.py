@@ -10,6 +10,7 @@ from invoke import Collection, Context, Exit
 from invoke.parser import Parser
 
 from backbone.bench import cells, report, results
+from backbone.bench.drivers.base import KAFKA_PYTHON
 from backbone.bench.statistics import enough
 from scripts.tasks.bench import bench
 from tests.unit.bench.builders import measurement, samples
@@ -41,7 +42,7 @@ def test_quick_ends_in_time_and_still_has_a_p99() -> None:
 
 def test_a_sweep_raises_the_rate() -> None:
     assert list(cells.SWEEP_RATES) == sorted(set(cells.SWEEP_RATES))
-    (cell,) = cells.sweep_row(cells.Options(), 100, 300)
+    cell = cells.sweep_cell(cells.Options(), 100, 300, KAFKA_PYTHON)
     assert (cell.load.rate, cell.load.size) == (300, 100)
 
 

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from backbone.bench.statistics import (
     Interval,
     RatePoint,
+    best_tries,
     bootstrap,
     bootstrap_difference,
     enough,
     highest_rate,
     knee,
+    next_rate,
     no_longer_falling,
     quantile,
     slope,
@@ -190,6 +192,29 @@ def test_the_highest_rate_stops_at_the_first_failure() -> None:
     assert highest_rate(points, 20.0) == 100
     assert highest_rate(points, 100.0) == 1000
     assert highest_rate(points, 1.0) is None
+
+
+LADDER = (100, 1000, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("bears", "found"), [(50, None), (100, 100), (99_999, 10_000), (2_345, 2_200), (980, 930), (1000, 1000)]
+)
+def test_the_search_ends_within_a_tenth_below_what_is_borne(bears: float, found: float | None) -> None:
+    points: list[RatePoint] = []
+    while (rate := next_rate(points, LADDER, 100)) is not None:
+        points.append(RatePoint(rate, rate, p95_high=5 if rate <= bears else 500, p99=600))
+        assert len(points) < 30
+    assert highest_rate(best_tries(points), 100) == found
+
+
+def test_one_miss_is_not_believed_and_falling_behind_is() -> None:
+    kept, missed = RatePoint(100, 100, 5, 10), RatePoint(1000, 1000, 101, 300)
+    assert next_rate([kept, missed], LADDER, 100) == 1000
+    assert next_rate([kept, missed, RatePoint(1000, 1000, 99, 300)], LADDER, 100) == 10_000
+    assert next_rate([kept, missed, missed], LADDER, 100) == 320
+    assert next_rate([kept, RatePoint(1000, 900, 5, 10)], LADDER, 100) == 320
+    assert best_tries([missed, kept, RatePoint(1000, 1000, 99, 300)])[1].p95_high == 99
 
 
 def test_a_tail_needs_a_hundred_records_beyond_it() -> None:

@@ -145,21 +145,25 @@ KEPT = ROOT / "results" / "kept" / "bench-sweep"
 
 
 def sweep(folder: Path, **rates: float) -> Path:
-    """Write a sweep's report: s100=5000 is 5000/s of 100 B that kept the limit, and 6000/s that did not."""
+    """Write a sweep's report: s100=5000 is 5000/s of 100 B that kept the limit when tried again, and others."""
 
-    def cell(size: int, rate: float, p95: float, *, valid: bool = True) -> dict[str, Any]:
+    def once(high: float | None, failed: str) -> dict[str, Any]:
+        gates = [{"name": name, "passed": name != failed, "inflates": name == "sender"} for name in ("sender", "lag")]
+        return {"bounds": {"p95": [1.0, high]}, "gates": gates}
+
+    def cell(size: int, rate: float, *tries: tuple[float | None, str]) -> dict[str, Any]:
         load = {"size": size, "rate": rate, "arrivals": "constant"}
-        return {"load": load, "replicas": 3, "valid": valid, "spans": {"end_to_end": {"p95": p95}}}
+        return {"load": load, "replicas": 3, "repeats": [once(*each) for each in tries]}
 
     cells = [
         each
         for name, rate in rates.items()
         for size in [int(name[1:])]
         for each in (
-            cell(size, rate / 2, 9),
-            cell(size, rate, 99),
-            cell(size, rate * 2, 101),
-            cell(size, rate * 3, 9, valid=False),
+            cell(size, rate / 2, (9, "")),
+            cell(size, rate, (101, ""), (99, "sender")),
+            cell(size, rate * 2, (101, ""), (None, "")),
+            cell(size, rate * 3, (9, "lag")),
         )
     ]
     report = {"version": 1, "started": "now", "brokers": ["a", "b", "c"], "machine": {"cpus": 6}, "cells": cells}
@@ -178,12 +182,33 @@ def test_what_a_broker_bears_is_read_from_a_sweep(tmp_path: Path) -> None:
     assert knee.measured(sweep(tmp_path, s100=5000), 100) == Capacity(5000 * 100 * 3.75 / 3, 2, said)
 
 
-def test_a_size_between_two_lies_between_their_rates_and_one_beyond_them_has_their_bytes(tmp_path: Path) -> None:
-    folder = sweep(tmp_path, s100=8000, s10000=80)
-    rate = {size: knee.measured(folder, size).rate * 3 / 3.75 / size for size in (50, 100, 1000, 10_000, 100_000)}
-    assert rate[1000] == pytest.approx(800)  # half-way in logarithms
-    assert rate[50] == pytest.approx(8000)
-    assert rate[100_000] == pytest.approx(8)
+RECORD, BATCH = 50e-6, 3e-3
+"""Seconds that a record and a batch cost a made-up machine."""
+
+
+def bears(records_a_batch: int) -> float:
+    return 1 / (RECORD + BATCH / records_a_batch)
+
+
+def expected(folder: Path, size: int) -> float:
+    return knee.measured(folder, size).rate * 3 / 3.75 / size
+
+
+@pytest.mark.parametrize(("size", "records"), [(512, 31), (1536, 10), (2048, 7), (8192, 1), (10_240, 1), (128, 118)])
+def test_a_record_costs_its_share_of_a_batch(tmp_path: Path, size: int, records: int) -> None:
+    folder = sweep(tmp_path, s256=bears(61), s4096=bears(3))
+    assert expected(folder, size) == pytest.approx(bears(records), rel=0.001)
+
+
+def test_beyond_what_was_measured_a_larger_record_costs_no_less_and_a_smaller_one_no_more(tmp_path: Path) -> None:
+    folder = sweep(tmp_path, s256=100, s4096=300, s10240=300, s12000=200)
+    assert expected(folder, 128) == pytest.approx(100)
+    assert expected(folder, 11_120) == pytest.approx(240)  # both fill a batch alone, so by their bytes
+    assert expected(folder, 24_000) < 100
+    odd = sweep(tmp_path, s1024=100, s4096=300)
+    assert expected(odd, 8192) == pytest.approx(300)
+    one = sweep(tmp_path, s1024=300)
+    assert (expected(one, 512), expected(one, 10_240)) == (pytest.approx(300), pytest.approx(30))
 
 
 def test_predictions_are_set_beside_what_was_measured(tmp_path: Path) -> None:
@@ -191,7 +216,8 @@ def test_predictions_are_set_beside_what_was_measured(tmp_path: Path) -> None:
     (hundred, thousand) = knee.against(one, other)
     assert (hundred.size, hundred.difference) == (100, 0.0)
     assert (thousand.size, thousand.measured) == (1000, 1000)
-    assert thousand.difference == pytest.approx(-0.2)
+    assert thousand.difference == pytest.approx(thousand.predicted / 1000 - 1)
+    assert knee.held(one) == {100: 8000, 10_000: 80}
 
 
 @pytest.mark.parametrize(

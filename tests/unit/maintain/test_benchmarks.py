@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from backbone.capacity.knee import Case
 from backbone.errors import ExitCode, StackError
-from scripts.maintain import lint_benchmark, start_benchmark
+from scripts.maintain import capacity_benchmark, kept_figures, lint_benchmark, start_benchmark
 from scripts.maintain.start_benchmark import Start
 from tests.fakes import PLAIN, FakeEngine, model, stack
 
@@ -126,3 +127,12 @@ def test_without_npm_there_is_no_other_linter_to_compare_with(tmp_path: Path, mo
     with pytest.raises(StackError) as caught:
         lint_benchmark.install_dclint(tmp_path / "node")
     assert (caught.value.reference, caught.value.exit_code) == ("no-npm", ExitCode.ENVIRONMENT)
+
+
+def test_what_capacity_predicted_is_kept_with_what_was_measured_and_drawn_into_the_docs(tmp_path: Path) -> None:
+    cases = (Case(512, 5000.0, 4000.0), Case(8192, 270.0, 300.0))
+    capacity_benchmark.keep(tmp_path / "capacity", {256: 8000.0, 4096: 900.0}, cases)
+    told = "\n".join(kept_figures.tables(tmp_path))
+    assert "from 8,000/s of 256 B and 900/s of 4096 B" in told
+    assert "| 512 B | 5,000/s | 4,000/s | +25% |" in told
+    assert "| 8192 B | 270/s | 300/s | -10% |" in told
