@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a user may say about a load; the defaults are those of MET-01."""
+    """What a user may say about a load; the defaults are those of MET-01. most: bytes/s that a sweep stays below."""
 
     rates: Sequence[float] = (1000.0,)
     sizes: Sequence[int] = (1024,)
@@ -46,6 +47,7 @@ class Options:
     spread: Spread = "client"
     group: bool = False
     drivers: Sequence[Driver] = (KAFKA_PYTHON,)
+    most: float = math.inf
 
 
 def gate(options: Options) -> Plan:

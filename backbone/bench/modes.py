@@ -72,11 +72,12 @@ def sweep(bench: Bench, options: Options) -> Done:
     measured: list[Measurement] = []
     columns: dict[Column, list[RatePoint]] = {}
     for size in options.sizes:
+        ladder = [rate for rate in cells.SWEEP_RATES if rate * size <= options.most]
         searching = list(options.drivers)
         while searching:
             for driver in tuple(searching):
                 points = columns.setdefault(Column(size, driver.name), [])
-                rate = next_rate(points, cells.SWEEP_RATES, document.MET_01_MS)
+                rate = next_rate(points, ladder, document.MET_01_MS)
                 if rate is None:
                     searching.remove(driver)
                     continue

@@ -33,9 +33,9 @@ COLUMNS = ("record", "predicted", "measured", "difference")
 _HOURS_S = 4 * 3600.0
 
 
-def sweep(environ: Mapping[str, str], sizes: str) -> Path:
+def sweep(environ: Mapping[str, str], sizes: str, seconds: int) -> Path:
     """Measure the highest rate of each size and return the folder of the report."""
-    words = ("bench", "--sweep", "--size", sizes, "--engine", "embedded", "--json")
+    words = ("bench", "--sweep", "--size", sizes, "--seconds", str(seconds), "--engine", "embedded", "--json")
     ran = processes.task(*words, timeout=_HOURS_S, environ=environ, codes=(0, 1, 3))
     started = datetime.fromisoformat(json.loads(ran.output)["started"])
     return Settings().results_dir / f"{started:%Y%m%dT%H%M%SZ}"
@@ -70,13 +70,14 @@ def main(argv: Sequence[str]) -> ExitCode:
     parser = argparse.ArgumentParser(prog="nox -s capacity-bench --", description=main.__doc__)
     parser.add_argument("--known", default=KNOWN, help=f"bytes of the records that are measured first ({KNOWN})")
     parser.add_argument("--cases", default=CASES, help=f"bytes of the records that are predicted ({CASES})")
+    parser.add_argument("--seconds", type=int, default=10, help="of each run (10 at most); fewer prove less")
     options = parser.parse_args(argv)
     began = datetime.now(UTC)
     with costs.running("messaging") as environ:
         console.say(f"sweep of {options.known} B: what the model is told")
-        one = sweep(environ, options.known)
+        one = sweep(environ, options.known, options.seconds)
         console.say(f"sweep of {options.cases} B: what it has to predict")
-        other = sweep(environ, options.cases)
+        other = sweep(environ, options.cases, options.seconds)
     cases = knee.against(one, other)
     if lacking := {int(each) for each in options.cases.split(",")} - {each.size for each in cases}:
         raise StackError("no-results", f"no rate at all kept the limit for {lacking} B", context=str(other))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from backbone.errors import ExitCode, StackError
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
 
     from invoke import Context
 
-    from backbone.bench.cells import Options
+    from backbone.bench.cells import Options, Plan
     from backbone.bench.drivers.base import Driver
     from backbone.bench.modes import Bench, Done
     from backbone.bench.reference import Java
+
+_REMOTE = "remote"
 
 
 @command(
@@ -34,8 +37,10 @@ if TYPE_CHECKING:
         "throughput": "MB/s when latency does not matter",
         "self-test": "measure planted faults, without Kafka",
         "engine": "auto, docker or embedded",
-        "bootstrap": "HOST:PORT of any cluster, instead of the stack's",
+        "bootstrap": "HOST:PORT of another cluster: it asks first, and keeps to --most and 15 minutes",
         "command_config": COMMAND_CONFIG_HELP,
+        "most": "MB/s that another cluster is sent at most (default 10)",
+        "yes": "don't ask",
         "rate": "records a second; several with commas (default 1000)",
         "size": "bytes of a record; several with commas (default 1024; --sweep: 100 to 102400)",
         "seconds": "measured time of a repeat (default 60)",
@@ -62,6 +67,8 @@ def bench(
     engine: str = "",
     bootstrap: str = "",
     command_config: str = "",
+    most: int = 0,
+    yes: bool = False,
     rate: str = "1000",
     size: str = "",
     seconds: int = 60,
@@ -95,6 +102,15 @@ def bench(
         raise StackError(
             "usage", "--reference runs Kafka's own tools, which get no login from here", exit_code=ExitCode.USAGE
         )
+    plan = (cells.quick if quick or reference else cells.cold if cold else cells.gate)(options)
+    if opened.engine == _REMOTE:
+        if throughput or reference:
+            raise StackError(
+                "usage",
+                "--throughput and --reference send as fast as they can: not to another cluster",
+                exit_code=ExitCode.USAGE,
+            )
+        options = _agreed(opened, options, None if sweep else plan, most, yes=yes)
     if sweep:
         done = modes.sweep(opened, options)
     elif throughput:
@@ -102,9 +118,27 @@ def bench(
     elif reference:
         done = modes.against_java(opened, options, _java())
     else:
-        plan = cells.quick if quick else cells.cold if cold else cells.gate
-        done = modes.run_plan(opened, plan(options))
+        done = modes.run_plan(opened, plan)
     return _render(done, json=json)
+
+
+def _agreed(opened: Bench, options: Options, plan: Plan | None, most: int, *, yes: bool) -> Options:
+    """Return options that keep within what another cluster is sent, once a person has said yes. plan: None to sweep."""
+    from dataclasses import replace
+
+    from backbone import client_properties
+    from backbone.bench import guard
+
+    from .snapshot import confirmed
+
+    options = replace(options, most=(most or guard.MOST_MB) * 1e6)
+    seconds = guard.plan_seconds(plan) if plan else guard.sweep_seconds(options)
+    guard.demand(options, seconds, lowest=plan is None)
+    bootstrap, file = opened.cluster.bootstrap, client_properties.current().file
+    again = ["bench", "--bootstrap", ",".join(bootstrap), *(["--command-config", str(file)] if file else []), "--yes"]
+    question = guard.question(bootstrap, options, seconds, sweep=plan is None)
+    confirmed(question, f"./invoke {shlex.join(again)}", yes=yes)
+    return options
 
 
 def _options(
@@ -147,7 +181,7 @@ def _open(engine: str, bootstrap: str, command_config: str, seed: int) -> Bench:
     from . import targets
 
     settings = Settings()
-    brokers, name = targets.remote(bootstrap, command_config), "remote"
+    brokers, name = targets.remote(bootstrap, command_config), _REMOTE
     if not brokers:
         stack = targets.stack(None, engine or None)
         brokers, name = stack.bootstrap, stack.engine.name

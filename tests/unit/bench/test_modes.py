@@ -103,3 +103,9 @@ def test_a_sweep_narrows_down_the_highest_rate_of_each_size_and_asks_twice_what_
     assert tried == [(100, 1), (300, 1), (1000, 1), (3000, 2), (1700, 2), (1300, 2), (1100, 2)] * 2
     (table,) = done.report["tables"]
     assert [row[2] for row in table["rows"]] == ["1000/s = 0.1 MB/s", "1000/s = 1.02 MB/s"]
+
+
+def test_a_sweep_of_another_cluster_stays_below_its_limit(bench: Simulated) -> None:
+    done = modes.sweep(bench, cells.Options(sizes=(100,), most=30_000))
+    assert [cell["load"]["rate"] for cell in done.report["cells"]] == [100, 300]
+    assert done.report["tables"][0]["rows"][0][-1] == "beyond 300/s"
