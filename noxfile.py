@@ -231,6 +231,12 @@ def e2e_secure(session: nox.Session) -> None:
     run(session, "pytest", "tests/e2e/test_secure.py", *session.posargs)
 
 
+@nox.session(name="e2e-theirs", venv_backend="none", requires=["dev"], default=False)
+def e2e_theirs(session: nox.Session) -> None:
+    """Put every task that takes --bootstrap to a second, secure stack with planted faults: all found, nothing changed."""
+    run(session, "pytest", "tests/e2e/test_theirs.py", *session.posargs)
+
+
 @nox.session(name="e2e-sink", venv_backend="none", requires=["dev"], default=False)
 def e2e_sink(session: nox.Session) -> None:
     """Bring 20,000 records of 200 contracts that Hypothesis makes into PostgreSQL: each a row or a dead letter."""

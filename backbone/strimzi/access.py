@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -12,8 +13,9 @@ from backbone.source import reading
 from backbone.strimzi.model import Acl, User
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from backbone.security.access import Rule
     from backbone.stack.settings import Settings
     from backbone.strimzi.model import Authentication
 
@@ -60,6 +62,41 @@ def _acls(may: Mapping[str, Any]) -> Iterator[Acl]:
             yield Acl(resource, name.removesuffix("*") if pattern == "prefix" else name, operations, pattern)
     if may.get("cluster"):
         yield Acl("cluster", _CLUSTER, operations)
+
+
+def as_running(said: Sequence[User], found: Iterable[Rule], with_password: Collection[str]) -> tuple[User, ...]:
+    """Return the users of a file with what a cluster allows them, and those that only the cluster knows.
+
+    found: its rules; with_password: who has a password there. A user of the file without one is not there. Rules that
+    are as in the file stand as there.
+    """
+    there = {_acl_of(rule) for rule in found}
+    known = {user.name: user for user in said}
+    strangers = sorted({name for name, _ in there} - known.keys())
+    there_too = [user for user in said if user.authentication == "tls" or user.name in with_password]
+    new = [User(name, "scram-sha-512" if name in with_password else "tls") for name in strangers]
+    return tuple(replace(user, acls=_with(user.acls, {acl for name, acl in there if name == user.name}))
+                 for user in (*there_too, *new))  # fmt: skip
+
+
+def _with(said: Sequence[Acl], there: set[Acl]) -> tuple[Acl, ...]:
+    """Return rules with the operations that are in force, then those beyond them. there: one operation each."""
+    kept, seen = [], set()
+    for acl in said:
+        single = {operation: replace(acl, operations=(operation,)) for operation in acl.operations}
+        in_force = {operation: each for operation, each in single.items() if each in there}
+        seen |= set(in_force.values())
+        if in_force:
+            kept.append(replace(acl, operations=tuple(in_force)))
+    beyond = sorted(there - seen, key=lambda acl: (acl.resource, acl.name, acl.pattern, acl.operations))
+    return (*kept, *beyond)
+
+
+def _acl_of(rule: Rule) -> tuple[str, Acl]:
+    """Return a cluster's rule: the user's name, and what they may do."""
+    resource = "transactionalId" if rule.resource == "transactional_id" else rule.resource
+    pattern = "prefix" if rule.pattern == "prefixed" else rule.pattern
+    return rule.user, Acl(resource, rule.name, (_there(rule.operation),), pattern)
 
 
 def _there(operation: str) -> str:

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 from backbone import clients
 from backbone.errors import ExitCode, StackError
 from backbone.events.connectors.files import Connector
+from backbone.security import access as rules
+from backbone.security.layout import ADMIN
 from backbone.stack import topic_rules, topics
+from backbone.strimzi import access
 from backbone.strimzi.model import operators_own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kafka.admin import KafkaAdminClient
 
     from backbone.events.connectors.worker import Worker
     from backbone.stack.topics import Topic
-    from backbone.strimzi.model import Backbone
+    from backbone.strimzi.model import Backbone, User
 
 _SET = ("STATIC_BROKER_CONFIG", "DYNAMIC_BROKER_CONFIG", "DYNAMIC_DEFAULT_BROKER_CONFIG")
 """Where a broker's setting comes from when somebody set it: its file, the broker's own, the cluster's (KIP-226)."""
@@ -37,6 +40,7 @@ def observe(said: Backbone, brokers: Mapping[str, str], worker: Worker | None) -
     with clients.admin(list(brokers.values())) as client:
         found = topics.describe(client)
         count = len(client.describe_cluster()["brokers"])
+        users = _users(said.users, client) if said.users else ()
     default = int(settings.get("default.replication.factor", "1"))
     return replace(
         said,
@@ -44,8 +48,20 @@ def observe(said: Backbone, brokers: Mapping[str, str], worker: Worker | None) -
         settings={**settings, **kept},
         size=replace(said.size, brokers=count),
         topics=tuple(_topics(said.topics, found, default)),
+        users=users,
+        worker=replace(said.worker, user=_named(users, said.worker.user)) if said.worker else None,
         connectors=tuple(_connectors(said.connectors, worker)) if worker else said.connectors,
     )
+
+
+def _users(said: Sequence[User], client: KafkaAdminClient) -> tuple[User, ...]:
+    """Return the users that the cluster lets in, with what it allows them; the administrator is none of them."""
+    with_password = client.describe_user_scram_credentials().keys() - {ADMIN}
+    return access.as_running(said, rules.describe(client), with_password)
+
+
+def _named(users: Sequence[User], like: User | None) -> User | None:
+    return next((each for each in users if like and each.name == like.name), None)
 
 
 def _broker(address: str) -> tuple[dict[str, str], str]:

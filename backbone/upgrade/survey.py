@@ -10,9 +10,10 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backbone import clients
 from backbone.errors import ExitCode, StackError
 from backbone.failover import wire
-from backbone.stack import kafka_versions
+from backbone.stack import health, kafka_versions
 from backbone.upgrade import features
 
 if TYPE_CHECKING:
@@ -90,11 +91,26 @@ def runs(node: Node, version: str) -> bool:
 def of(stack: Stack) -> Survey:
     """Ask every broker of a stack. Raises StackError("no-broker") if none answers."""
     nodes = tuple(Node(name, _version(stack, name), _answer(at)) for name, at in stack.brokers.items())
-    answers = [(node.features, stack.brokers[node.name]) for node in nodes if node.features]
+    ids = {name: int(stack.model[name].environment["KAFKA_NODE_ID"]) for name in stack.brokers}
+    return _survey(nodes, stack.brokers, ids, "./invoke up")
+
+
+def elsewhere(bootstrap: Sequence[str]) -> Survey:
+    """Ask every broker of a cluster that is not ours; they are called as they advertise themselves. Raises as `of`."""
+    with clients.admin(bootstrap) as client:
+        listed = health.alive(client.describe_cluster()["brokers"])
+    ids = {f"{each['host']}:{each['port']}": int(each["broker_id"]) for each in listed}
+    nodes = tuple(Node(address, "", _answer(address)) for address in sorted(ids, key=lambda each: ids[each]))
+    return _survey(
+        nodes, {address: address for address in ids}, ids, "./invoke doctor --bootstrap " + ",".join(bootstrap)
+    )
+
+
+def _survey(nodes: tuple[Node, ...], at: Mapping[str, str], ids: Mapping[str, int], hint: str) -> Survey:
+    answers = [(node.features, at[node.name]) for node in nodes if node.features]
     leader = _controller([address for _, address in answers])
     if leader is None:
-        raise StackError("no-broker", "no broker answers", hint="./invoke up", exit_code=ExitCode.ENVIRONMENT)
-    ids = {name: int(stack.model[name].environment["KAFKA_NODE_ID"]) for name in stack.brokers}
+        raise StackError("no-broker", "no broker answers", hint=hint, exit_code=ExitCode.ENVIRONMENT)
     controller = next((name for name, number in ids.items() if number == leader), "")
     return Survey(nodes, controller, dict(answers[0][0].finalized))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from backbone.errors import ExitCode, StackError
 
 from .command import command
+from .stack import COMMAND_CONFIG_HELP
 
 if TYPE_CHECKING:
     from invoke import Context
@@ -19,11 +20,20 @@ if TYPE_CHECKING:
     actions={"plan": (), "apply": (), "drift": ()},
     help={
         "action": "plan | apply | drift",
+        "bootstrap": "HOST:PORT[,…] of another cluster: plan and drift ask it, nothing is changed there",
+        "command_config": COMMAND_CONFIG_HELP,
         "engine": "docker, embedded or auto",
         "json": "print JSON",
     },
 )
-def access(c: Context, action: str, engine: str | None = None, json: bool = False) -> ExitCode:
+def access(
+    c: Context,
+    action: str,
+    bootstrap: str = "",
+    command_config: str = "",
+    engine: str | None = None,
+    json: bool = False,
+) -> ExitCode:
     """Compare what a secure cluster allows with infra/05-messaging/security/access.yml, or make it so.
 
     apply also takes away what the file does not name, and enters the users' passwords again; `up` only adds. plan and
@@ -37,12 +47,20 @@ def access(c: Context, action: str, engine: str | None = None, json: bool = Fals
 
     from . import targets
 
+    theirs = targets.remote(bootstrap, command_config)
+    if theirs and action == "apply":
+        raise StackError(
+            "usage",
+            "rules and passwords of another cluster are not changed from here",
+            hint=f"./invoke access plan --bootstrap {','.join(theirs)}",
+            exit_code=ExitCode.USAGE,
+        )
     stack = targets.stack(None, engine, quiet=True)
     named = library.read(stack.settings.root / library.FILE)
-    secrets = _secrets(stack)
-    with clients.admin(targets.own_brokers(stack)) as client:
+    secrets = None if theirs else _secrets(stack)
+    with clients.admin(theirs or targets.own_brokers(stack)) as client:
         changes = library.plan(named, library.describe(client))
-        if action == "apply":
+        if secrets and action == "apply":
             library.apply(client, changes)
             admission.enter(client, secrets, named, stack.bootstrap)
     if json:

@@ -209,13 +209,12 @@ def _check(settings: Settings, folder: Path, *, offline: bool, crds: str, json: 
 
 
 def _observed(settings: Settings, said: Backbone) -> Backbone:
-    from backbone.stack import endpoints
-    from backbone.stack.engine.base import brokers
     from backbone.strimzi import running
 
+    from . import targets
     from .connectors import open_worker
 
-    own = brokers(endpoints.model(settings))
+    own = targets.everything().brokers
     return running.observe(said, own, open_worker(settings) if said.worker else None)
 
 

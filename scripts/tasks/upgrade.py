@@ -9,7 +9,7 @@ from backbone.errors import ExitCode, StackError
 
 from .command import command
 from .snapshot import confirmed
-from .stack import ENGINE_HELP, TIMEOUT_S, show
+from .stack import COMMAND_CONFIG_HELP, ENGINE_HELP, TIMEOUT_S, show
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,27 +24,43 @@ if TYPE_CHECKING:
     actions={"versions": ()},
     help={
         "action": "versions: known, running, finalised",
+        "bootstrap": "HOST:PORT[,…] of another cluster, which is only asked",
+        "command_config": COMMAND_CONFIG_HELP,
         "engine": ENGINE_HELP,
         "json": "print JSON",
     },
 )
-def kafka(c: Context, action: str, engine: str | None = None, json: bool = False) -> None:
-    """Show the Kafka versions that can run here, the one that each broker runs, and what the data is finalised at."""
+def kafka(
+    c: Context,
+    action: str,
+    bootstrap: str = "",
+    command_config: str = "",
+    engine: str | None = None,
+    json: bool = False,
+) -> None:
+    """Show the Kafka versions that can run here, the one that each broker runs, and what the data is finalised at.
+
+    What is finalised and what could be raised is the plan of an upgrade: of another cluster too, with --bootstrap.
+    """
     from backbone import console
     from backbone.stack import kafka_versions
+    from backbone.stack.settings import Settings
     from backbone.upgrade import roll, survey
 
     from . import targets
 
-    stack = roll.whole(targets.everything(engine))
-    known = kafka_versions.known(stack.settings)
-    found = survey.of(stack)
+    theirs = targets.remote(bootstrap, command_config)
+    known = kafka_versions.known(Settings())
+    found = survey.elsewhere(theirs) if theirs else survey.of(roll.whole(targets.everything(engine)))
     if json:
         console.print_json(_value(known, found))
         return
     rows = [(node.name, node.words, "controller" if node.name == found.controller else "") for node in found.nodes]
     console.print_table(("BROKER", "RUNS", ""), rows)
-    console.say(f"known: {', '.join(known)}; new data begins with {stack.settings.variables()['KAFKA_VERSION']}")
+    if theirs:
+        console.say(_finalized(found, "kafka-features.sh upgrade"))
+        return
+    console.say(f"known: {', '.join(known)}; new data begins with {Settings().variables()['KAFKA_VERSION']}")
     console.say(_finalized(found))
 
 
@@ -64,11 +80,11 @@ def _value(known: tuple[str, ...], found: Survey) -> dict[str, object]:
     }
 
 
-def _finalized(found: Survey) -> str:
+def _finalized(found: Survey, by: str = "./invoke upgrade --finalize") -> str:
     if not found.raisable:
         return f"finalised: Kafka {found.finalized_release}, all that these brokers support"
     steps = ", ".join(f"{name} {old} → {new}" for name, (old, new) in found.raisable.items())
-    return f"finalised: Kafka {found.finalized_release}; ./invoke upgrade --finalize would raise {steps}"
+    return f"finalised: Kafka {found.finalized_release}; {by} would raise {steps}"
 
 
 @command(

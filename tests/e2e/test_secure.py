@@ -330,3 +330,22 @@ def test_no_password_and_no_key_is_anywhere_but_in_its_file(secure: Checkout, se
             shown[str(path)] = path.read_bytes()
     found = [place for place, content in shown.items() if any(word in content for word in hidden)]
     assert found == []
+
+
+def test_an_export_has_the_users_and_rules_that_the_cluster_has(secure: Checkout, tmp_path: Path) -> None:
+    folder = str(tmp_path / "kubernetes")
+
+    def of_users() -> list[tuple[str, str]]:
+        found = secure.json("export", "--check", folder, code=None)["differences"]
+        return [(each["file"], each["expected"]) for each in found if each["file"].startswith("users/")]
+
+    secure.run("export", "strimzi", "--out", folder)
+    assert of_users() == []
+    line = "{do: [read, delete], groups: [app*]}"
+    secure.edit(str(access.FILE), line, line.replace("delete", "describe"))
+    secure.run("access", "apply")
+    secure.edit(str(access.FILE), line.replace("delete", "describe"), line)
+    # The file is as it was exported; what is in force is not.
+    assert of_users()
+    secure.run("access", "apply")
+    assert of_users() == []
