@@ -233,7 +233,7 @@ def e2e_secure(session: nox.Session) -> None:
 
 @nox.session(name="e2e-theirs", venv_backend="none", requires=["dev"], default=False)
 def e2e_theirs(session: nox.Session) -> None:
-    """Put each task that takes --bootstrap to a second, secure stack with planted faults: all found, nothing changed."""
+    """Put each task that takes --bootstrap to a second, secure stack with faults: all found, nothing changed."""
     run(session, "pytest", "tests/e2e/test_theirs.py", *session.posargs)
 
 
