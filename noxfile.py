@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent
 LOCK = ROOT / "requirements" / "dev.txt"
 EXAMPLES_LOCK = ROOT / "requirements" / "examples.txt"
+KUBECONFORM = "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0"
 TOOLS = ROOT / ".nox" / "dev" / "bin"
 E2E = tuple(
     f"tests/e2e/test_{name}.py"
@@ -229,6 +230,15 @@ def e2e_data(session: nox.Session) -> None:
 def e2e_secure(session: nox.Session) -> None:
     """Start the stack with KAFKA_SECURITY=secure: what is allowed works, and each refusal has its exact reason."""
     run(session, "pytest", "tests/e2e/test_secure.py", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def kubeconform(session: nox.Session) -> None:
+    """Ask kubeconform (built with Go) for a second opinion on the exports for Kubernetes and on planted faults."""
+    tools = ROOT / ".nox" / "kubeconform"
+    session.run("go", "install", KUBECONFORM, external=True, env={"GOBIN": str(tools)})
+    env = {"KUBECONFORM": str(tools / "kubeconform"), "STRIMZI_CRDS_REQUIRED": "1"}
+    session.run(*argv("pytest"), "tests/unit/strimzi/kubeconform.py", *session.posargs, external=True, env=env)
 
 
 @nox.session(name="e2e-theirs", venv_backend="none", requires=["dev"], default=False)
