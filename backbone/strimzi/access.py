@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from backbone import json_schema, resources
 from backbone.errors import ExitCode, StackError
 from backbone.security import access as rules
 from backbone.source import reading
@@ -15,6 +16,7 @@ from backbone.strimzi.model import Acl, User
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from backbone.json_schema import Departure
     from backbone.security.access import Rule
     from backbone.stack.settings import Settings
     from backbone.strimzi.model import Authentication
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 FILE = rules.FILE
 """Below the root of a home."""
 
+_SCHEMA = resources.schema("access.schema.json")
 _LOGINS: Mapping[str, Authentication] = {"password": "scram-sha-512", "certificate": "tls"}
 _RESOURCES = {"topics": "topic", "groups": "group", "transactional_ids": "transactionalId"}
 _CLUSTER = "kafka-cluster"
@@ -130,19 +133,48 @@ def _may(acl: Acl) -> dict[str, Any]:
     return may | {keys[acl.resource]: [acl.name + "*" * (acl.pattern == "prefix")]}
 
 
-def fits(acl: Acl) -> bool:
-    """Tell whether a file can hold a rule."""
-    return not _reason(acl)
+def faults(user: User) -> Sequence[Departure]:
+    """Return why a file cannot name a user, or hold their rules, by its schema: such a name, such an operation."""
+    return json_schema.departures(_SCHEMA, body([user]))
 
 
-def not_taken(user: User) -> Sequence[str]:
-    """Return the rules of a user that a file cannot hold, each with the reason."""
-    return [f"{acl.kind} {acl.resource} {acl.name}: {reason}" for acl in user.acls if (reason := _reason(acl))]
+def taken(user: User) -> tuple[User, Sequence[str]]:
+    """Return a user with the rules that a file can hold, and the others, each with the reason.
+
+    A rule that allows stays out as well where one that refuses cuts into it: without that it would allow more.
+    """
+    refusing = [acl for acl in user.acls if acl.kind != "allow"]
+    reasons = [(acl, _reason(acl) or _cut(acl, refusing)) for acl in user.acls]
+    kept = tuple(acl for acl, reason in reasons if not reason)
+    told = [f"{acl.kind} {acl.resource} {acl.name}: {reason}" for acl, reason in reasons if reason]
+    return replace(user, acls=kept), told
+
+
+def _cut(acl: Acl, refusing: Sequence[Acl]) -> str:
+    """Return why an allowing rule would allow more without one that refuses, "" if none cuts into it."""
+    for other in refusing:
+        same = acl.resource == other.resource and (_meet(acl, other) or _meet(other, acl))
+        if same and ("All" in {*acl.operations, *other.operations} or set(acl.operations) & set(other.operations)):
+            return f"the rule that refuses {other.name} cuts into it, and would be missing"
+    return ""
+
+
+def _meet(wider: Acl, other: Acl) -> bool:
+    """Tell whether the names of a rule reach those of another."""
+    if wider.pattern == "prefix":
+        return other.name.startswith(wider.name)
+    return wider.name in {"*", other.name}
 
 
 def _reason(acl: Acl) -> str:
     if acl.kind != "allow":
         return "access.yml only allows; what nothing allows is refused"
+    if acl.pattern == "literal" and acl.name.endswith("*") and acl.name != "*":
+        return "access.yml takes a * at the end of a name for every name that begins so"
+    if acl.pattern == "prefix" and acl.name.endswith("*"):
+        return "no name of Kafka's has a *"
+    if acl.pattern not in {"literal", "prefix"}:
+        return f"access.yml has no pattern {acl.pattern}"
     if acl.host != "*":
         return f"for the host {acl.host} only; rules here are for every host"
     if acl.resource not in {*_RESOURCES.values(), "cluster"}:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Steps = tuple[str | int, ...]
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
+_BEGIN = re.compile(r"(?m)^---(?=\s|$)")
 _LONG = 2**63
 
 
@@ -140,11 +141,7 @@ def read(folder: Path) -> tuple[Manifest, ...]:
 
     Raises StackError("no-resources") for a folder without any, "bad-resource" for a file that is no YAML.
     """
-    found = [
-        Manifest(path.relative_to(folder).as_posix(), body)
-        for path in sorted(each for pattern in ("*.yaml", "*.yml") for each in folder.rglob(pattern))
-        for body in _resources(path)
-    ]
+    found = [Manifest(name, body) for name, path in _files(folder) for body in _resources(path)]
     if not found:
         raise StackError(
             "no-resources", f"there is no YAML file with resources in {folder}", exit_code=ExitCode.NOTHING
@@ -152,9 +149,35 @@ def read(folder: Path) -> tuple[Manifest, ...]:
     return tuple(found)
 
 
+def read_what_can_be(folder: Path) -> tuple[tuple[Manifest, ...], tuple[tuple[str, str], ...]]:
+    """Return every resource, and (file, reason) of each document that is no YAML, such as a template of Helm."""
+    found, unread = [], []
+    for name, path in _files(folder):
+        try:
+            # What begins a line so begins a document, wherever it stands (YAML 1.2, 9.1.2).
+            parts = _BEGIN.split(reading.read_text(path))
+        except StackError as error:
+            unread.append((name, error.context or error.message))
+            continue
+        for part in parts:
+            try:
+                found += [Manifest(name, body) for document in _loaded(part) for body in _of(document, path)]
+            except (StackError, yaml.YAMLError, RecursionError, ValueError) as error:
+                unread.append((name, " ".join(str(getattr(error, "context", None) or error).split())))
+    return tuple(found), tuple(unread)
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(each for pattern in ("*.yaml", "*.yml") for each in folder.rglob(pattern)):
+        yield path.relative_to(folder).as_posix(), path
+
+
 def documents(path: Path) -> Iterator[Any]:
     """Yield the YAML documents of a file; yaml.YAMLError or ValueError for what is none, or too deep for the parser."""
-    text = reading.read_text(path)
+    yield from _loaded(reading.read_text(path))
+
+
+def _loaded(text: str) -> Iterator[Any]:
     if problem := compose_file.too_deep(text):
         raise ValueError(problem.message)
     yield from yaml.load_all(text, Loader=yaml.CSafeLoader)
@@ -163,16 +186,21 @@ def documents(path: Path) -> Iterator[Any]:
 def _resources(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
         for body in documents(path):
-            if body is None:
-                continue
-            if not isinstance(body, dict):
-                raise _bad(path, f"a resource is a mapping, not {type(body).__name__}")
-            if isinstance(body.get("items"), list) and str(body.get("kind", "")).endswith("List"):
-                yield from (item for item in body["items"] if isinstance(item, dict))
-            else:
-                yield body
+            yield from _of(body, path)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise _bad(path, str(error)) from error
+
+
+def _of(document: Any, path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the resources of one document: itself, or the items of a list."""
+    if document is None:
+        return
+    if not isinstance(document, dict):
+        raise _bad(path, f"a resource is a mapping, not {type(document).__name__}")
+    if isinstance(document.get("items"), list) and str(document.get("kind", "")).endswith("List"):
+        yield from (item for item in document["items"] if isinstance(item, dict))
+    else:
+        yield document
 
 
 def _bad(path: Path, why: str) -> StackError:

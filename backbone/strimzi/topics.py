@@ -84,7 +84,8 @@ def _acl(rule: Mapping[str, Any]) -> Acl:
     return Acl(
         resource=str(resource["type"]),
         name="kafka-cluster" if resource["type"] == _UNNAMED else str(resource.get("name", "*")),
-        operations=tuple(map(str, rule["operations"])),
+        # Until v1beta2 a rule could have one operation by itself.
+        operations=tuple(map(str, rule["operations"] if "operations" in rule else [rule["operation"]])),
         pattern=str(resource.get("patternType", "literal")),
         host=str(rule.get("host", "*")),
         kind=str(rule.get("type", "allow")),

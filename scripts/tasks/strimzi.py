@@ -111,7 +111,7 @@ def import_(
     from backbone.strimzi import intake, manifest
 
     _known(source, f"import strimzi {shlex.quote(folder)}")
-    read = intake.read(manifest.read(_folder(folder)))
+    read = intake.read(*manifest.read_what_can_be(_folder(folder)))
     root = Settings().root
     changes = intake.changes(read, root)
     if diff:
