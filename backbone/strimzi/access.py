@@ -167,19 +167,18 @@ def _meet(wider: Acl, other: Acl) -> bool:
 
 
 def _reason(acl: Acl) -> str:
-    if acl.kind != "allow":
-        return "access.yml only allows; what nothing allows is refused"
-    if acl.pattern == "literal" and acl.name.endswith("*") and acl.name != "*":
-        return "access.yml takes a * at the end of a name for every name that begins so"
-    if acl.pattern == "prefix" and acl.name.endswith("*"):
-        return "no name of Kafka's has a *"
-    if acl.pattern not in {"literal", "prefix"}:
-        return f"access.yml has no pattern {acl.pattern}"
-    if acl.host != "*":
-        return f"for the host {acl.host} only; rules here are for every host"
-    if acl.resource not in {*_RESOURCES.values(), "cluster"}:
-        return f"access.yml has no {acl.resource}; it has {', '.join(_RESOURCES.values())} and cluster"
-    return ""
+    """Return why a file cannot hold a rule, "" for one that it can."""
+    known = (*_RESOURCES.values(), "cluster")
+    starred = acl.name.endswith("*") and acl.name != "*"
+    reasons = {
+        "access.yml only allows; what nothing allows is refused": acl.kind != "allow",
+        "access.yml takes a * at the end of a name for every name that begins so": acl.pattern == "literal" and starred,
+        "no name of Kafka's has a *": acl.pattern == "prefix" and acl.name.endswith("*"),
+        f"access.yml has no pattern {acl.pattern}": acl.pattern not in {"literal", "prefix"},
+        f"for the host {acl.host} only; rules here are for every host": acl.host != "*",
+        f"access.yml has no {acl.resource}; it has {', '.join(known)}": acl.resource not in known,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def meaning(content: Mapping[str, Any]) -> set[tuple[str, ...]]:

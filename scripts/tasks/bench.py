@@ -102,7 +102,7 @@ def bench(
         raise StackError(
             "usage", "--reference runs Kafka's own tools, which get no login from here", exit_code=ExitCode.USAGE
         )
-    plan = (cells.quick if quick or reference else cells.cold if cold else cells.gate)(options)
+    plan = (cells.quick if quick else cells.cold if cold else cells.gate)(options)
     if opened.engine == _REMOTE:
         if throughput or reference:
             raise StackError(
