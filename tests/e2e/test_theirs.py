@@ -11,13 +11,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 import requests
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 
 from backbone import client_properties
 from backbone.security import access, certificates
