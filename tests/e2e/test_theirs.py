@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 import requests
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
@@ -37,8 +38,7 @@ USERS = """
   operator:
     login: password
     may:
-      - {do: [all], topics: [smoke.*, bench.*]}
-      - {do: [all], groups: [smoke.*, bench.*]}
+      - {do: [all], topics: [smoke-*, bench.*]}
 """
 """Who may only look, and who may do everything with topics of their own names."""
 
@@ -88,8 +88,16 @@ class Theirs:
             "groups": sorted(each.group_id for each in admin.list_consumer_groups().result(WAIT_S).valid),
             "rules": self.stack.json("access", "drift"),
             "versions": self.stack.json("kafka", "versions"),
+            "ends": [self.ends(each) for each in ("events-topic", "events-topic.dead-letters")],
             "subjects": {each: self._versions(each) for each in sorted(subjects)},
         }
+
+    def ends(self, topic: str) -> list[Any]:
+        read = client_properties.read(self.secrets.properties("admin"))
+        settings = {"bootstrap.servers": read.bootstrap, **client_properties.librdkafka(read), "group.id": "unused"}
+        consumer = Consumer(settings)
+        partitions = consumer.list_topics(topic, timeout=WAIT_S).topics[topic].partitions
+        return [consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=WAIT_S) for number in partitions]
 
     def _versions(self, subject: str) -> Any:
         return requests.get(f"{self.registry}/subjects/{subject}/versions", timeout=WAIT_S).json()

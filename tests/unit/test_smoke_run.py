@@ -140,3 +140,10 @@ def test_a_topic_that_cannot_be_removed_is_not_judged_and_says_nothing_of_record
 def test_a_policy_against_the_topic_says_nothing_of_records(kafka: FakeKafka) -> None:
     kafka.rejects = lambda topic, _: PolicyViolationError() if topic == "events-topic" else None
     assert judged(run(kafka)) == {REACH: None}
+
+
+def test_on_another_cluster_no_topic_but_its_own_is_written_to(kafka: FakeKafka) -> None:
+    verdict = smoke.run(smoke.Plan(("b:1",), 40, None, events=False), kafka.clock)
+    assert [check.name for check in verdict.checks] == [REPLICAS, ACKED, READ, REMOVED]
+    assert judged(verdict) == {}
+    assert list(kafka.messages("events-topic")) == []
