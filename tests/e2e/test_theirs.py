@@ -75,11 +75,12 @@ class Theirs:
         """Return all that a task could have changed: topics, settings, groups, rules, versions, contracts."""
         admin = self.admin()
         topics = admin.list_topics(timeout=WAIT_S)
-        asked = [ConfigResource(ResourceType.TOPIC, name) for name in topics.topics]
-        asked += [ConfigResource(ResourceType.BROKER, str(each)) for each in topics.brokers]
+        asked = [[ConfigResource(ResourceType.TOPIC, name) for name in topics.topics]]
+        asked += [[ConfigResource(ResourceType.BROKER, str(each))] for each in topics.brokers]  # each tells its own
         settings = {
             str(resource): {name: each.value for name, each in future.result(WAIT_S).items()}
-            for resource, future in admin.describe_configs(asked).items()
+            for resources in asked
+            for resource, future in admin.describe_configs(resources).items()
         }
         subjects = requests.get(f"{self.registry}/subjects", timeout=WAIT_S).json()
         return {
@@ -205,7 +206,8 @@ def test_an_expired_certificate_is_found(theirs: Theirs, tmp_path: Path) -> None
     setting = "listener.name.external.ssl.keystore.location"
     entry = ConfigEntry(setting, str(keystore), incremental_operation=AlterConfigOpType.SET)
     broker = ConfigResource(ResourceType.BROKER, "2", incremental_configs=[entry])
-    (done,) = theirs.admin().incremental_alter_configs([broker]).values()
+    admin = theirs.admin()
+    (done,) = admin.incremental_alter_configs([broker]).values()
     done.result(WAIT_S)
     try:
         found = theirs.found()
