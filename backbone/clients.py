@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from backbone import client_properties, kafka_probe
+from backbone import client_properties, kafka_probe, refusals
 from backbone.errors import ExitCode, StackError
 
 if TYPE_CHECKING:
@@ -154,14 +154,14 @@ def admin(bootstrap: Sequence[str], **changes: Any) -> Iterator[KafkaAdminClient
 def errors_as(reference: str, message: str, hint: str = "./invoke status\n./invoke doctor") -> Iterator[None]:
     """Turn what kafka-python raises in the block into StackError(reference, message), exit code 4.
 
-    Records in a compression that this Python has no library for are StackError("unsupported-codec") everywhere, and a
-    name that is no text (the shell gives any bytes) is StackError("no-text").
+    Everywhere, records in a compression that this Python has no library for are StackError("unsupported-codec"), what
+    no rule of the cluster allows is StackError("not-allowed"), and a name that is no text is StackError("no-text").
     """
-    from kafka.errors import KafkaError, UnsupportedCodecError  # noqa: PLC0415 - see above
+    from kafka import errors  # noqa: PLC0415 - see above
 
     try:
         yield
-    except UnsupportedCodecError as error:
+    except errors.UnsupportedCodecError as error:
         raise StackError(
             "unsupported-codec",
             "there are records in a compression that cannot be read here",
@@ -171,7 +171,9 @@ def errors_as(reference: str, message: str, hint: str = "./invoke status\n./invo
         ) from error
     except UnicodeEncodeError as error:
         raise StackError("no-text", f"{error.object!r} is no name that Kafka has", exit_code=ExitCode.USAGE) from error
-    except KafkaError as error:
+    except errors.AuthorizationError as error:
+        raise refusals.not_allowed(client_properties.current(), str(error)) from error
+    except errors.KafkaError as error:
         raise StackError(
             reference, message, context=str(error)[:400], hint=hint, exit_code=ExitCode.ENVIRONMENT
         ) from error

@@ -165,6 +165,17 @@ def impostor(address: str, security: ClientSecurity) -> StackError:
     )
 
 
+def not_allowed(security: ClientSecurity, words: str) -> StackError:
+    """Return the error of a request that no rule of the cluster allows, for whoever asked."""
+    return _refusal(
+        "not-allowed",
+        f"the cluster does not allow that to {security.username or _who(security)}",
+        words,
+        "a rule has to allow it: a line in access.yml of the stack whose brokers these are, and there\n"
+        "./invoke access apply",
+    )
+
+
 def _who(security: ClientSecurity) -> str:
     return str(security.file) if security.file else "this client"
 

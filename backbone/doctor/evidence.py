@@ -132,6 +132,7 @@ class Evidence:
 
     meta: log directory → the assignments of its meta.properties. env, env_example: variables by name. damaged: programs
     that are not what they were. leftovers: what killed tasks have left. newer: data that a later Kafka has finalised.
+    levels: subject → (its level, the one of its contract), where they differ.
     """
 
     model: Model
@@ -155,6 +156,7 @@ class Evidence:
     upgrade: Upgrade | None = None
     newer: tuple[str, ...] | None = None
     compatibility: str | None = None
+    levels: Mapping[str, tuple[str, str]] | None = None
     connectors: Mapping[str, Mapping[str, str]] | None = None
     certificates: tuple[Certificate, ...] | None = None
     letters: tuple[Waiting, ...] | None = None

@@ -17,14 +17,15 @@ from backbone import clients
 from backbone.errors import ExitCode, StackError
 from backbone.events.archive.database import Database
 from backbone.events.connectors import worker
-from backbone.events.contracts.registry import Registry
-from backbone.stack import endpoints, groups, postgres, topics
+from backbone.events.contracts import registry as schema_registry
+from backbone.stack import groups, postgres, topics
 from backbone.stack.topic_rules import memory
 from backbone.wait import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from backbone.events.contracts.registry import Registry
     from backbone.stack.engine import Stack
     from backbone.wait import Clock
 
@@ -73,7 +74,7 @@ def gather(stack: Stack) -> State:
     found["records"] = _records(stack.bootstrap, names)
     services = stack.model.services
     if "schema-registry" in services:
-        found["schemas"] = _schemas(Registry(endpoints.named(stack.model, "schema-registry", "SCHEMA_REGISTRY_URL")))
+        found["schemas"] = _schemas(schema_registry.of_stack(stack.model))
     if "kafka-connect" in services:
         found["connectors"] = _connectors(worker.of_stack(stack.model))
     if postgres.SERVICE in services:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
 from backbone.events.archive import database
-from backbone.events.contracts.registry import Registry
+from backbone.events.contracts import registry
 from backbone.leases import Book, Leases
 from backbone.snapshots import operations
 from backbone.stack import client_env, lifecycle, postgres, secure
@@ -70,7 +70,7 @@ class Running:
             Book(self.stack.settings.state_dir / "leases"),
             self.stack.bootstrap,
             lambda user: client_env.of(self.stack, with_secrets=True, user=user),
-            Registry(found[_REGISTRY_URL]) if _REGISTRY_URL in found else None,
+            registry.of_stack(self.stack.model) if _REGISTRY_URL in found else None,
             database.of_stack(self.stack.model, "") if postgres.URL in found else None,
             secure.secrets(self.stack.model),
         )

@@ -10,8 +10,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.events.connectors import files
 from backbone.events.connectors.worker import SERVICE as CONNECT
 from backbone.events.connectors.worker import of_stack
-from backbone.events.contracts import repository
-from backbone.events.contracts.registry import Registry
+from backbone.events.contracts import registry, repository
 from backbone.events.contracts.wire import Decoder
 from backbone.stack import endpoints
 from backbone.wait import CLOCK, Clock
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from backbone.events.connectors.worker import Worker
     from backbone.events.contracts.model import Contracts
+    from backbone.events.contracts.registry import Registry
     from backbone.stack.engine import Stack
 
 T = TypeVar("T")
@@ -46,9 +46,8 @@ class Desk:
     def of(cls, stack: Stack) -> Desk:
         """Return the desk of a checkout's stack with all its profiles."""
         model = endpoints.model(stack.settings)
-        registry = endpoints.named(model, "schema-registry", "SCHEMA_REGISTRY_URL")
         worker = of_stack(model) if CONNECT in model.services else None  # a lite stack has none
-        return cls(Cluster(stack.bootstrap), stack, Registry(registry.rstrip("/")), worker, Watch.of(stack, worker))
+        return cls(Cluster(stack.bootstrap), stack, registry.of_stack(model), worker, Watch.of(stack, worker))
 
     @property
     def own(self) -> Stack:

@@ -67,12 +67,10 @@ def put_in_force(settings: Settings) -> None:
 
 def open_registry(settings: Settings, url: str = "") -> Registry:
     """Return the registry at a URL, or that of this stack."""
-    from backbone.events.contracts.registry import Registry
+    from backbone.events.contracts.registry import Registry, of_stack
     from backbone.stack import endpoints
 
-    if not url:
-        url = endpoints.named(endpoints.model(settings), "schema-registry", "SCHEMA_REGISTRY_URL")
-    return Registry(url.rstrip("/"))
+    return Registry(url.rstrip("/")) if url else of_stack(endpoints.model(settings))
 
 
 def load(settings: Settings) -> Contracts:

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import (
+    KafkaTimeoutError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailedError,
+)
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from backbone import clients
+from backbone import client_properties, clients
 from backbone.errors import ExitCode, StackError
 from backbone.kafka_network import NetClient
 
@@ -79,6 +83,21 @@ def test_what_the_library_raises_becomes_one_error() -> None:
     ):
         raise KafkaTimeoutError("expired")
     assert caught.value.context == "KafkaTimeoutError: expired"
+
+
+@pytest.mark.parametrize("refused", [TopicAuthorizationFailedError, TransactionalIdAuthorizationFailedError])
+def test_what_no_rule_allows_is_told_as_that_with_who_asked(
+    refused: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "app.properties"
+    login = 'org.apache.kafka.common.security.scram.ScramLoginModule required username="app" password="secret";'
+    file.write_text(f"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\nsasl.jaas.config={login}\n")
+    monkeypatch.setenv(client_properties.CONFIG, str(file))
+    with pytest.raises(StackError) as caught, clients.errors_as("not-sent", "nothing was sent"):
+        raise refused("orders")
+    assert str(caught.value) == "not-allowed: the cluster does not allow that to app"
+    assert caught.value.exit_code is ExitCode.ENVIRONMENT
+    assert "orders" in str(caught.value.context)
 
 
 def test_a_name_that_is_no_text_is_told() -> None:

@@ -150,6 +150,18 @@ def letters(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
+@register.check("D056", "Subjects keep the levels of their contracts", "levels")
+def levels(evidence: Evidence) -> Iterator[Finding]:
+    """Whoever reaches the registry may set a level, and one that is too low lets a breaking schema in."""
+    for subject, (level, wanted) in (evidence.levels or {}).items():
+        yield Finding(
+            "error",
+            f"{subject} has {level}, its contract says {wanted}",
+            "the level was set by hand",
+            "set those of the contracts again\n./invoke contracts apply",
+        )
+
+
 def _cluster(evidence: Evidence) -> ClusterHealth:
     assert evidence.cluster is not None  # noqa: S101 - `needs`
     return evidence.cluster

@@ -35,6 +35,7 @@ def gather(stack: Stack) -> Evidence:
             "upgrade": lambda: versions.upgrade(stack),
             "newer": lambda: versions.newer(stack),
             "compatibility": lambda: kafka.compatibility(stack),
+            "levels": lambda: kafka.levels(stack),
             "damaged": lambda: data.damaged(settings),
             "leftovers": lambda: data.left(settings),
             "connectors": lambda: kafka.connectors(stack),

@@ -11,8 +11,7 @@ from backbone.events import dead_letters
 from backbone.events.connectors import files as connector_files
 from backbone.events.connectors import worker as connect_worker
 from backbone.events.connectors.causes import explain
-from backbone.events.contracts.registry import Registry
-from backbone.stack import endpoints
+from backbone.events.contracts import registration, registry, repository
 from backbone.stack import health as cluster_health
 
 if TYPE_CHECKING:
@@ -90,7 +89,13 @@ def _values(entry: Mapping[str, Mapping[str, Any]], sources: Collection[str]) ->
 
 def compatibility(stack: Stack) -> str:
     """Ask the registry for its global level."""
-    return Registry(endpoints.named(stack.model, "schema-registry", "SCHEMA_REGISTRY_URL")).level() or "NONE"
+    return registry.of_stack(stack.model).level() or "NONE"
+
+
+def levels(stack: Stack) -> dict[str, tuple[str, str]]:
+    """Ask the registry for the levels of the subjects that have a contract in git, and return those that differ."""
+    contracts = repository.load(stack.settings.root / repository.FOLDER, repository.SCHEMA_FILE)
+    return registration.astray(contracts, registry.of_stack(stack.model))
 
 
 def connectors(stack: Stack) -> dict[str, Mapping[str, str]]:

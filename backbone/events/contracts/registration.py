@@ -69,6 +69,17 @@ def compare(contracts: Contracts, registry: Registry, commit_of: CommitOf = hist
     return tuple(changes)
 
 
+def astray(contracts: Contracts, registry: Registry) -> dict[str, tuple[str, str]]:
+    """Return subject → (the level that it has in the registry, the one of its contract), where these differ."""
+    there = set(registry.subjects())
+    found = {
+        each.subject: (registry.level(each.subject) or "none", each.compatibility)
+        for each in contracts.contracts
+        if each.subject in there
+    }
+    return {subject: (level, wanted) for subject, (level, wanted) in found.items() if level != wanted}
+
+
 def _subject(contract: Contract, registry: Registry, commit_of: CommitOf) -> Iterator[Change]:
     """Yield the changes of a subject: its level is set once it exists, before the next version comes."""
     registered = registry.versions(contract.subject)
@@ -116,7 +127,7 @@ def _adopt(contract: Contract, number: int, there: Registered, registry: Registr
     ]
     place = f"{registry.url}/subjects/{contract.subject}/versions/{there.number}"
     keep = f"curl -sf {place}/schema -o {shlex.quote(str(folder / f'v{number}{suffix}'))}"
-    return "\n".join([*moves, keep, "or take it out of the registry instead", f"curl -sf -X DELETE {place}"])
+    return "\n".join([*moves, keep, "or take it out of the registry instead", f"{registry.curl} -X DELETE {place}"])
 
 
 def apply(

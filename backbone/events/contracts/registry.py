@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from backbone import rest
-from backbone.errors import StackError
+from backbone import rest, secret_file
+from backbone.errors import ExitCode, StackError
 from backbone.events.contracts.model import canonical, is_json_schema
+from backbone.stack import endpoints
 
 if TYPE_CHECKING:
     from backbone.events.contracts.model import Level
+    from backbone.stack.compose import Model
+
+SERVICE = "schema-registry"
 
 _MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
+_USER_FILE = "SMALLRYE_CONFIG_LOCATIONS"
+_UNAUTHORIZED = 401
 _NOT_FOUND = 404
 _INCOMPATIBLE = 409
 
@@ -29,10 +37,20 @@ class Registered(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One registry. Every method raises StackError("registry-unreachable") or "registry-refused"."""
+    """One registry. Every method raises StackError("registry-unreachable"), "registry-refused" or "registry-password".
+
+    user_file: says USER:PASSWORD, for one that lets nobody else write.
+    """
 
     url: str
     timeout: float = 10.0
+    user_file: Path | None = None
+
+    @property
+    def curl(self) -> str:
+        """The beginning of a command line that writes to it, without the password among the arguments."""
+        login = f'printf \'user = "%s"\\n\' "$(cat {shlex.quote(str(self.user_file))})" | curl -K -'
+        return f"{login if self.user_file else 'curl'} -sf"
 
     def level(self, subject: str | None = None) -> str | None:
         """Return a subject's level, None if it has none of its own; without subject, the global one."""
@@ -99,8 +117,11 @@ class Registry:
             headers={"Content-Type": _MEDIA_TYPE, "Accept": f"{_MEDIA_TYPE}, application/json"},
             unreachable_hint="./invoke up --profile messaging\n./invoke status",
             stranger_hint="SCHEMA_REGISTRY_PORT in .env: does another program use it?",
+            credentials=lambda: secret_file.basic_auth(self.user_file) if self.user_file else {},
         )
         answer = service.ask(method, path, body)
+        if answer.status == _UNAUTHORIZED:
+            raise self._unauthorized()
         if answer.status == _NOT_FOUND and none_if_missing:
             return None
         if answer.status == _INCOMPATIBLE:
@@ -111,6 +132,23 @@ class Registry:
                 hint="give a new field a default, keep the types of the old ones\n./invoke contracts check",
             )
         return service.read(method, path, answer)
+
+    def _unauthorized(self) -> StackError:
+        given = f"does not accept the user of {self.user_file}" if self.user_file else "wants a user and a password"
+        return StackError(
+            "registry-password",
+            f"the schema registry at {self.url} {given}",
+            hint="it reads its file when it starts\n./invoke restart schema-registry" if self.user_file else None,
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+
+
+def of_stack(model: Model) -> Registry:
+    """Return this stack's own registry, with the user file that it reads where it asks who writes."""
+    service, url = model[SERVICE], endpoints.named(model, SERVICE, "SCHEMA_REGISTRY_URL").rstrip("/")
+    folder, _, name = service.environment.get(_USER_FILE, "").rpartition("/")
+    source = next((mount.source for mount in service.mounts if name and mount.target == folder), None)
+    return Registry(url, user_file=Path(source, name) if source else None)
 
 
 def _typed(schema: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 from backbone.errors import ExitCode, StackError
 from backbone.events.contracts import history
 from backbone.events.contracts.model import canonical
-from backbone.events.contracts.registration import Outcome, apply, compare, conflict
+from backbone.events.contracts.registration import Outcome, apply, astray, compare, conflict
 from backbone.events.contracts.registry import Registry
 from tests.servers.http import serve
 from tests.unit.contracts.conftest import field, record
@@ -55,6 +55,17 @@ def test_a_second_apply_changes_nothing(folder: Folder, registry: Registry, fake
     assert apply(contracts, registry, ignore) == Outcome(())
     assert compare(contracts, registry) == ()
     assert len(fake.schemas) == before
+
+
+def test_a_level_that_is_not_its_contracts_is_astray(folder: Folder, registry: Registry, fake: FakeRegistry) -> None:
+    contracts = folder.contract(V1, compatibility="FULL").load()
+    assert astray(contracts, registry) == {}
+    apply(contracts, registry, ignore)
+    assert astray(contracts, registry) == {}
+    fake.levels["orders-value"] = "NONE"
+    assert astray(contracts, registry) == {"orders-value": ("NONE", "FULL")}
+    del fake.levels["orders-value"]
+    assert astray(contracts, registry) == {"orders-value": ("none", "FULL")}
 
 
 def test_a_level_changed_by_hand_is_drift_and_is_put_back(

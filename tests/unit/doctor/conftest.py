@@ -94,6 +94,7 @@ def healthy() -> Evidence:
         newer=(),
         topics=(Topic("events-topic", 3, 3, 320 << 20),),
         compatibility="BACKWARD",
+        levels={},
         damaged=(),
         leftovers=(),
         certificates=(),

@@ -94,6 +94,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         "log.retention.ms: broker 1 5, broker 2 (not set)",
     ),
     "D055": ({"letters": (Waiting("t.dead-letters", 2, LETTER),)}, "2 records wait in t.dead-letters"),
+    "D056": ({"levels": {"events-value": ("NONE", "FULL")}}, "events-value has NONE, its contract says FULL"),
     "D060": ({"certificates": (store(problem="no such file"),)}, "kafka-1: /certs/k.pem: no such file"),
     "D061": ({"certificates": (store(days_left=-3.0),)}, "/certs/k.pem expired 3 days ago"),
     "D062": ({"certificates": (store(mode=0o644),)}, "chmod 0640 /certs/k.pem"),
