@@ -109,7 +109,8 @@ def sweep_table(columns: Mapping[Column, Sequence[RatePoint]]) -> dict[str, Any]
     rows = []
     for (size, client), points in columns.items():
         found = knee(points)
-        end = f"{found.rate:g}/s" if found else f"beyond {points[-1].rate:g}/s"
+        borne = highest_rate(points, SWEEP_LIMITS_MS[0]) is not None
+        end = f"{found.rate:g}/s" if found else f"{'beyond' if borne else 'below'} {points[-1].rate:g}/s"
         rows.append([f"{size} B", client, *highest_rates(points, size), end])
     return {"title": "Sweep", "columns": ["record", "client", *HIGHEST, "knee"], "rows": rows}
 

@@ -209,3 +209,7 @@ def test_a_sweep_names_the_highest_rates_and_the_knee() -> None:
     assert report.sweep_table({report.Column(1000, "java"): points})["rows"] == [
         ["1000 B", "java", "300/s = 0.3 MB/s", "100/s = 0.1 MB/s", "1000/s"]
     ]
+    missed = [RatePoint(100, 100, p95_high=300.0, p99=400.0)]
+    assert report.sweep_table({report.Column(1000, "java"): missed})["rows"] == [
+        ["1000 B", "java", "none", "none", "below 100/s"]
+    ]
