@@ -73,6 +73,14 @@ PROJECTS: dict[str, Mapping[str, str]] = {
         ".env": "HOST=@@ # kafka-lint: ignore @@ @@\n# kafka-lint: ignore @@ \nA=1\n",
         "kafka-lint.toml": '[[ignore]]\nrule = "KC002"\nreason = "@@"\n',
     },
+    "flags and hooks": {
+        "docker-compose.yml": KAFKA.replace(
+            "    env_file: [broker.env]\n",
+            "    command: [sh, -c, 'kafka-server-start.sh a.properties --override advertised.listeners=A://$HOST:1 "
+            "--override ssl.key.password=@@ --override ssl.kee.password=@@ --override broker.rak=${HOST}']\n"
+            "    post_start: [{command: 'kafka-topics --bootstrap-server ${HOST}:9 --command-config password=@@'}]\n",
+        )
+    },
     "a label file": {"docker-compose.yml": KAFKA.replace("labels: {token: @@}", "label_file: l"), "l": "@@ @@\n"},
 }
 
