@@ -6,9 +6,7 @@ turned round fails one of these cases, which is shown too.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -156,18 +154,6 @@ CASES = (
     ),
     Case("DeadLetters", "series absent: no topic is no record", UP, 800),
 )
-
-
-@pytest.fixture(scope="session")
-def promtool() -> str:
-    """Return Prometheus' promtool; without it no alert is shown to fire, and a run that has to show it fails."""
-    found = os.environ.get("PROMTOOL") or shutil.which("promtool")
-    if not found:
-        words = "no promtool (Debian: prometheus; or set PROMTOOL). NO ALERT WAS SHOWN TO FIRE"
-        if os.environ.get("PROMTOOL_REQUIRED"):
-            pytest.fail(words)
-        pytest.skip(words)
-    return found
 
 
 def judged(promtool: str, folder: Path, rules: Mapping[str, Any], cases: tuple[Case, ...]) -> str:
