@@ -1,4 +1,4 @@
-"""What the console costs by the number of topics: the time of each page, its memory, and the processor at rest."""
+"""What the console costs: time of each page, memory and processor at rest by topics; memory after a day, loaded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ _GROUPS = 10  # one for so many topics, which it reads
 _LOOKS, _STALE_S = 3, 5.0  # a look holds 4 s at most: after 5 s each page asks the cluster again
 _REST_S = 60.0
 _LIMIT_S = 600.0
+_LOADED, _LOAD_S = "growth-0", 60.0
+_CONSOLE = ("invoke", "console", "--no-open", "--port", "0")
+_DAY = ("scripts.maintain.console_day",)
 
 
 def console(environ: Mapping[str, str], topics: int) -> Mapping[str, float]:
@@ -52,6 +56,42 @@ def console(environ: Mapping[str, str], topics: int) -> Mapping[str, float]:
     return {**{f"/{page} s": seconds for page, seconds in slowest.items()}, "MiB": memory, "% of a core": rest}
 
 
+def busy(environ: Mapping[str, str], rate: int) -> Mapping[str, float]:
+    """Return the greatest memory of a console that has seen a day of figures, while so many records come a second.
+
+    For a minute its pages, the loaded topic's records among them, are looked at one after the other.
+    """
+    ran = processes.task("endpoints", "--json", timeout=_LIMIT_S, environ=environ)
+    bootstrap = json.loads(ran.output)["KAFKA_BOOTSTRAP_SERVERS"].split(",")
+    _fill(bootstrap, _GROUPS)
+    most, slowest = 0.0, 0.0
+    with served(environ, _DAY) as (process, url), ThreadPoolExecutor(1) as pool:
+        home = url.partition("?")[0]
+        load = pool.submit(_load, bootstrap, rate, _LOAD_S)
+        while not load.done():
+            for page in PAGES:
+                began = time.monotonic()
+                requests.get(home + page, timeout=_LIMIT_S).raise_for_status()
+                slowest = max(slowest, time.monotonic() - began)
+                most = max(most, process.memory_info().rss / 1024**2)
+    return {"MiB": most, "slowest page s": slowest, "records/s sent": load.result()}
+
+
+def _load(bootstrap: Sequence[str], rate: int, seconds: float) -> float:
+    """Send records of 200 bytes at a rate, by time; return how many a second it was."""
+    producer, value, sent = clients.producer(bootstrap, linger_ms=20), bytes(200), 0
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < seconds:
+        while sent < passed * rate:
+            producer.send(_LOADED, value=value, partition=sent % _PARTITIONS)
+            sent += 1
+        time.sleep(0.01)
+    producer.flush()
+    took = time.monotonic() - began
+    producer.close()
+    return sent / took
+
+
 def _fill(bootstrap: Sequence[str], topics: int) -> None:
     """Make what is missing: a console measured before, over fewer, left its topics and groups."""
     names = [f"growth-{number}" for number in range(topics)]
@@ -73,9 +113,9 @@ def _fill(bootstrap: Sequence[str], topics: int) -> None:
 
 
 @contextmanager
-def served(environ: Mapping[str, str]) -> Iterator[tuple[psutil.Process, str]]:
+def served(environ: Mapping[str, str], program: Sequence[str] = _CONSOLE) -> Iterator[tuple[psutil.Process, str]]:
     """Serve this checkout's console on a free port; yield its process and the address that it prints."""
-    argv = [sys.executable, "-m", "invoke", "console", "--no-open", "--port", "0"]
+    argv = [sys.executable, "-m", *program]
     with subprocess.Popen(argv, cwd=ROOT, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True) as started:
         try:
             yield psutil.Process(started.pid), started.stdout.readline().strip() if started.stdout else ""

@@ -54,6 +54,7 @@ CURVES: Mapping[str, Curve] = {
         ("messaging",),
     ),
     "console": Curve("topics", (50, 500), console_costs.console, ("messaging",)),
+    "console under load": Curve("records a second", (1000, 10_000), console_costs.busy, ("messaging",)),
     "archive": Curve("rows", (10_000, 100_000, 1_000_000, 10_000_000), costs.archive, ("messaging", "data")),
 }
 _RUNS_ITS_OWN = "start"
