@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backbone import console
+from backbone.stack.engine import open_stack
+from backbone.stack.settings import Settings
 from backbone.web import server
 from backbone.web.desk import Desk
 from backbone.web.figures import JOB, LAG_JOB, Figure
 from backbone.web.history import EVERY_S, METRICS
-from scripts.tasks import targets
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -81,7 +82,7 @@ def live(watch: Watch) -> None:
 
 def main() -> None:
     """Live through the day and serve; the address is printed as `console` prints it."""
-    desk = Desk.of(targets.everything("embedded"))
+    desk = Desk.of(open_stack(Settings(), ["*"], "embedded", console.download))
     live(desk.watching)
     server.serve(desk, 0, lambda url: console.write_lines([url]), console.download)
 
