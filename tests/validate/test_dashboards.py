@@ -90,7 +90,7 @@ SERIES = {
     'jvm_memory_used_bytes{job="kafka",broker="a",area="nonheap"}': "40x20",
     'jvm_memory_used_bytes{job="kafka-connect",broker="a",area="heap"}': "30x20",
 }
-ANSWERS = {
+ANSWERS: dict[tuple[str, str], dict[str, float]] = {
     ("Brokers up", "A"): {"{}": 2},
     ("Active controllers", "A"): {"{}": 2},
     ("Offline partitions", "A"): {"{}": 2},

@@ -25,7 +25,7 @@ ELSEWHERE = re.compile(r"up|kafka_consumergroup_lag|jvm_\w+")  # Prometheus, kaf
 TOPIC = "kafka.server<type=BrokerTopicMetrics, name="
 TIME = "kafka.network<type=RequestMetrics, name=TotalTimeMs, request="
 CONNECT = "kafka.connect<type="
-MADE = (
+MADE: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("kafka.controller<type=KafkaController, name=ActiveControllerCount><>Value", "kafka_controller_active", {}),
     (
         "kafka.controller<type=KafkaController, name=OfflinePartitionsCount><>Value",
