@@ -185,8 +185,13 @@ def _chart(drawn: Drawn, times: Sequence[float], lines: Mapping[str, Sequence[fl
 
 def _told(name: str, values: Sequence[float], scale: float) -> str:
     known = [value for value in values if not math.isnan(value)]
-    now = "unknown" if not values or math.isnan(values[-1]) else f"{values[-1] / scale:,.3g}"
-    return f"{name} {now}, {max(known, default=0.0) / scale:,.3g}"
+    now = "unknown" if not values or math.isnan(values[-1]) else _number(values[-1] / scale)
+    return f"{name} {now}, {_number(max(known, default=0.0) / scale)}"
+
+
+def _number(value: float) -> str:
+    """Return a value as it is read: three digits that count, and never a power of ten."""
+    return f"{value:,.0f}" if value >= _THOUSAND else f"{value:.3g}"
 
 
 def _scale(unit: str, most: float) -> tuple[float, str]:

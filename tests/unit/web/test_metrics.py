@@ -153,6 +153,13 @@ def test_a_picture_says_its_numbers_in_words_and_in_a_fitting_unit() -> None:
     assert chart.words == "From producers. Now, and most (MB/s): kafka-1 1, 2."
 
 
+def test_a_large_number_is_no_power_of_ten() -> None:
+    history = History()
+    history.take(0, [Figure("kafka_server_under_replicated_partitions", {"broker": "a"}, 10_800)])
+    (chart,) = history.charts(0)
+    assert chart.words.endswith("under-replicated 10,800, 10,800.")
+
+
 def test_a_day_of_figures_takes_no_more_than_half_an_hour_of_them() -> None:
     history, sizes = History(), []
     brokers = [f"kafka-{number}" for number in (1, 2, 3)]
