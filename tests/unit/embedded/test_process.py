@@ -300,3 +300,24 @@ def test_a_port_of_a_service_is_told_by_the_services_name(spawn: Spawner) -> Non
     identity = spawn(sys.executable, "-c", code)
     port = wait_until(lambda: spawn.output.read_text(encoding="utf-8"), what="the port", timeout=30, interval=0.01)
     assert process.port_owner(int(port)) == f"pid {identity.pid} ({spawn.folder}::kafka-1)"
+
+
+def test_of_two_that_have_a_port_at_different_addresses_the_one_at_the_address_is_meant() -> None:
+    code = (
+        "import socket, sys\nserver = socket.create_server(('127.0.0.12', int(sys.argv[1])))\n"
+        "print('on', flush=True)\nserver.accept()"
+    )
+    with socket.create_server(("127.0.0.11", 0)) as mine:
+        port = mine.getsockname()[1]
+        with subprocess.Popen([sys.executable, "-c", code, str(port)], stdout=subprocess.PIPE) as other:
+            try:
+                assert other.stdout
+                assert other.stdout.readline() == b"on\n"
+                found = {host: process.listens_on(port, host) for host in ("127.0.0.11", "127.0.0.12", "127.0.0.13")}
+                assert {host: each and each.pid for host, each in found.items()} == {
+                    "127.0.0.11": os.getpid(),
+                    "127.0.0.12": other.pid,
+                    "127.0.0.13": None,
+                }
+            finally:
+                other.kill()

@@ -374,7 +374,7 @@ class EmbeddedEngine:
         """Wait for JVMs whose service has ended, and whose agent holds its port while they save a start-up cache."""
         running = self._members.find(services)
         starting = [self.places[name] for name in services if name in self.places and name not in running]
-        await_savers([port for _, _, port in preflight.taken_addresses(starting)], progress)
+        await_savers([(host, port) for _, host, port in preflight.taken_addresses(starting)], progress)
 
     def _finish_stops(self, services: Sequence[str], progress: Progress) -> None:
         """Wait for what was told to stop when its task was interrupted: it would end in the middle of this start."""

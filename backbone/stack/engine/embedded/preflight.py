@@ -104,7 +104,8 @@ def _check_ports(starting: Sequence[LocalService], held: Collection[tuple[str, i
     if not taken:
         return
     rows = [
-        f"{host}:{port} of {local.service.name} is taken by {process.port_owner(port)}" for local, host, port in taken
+        f"{host}:{port} of {local.service.name} is taken by {process.port_owner(port, host)}"
+        for local, host, port in taken
     ]
     raise StackError(
         "port-in-use",

@@ -262,17 +262,28 @@ def owner(process: psutil.Process) -> str:
         return ""
 
 
-def listens_on(port: int) -> psutil.Process | None:
-    """Return the process that listens on a TCP port, as far as this user may know; None if nobody is seen to."""
+def listens_on(port: int, host: str = "") -> psutil.Process | None:
+    """Return the process that listens on a TCP port, as far as this user may know; None if nobody is seen to.
+
+    host: of the addresses that have this port, the one that is meant: each broker has its own. "", or a name: any.
+    """
     with suppress(psutil.Error):
         for connection in psutil.net_connections(kind="tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
+            if connection.status != psutil.CONN_LISTEN or not (connection.laddr and connection.pid):
+                continue
+            if connection.laddr.port == port and _covers(connection.laddr.ip, host):
                 return psutil.Process(connection.pid)
     return None
 
 
-def port_owner(port: int) -> str:
-    """Say who listens on a TCP port, as far as this user may know."""
-    if found := listens_on(port):
+def _covers(listening: str, host: str) -> bool:
+    """Tell whether who listens on an address has a host, which may be a name or "", for any."""
+    own = listening.removeprefix("::ffff:")
+    return own in (host, "0.0.0.0", "::") or not host.replace(".", "").isdigit()  # noqa: S104 - all: that one too
+
+
+def port_owner(port: int, host: str = "") -> str:
+    """Say who listens on a TCP port (of an address), as far as this user may know."""
+    if found := listens_on(port, host):
         return f"pid {found.pid} ({owner(found) or ' '.join(arguments(found))[:80]})"
     return "a process of another user"

@@ -97,12 +97,13 @@ def has_served(found: psutil.Process) -> bool:
     return bool(cache and (cache.recording.exists() or cache.path.exists()) and _only_agents_listen(found))
 
 
-def await_savers(ports: Iterable[int], progress: Progress) -> None:
-    """Wait until no JVM holds one of these ports only for the agent in it, while it saves a start-up cache.
+def await_savers(addresses: Iterable[tuple[str, int]], progress: Progress) -> None:
+    """Wait until no JVM holds one of these (host, port) only for the agent in it, while it saves a start-up cache.
 
     It may be another checkout's, and its cache may be whole a moment before it has ended.
     """
-    for found in {holder for port in ports if (holder := process.listens_on(port)) and records(holder)}:
+    holders = (process.listens_on(port, host) for host, port in addresses)
+    for found in {holder for holder in holders if holder and records(holder)}:
         if not _only_agents_listen(found):
             continue
         name = process.owner(found).rpartition("::")[2]
