@@ -89,7 +89,10 @@ def setting_fault(name: str, value: str) -> str:
 
 @functools.cache
 def _settings() -> Mapping[str, tuple[str, str]]:
-    topic: dict[str, list[str]] = json.loads(_DATA_FILE.read_text(encoding="utf-8"))["topic"]
+    document = json.loads(_DATA_FILE.read_text(encoding="utf-8"))
+    topic: dict[str, list[str]] = document["topic"]
+    for later in document["later"].values():  # a broker that is older than the setting says so itself
+        topic |= later.get("topic", {}).get("set", {})
     return {name: (kind, valid) for name, (kind, _, valid) in topic.items()}
 
 

@@ -12,18 +12,23 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
 
 from backbone import console
 from backbone.errors import ExitCode, StackError
+from backbone.stack import kafka_versions
 from backbone.stack.engine.embedded import artifacts, jre
 from backbone.stack.engine.embedded.engine import LOCK_FILE
 from backbone.stack.settings import Settings
 from scripts.maintain import ROOT, program
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
+
+Families: TypeAlias = "Mapping[str, Mapping[str, Property]]"
+"""Family → name of the property → the property."""
 
 DATA_FILE = ROOT / "schemas" / "kafka-properties.json"
 ARTIFACT_SET = "connect"
@@ -94,12 +99,12 @@ def parse_page(html: str) -> dict[str, Property]:
     return dict(sorted(page.found.items()))
 
 
-def describe(java: Path, jars: Sequence[Path]) -> dict[str, dict[str, Property]]:
-    """Run each printer with a Java and Kafka's jars; family → name → property.
+def describe(java: Path, jars: Sequence[Path], only: Collection[str] = PRINTERS) -> dict[str, dict[str, Property]]:
+    """Run printers with a Java and Kafka's jars; family → name → property.
 
     Raises StackError("property-printer") with the JVM's words when a class does not print.
     """
-    return {family: parse_page(_printed(java, jars, name)) for family, name in PRINTERS.items()}
+    return {family: parse_page(_printed(java, jars, PRINTERS[family])) for family in only}
 
 
 def _printed(java: Path, jars: Sequence[Path], main_class: str) -> str:
@@ -128,19 +133,43 @@ def kafka_version(jars: Sequence[Path]) -> str:
     )
 
 
-def write(path: Path, version: str, families: Mapping[str, Mapping[str, Property]]) -> None:
-    """Write the data file: the version, then a line a property: `[type, default]`, a topic's with valid values."""
-    blocks = []
-    for family, properties in families.items():
-        lines = ",\n".join(
-            f"    {json.dumps(name)}: {json.dumps([p.kind, p.default, *([p.valid] if family == _JUDGED else [])])}"
-            for name, p in properties.items()
-        )
-        blocks.append(f"  {json.dumps(family)}: {{\n{lines}\n  }}")
-    text = f'{{\n  "kafka_version": {json.dumps(version)},\n' + ",\n".join(blocks) + "\n}\n"
+def write(path: Path, version: str, families: Families, later: Mapping[str, Families] = MappingProxyType({})) -> None:
+    """Write the data file: the version, then a line a property: `[type, default]`, a topic's with valid values.
+
+    later: versions after it, oldest first; kept is what each changes.
+    """
+    kept = {family: {name: _kept(family, one) for name, one in found.items()} for family, found in families.items()}
+    text = _text({"kafka_version": version, **kept, "later": _changes(families, later)}) + "\n"
     partial = path.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+def _text(value: object, indent: str = "") -> str:
+    """Return JSON in which each list and each word has a line of its own."""
+    if not isinstance(value, dict) or not value:
+        return json.dumps(value)
+    lines = (f"{indent}  {json.dumps(key)}: {_text(each, indent + '  ')}" for key, each in value.items())
+    return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+
+
+def _kept(family: str, one: Property) -> list[str]:
+    return [one.kind, one.default, *([one.valid] if family == _JUDGED else [])]
+
+
+def _changes(before: Families, later: Mapping[str, Families]) -> dict[str, dict[str, dict[str, object]]]:
+    """Return version → family → what it has (`set`) and has not (`gone`) otherwise than the version before."""
+    found: dict[str, dict[str, dict[str, object]]] = {}
+    for version, families in later.items():
+        for family, properties in families.items():
+            old = {name: _kept(family, one) for name, one in before[family].items()}
+            now = {name: _kept(family, one) for name, one in properties.items()}
+            changed = {name: kept for name, kept in now.items() if old.get(name) != kept}
+            change: dict[str, object] = {"set": changed, "gone": sorted(old.keys() - now.keys())}
+            if kept := {what: names for what, names in change.items() if names}:
+                found.setdefault(version, {})[family] = kept
+        before = {**before, **families}
+    return found
 
 
 def main(argv: Sequence[str]) -> ExitCode:
@@ -149,10 +178,17 @@ def main(argv: Sequence[str]) -> ExitCode:
     settings = Settings()
     lock = artifacts.read_lock(settings.root / LOCK_FILE)
     jars = artifacts.ensure(lock[ARTIFACT_SET], settings.cache_dir, console.download)
-    version, families = kafka_version(jars), describe(jre.java(), jars)
-    write(DATA_FILE, version, families)
-    counts = ", ".join(f"{len(properties)} {family}" for family, properties in families.items())
-    console.say(f"Kafka {version}: {counts} properties")
+    version, java = kafka_version(jars), jre.java()
+    described = {version: describe(java, jars)}
+    for each in kafka_versions.known(settings):
+        if kafka_versions.numbers(each) > kafka_versions.numbers(version):  # its worker may not be there yet
+            brokers = artifacts.ensure(lock[f"kafka@{each}"], settings.cache_dir, console.download)
+            described[each] = describe(java, brokers, [family for family in PRINTERS if family != "connect"])
+    first, *later = described
+    write(DATA_FILE, version, described[first], {each: described[each] for each in later})
+    for each, families in described.items():
+        counts = ", ".join(f"{len(properties)} {family}" for family, properties in families.items())
+        console.say(f"Kafka {each}: {counts} properties")
     return ExitCode.OK
 
 

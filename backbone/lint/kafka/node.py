@@ -92,7 +92,7 @@ class Node:
 
     def number(self, name: str) -> int | None:
         """Return a property as a number: Kafka's own default when unset, None when it is not a number."""
-        default = properties.known("broker").get(name, ("", ""))[1]
+        default = properties.known("broker", self.image.kafka_version).get(name, ("", ""))[1]
         text = self.get(name, default)
         return int(text) if re.fullmatch(r"-?\d+", text) else None
 

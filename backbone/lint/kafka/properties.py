@@ -12,7 +12,7 @@ import functools
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from backbone import resources
 
@@ -124,27 +124,53 @@ class Setting:
     """The word with the `--override` that sets it."""
 
 
+Release: TypeAlias = "tuple[int, int] | None"
+"""Kafka's major and minor version; None where nobody says which it is: then everything counts that any has."""
+
+
 @functools.cache
-def known(family: str) -> Mapping[str, tuple[str, str]]:
-    """Return name → (type, default) of a family: broker, connect, producer, consumer, admin."""
-    properties: dict[str, list[str]] = _data()[family]
-    return {name: (kind, default) for name, (kind, default) in properties.items()}
+def known(family: str, release: Release = None) -> Mapping[str, tuple[str, str]]:
+    """Return name → (type, default) of a family in a release: broker, connect, producer, consumer, admin."""
+    found = {name: (kind, default) for name, (kind, default, *_) in _data()[family].items()}
+    for version, families in _later().items():
+        if release is None or release >= _release(version):
+            change = families.get(family, {})
+            found |= {name: (kind, default) for name, (kind, default, *_) in change.get("set", {}).items()}
+            found = {name: value for name, value in found.items() if name not in change.get("gone", ())}
+    return found
+
+
+def since(name: str, family: str) -> str:
+    """Return the first version that has a property which the oldest known one has not, "" if none has it."""
+    return next((version for version, each in _later().items() if name in each.get(family, {}).get("set", {})), "")
 
 
 def of_topics() -> list[str]:
-    """Return the properties that a topic may have."""
-    return list(_data()["topic"])
+    """Return the properties that a topic may have in any version."""
+    return list(known("topic"))
 
 
-def kafka_version() -> str:
-    """Return the Kafka version whose properties are known."""
-    return str(_data()["kafka_version"])
+def kafka_version(release: Release = None) -> str:
+    """Return the Kafka version by whose properties a release is judged; without one that of the stack's own tools."""
+    fitting = [version for version in _later() if release and release >= _release(version)]
+    return [str(_data()["kafka_version"]), *fitting][-1]
+
+
+def _release(version: str) -> tuple[int, int]:
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
 
 
 @functools.cache
-def _data() -> dict[str, dict[str, list[str]]]:
-    document: dict[str, dict[str, list[str]]] = json.loads(_DATA_FILE.read_text(encoding="utf-8"))
+def _data() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(_DATA_FILE.read_text(encoding="utf-8"))
     return document
+
+
+def _later() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    """Return later versions, oldest first: version → family → `set` (new, or of another default) and `gone`."""
+    later: dict[str, dict[str, dict[str, Any]]] = _data()["later"]
+    return later
 
 
 def property_name(variable: str, prefix: str) -> str:
@@ -175,11 +201,13 @@ def unquoted(value: str) -> str:
     return words[1:-1] if len(words) > 1 and words[0] == words[-1] and words[0] in "\"'" else value
 
 
-def is_known(name: str, family: str, *, confluent: bool = False) -> bool:
+def is_known(name: str, family: str, *, confluent: bool = False, release: Release = None) -> bool:
     """Say whether a family has this property, or hands names like it to a plugin or a listener.
 
     confluent: the image is Confluent's, which has properties of its own.
     """
+    if release and since(name, family) and name not in known(family, release):
+        return False
     own = CONFLUENT_PREFIXES if confluent else CONFLUENT_PREFIXES[:1]
     if name in known(family) or name in EXTRA.get(family, ()) or name.startswith(own):
         return True

@@ -28,7 +28,7 @@ _FIRST_WITHOUT_REST_PORT = (3, 0)
 def unknown_property(project: Project) -> Iterator[Finding]:
     """Flag a KAFKA_ or CONNECT_ variable, or an `--override`, that names no property of Kafka.
 
-    Names are checked against the list of the pinned version's broker and Connect worker; `producer.`,
+    Names are checked against the list of the broker that the image names, and of Connect's worker; `producer.`,
     `consumer.` and `admin.` of a worker against the clients' lists. Variables that images and start scripts
     read themselves, properties of one listener (`listener.name.…`) and those of plugins pass. A name that is
     near no known one is a warning only: it may belong to a plugin. Properties that ended with Kafka 3 are
@@ -101,11 +101,14 @@ def _of_node(node: Node, settings: Sequence[properties.Setting]) -> Iterator[Fin
     of_bitnami = [each for each in settings if each.variable.startswith(_BITNAMI_PREFIX)]
     if of_bitnami:
         yield _of_bitnami(node, of_bitnami)
+    release = node.image.kafka_version
     for setting in settings:
-        known = properties.is_known(setting.name, "broker", confluent=node.vendor == CONFLUENT)
+        known = properties.is_known(setting.name, "broker", confluent=node.vendor == CONFLUENT, release=release)
         if setting in of_bitnami or known:
             continue
-        if not properties.REMOVED_IN_4.fullmatch(setting.name):
+        if first := properties.since(setting.name, "broker"):
+            yield _too_early(node, setting, first)
+        elif not properties.REMOVED_IN_4.fullmatch(setting.name):
             yield _unknown(node.service, setting, node.key(setting), "broker", "" if setting.flag else "KAFKA_")
         elif modern:
             yield _removed(node, setting)
@@ -157,6 +160,19 @@ def _removed(node: Node, setting: properties.Setting) -> Finding:
     )
 
 
+def _too_early(node: Node, setting: properties.Setting, first: str) -> Finding:
+    written = setting.variable or setting.name
+    return Finding(
+        at=node.key(setting),
+        message=f"{node.name} sets {setting.name}, which Kafka has since {first}; its image is older",
+        service=node.name,
+        evidence=written,
+        label=f"needs Kafka {first}",
+        help=f"remove {written}, or run an image of Kafka {first}",
+        severity=Severity.WARNING,
+    )
+
+
 def _unknown(service: Service, setting: properties.Setting, at: Span, family: str, prefix: str) -> Finding:
     """Return the finding of a name that nobody knows. prefix: of a variable, "" for a flag."""
     meant = properties.suggestion(setting.name, family)
@@ -165,9 +181,10 @@ def _unknown(service: Service, setting: properties.Setting, at: Span, family: st
     name = properties.variable_name(meant, prefix) if meant and prefix else meant
     clients = [name for name in ("producer", "consumer", "admin") if setting.name in properties.known(name)]
     reader = "Kafka broker" if family == "broker" else "Connect worker"
+    version = properties.kafka_version(parse_image(service.image).kafka_version if family == "broker" else None)
     return Finding(
         at=at,
-        message=f"{service.name} sets {setting.name}, which no {reader} {properties.kafka_version()} knows",
+        message=f"{service.name} sets {setting.name}, which no {reader} {version} knows",
         service=service.name,
         evidence=written,
         label=f"a property of {', '.join(clients)} clients" if clients else f"sets {setting.name}",

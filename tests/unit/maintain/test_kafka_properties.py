@@ -37,6 +37,18 @@ def test_what_is_written_can_be_read(tmp_path: Path) -> None:
     assert json.loads(file.read_text(encoding="utf-8")) == {
         "kafka_version": "4.3.1",
         "broker": {"listeners": ["list", "PLAINTEXT://:9092"], "node.id": ["int", ""]},
+        "later": {},
+    }
+
+
+def test_of_a_later_version_is_kept_what_it_has_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "properties.json"
+    first = kafka_properties.parse_page(PAGE)
+    second = {"listeners": first["listeners"], "queues": kafka_properties.Property("int", "1")}
+    later = {"4.4.0": {"broker": second}, "4.5.0": {"broker": second}}
+    kafka_properties.write(file, "4.3.1", {"broker": first}, later)
+    assert json.loads(file.read_text(encoding="utf-8"))["later"] == {
+        "4.4.0": {"broker": {"set": {"queues": ["int", "1"]}, "gone": ["node.id"]}}
     }
 
 
@@ -70,6 +82,29 @@ def test_the_kept_list_is_of_the_kafka_that_the_stack_runs() -> None:
     lock = json.loads((ROOT / "infra" / "artifacts.lock.json").read_text(encoding="utf-8"))
     roots = lock["sets"]["connect"]["roots"]
     assert f"org.apache.kafka:kafka_2.13:{properties.kafka_version()}" in roots
+
+
+def test_every_version_that_can_run_here_has_its_list() -> None:
+    lock = json.loads((ROOT / "infra" / "artifacts.lock.json").read_text(encoding="utf-8"))
+    locked = {name.removeprefix("kafka@") for name in lock["sets"] if name.startswith("kafka@")}
+    document = json.loads(kafka_properties.DATA_FILE.read_text(encoding="utf-8"))
+    assert {document["kafka_version"], *document["later"]} == locked
+
+
+def test_a_property_belongs_to_the_releases_that_have_it() -> None:
+    name = "errors.deadletterqueue.topic.name.prefix"
+    known = {
+        release: properties.is_known(name, "broker", release=release) for release in ((4, 3), (4, 4), (4, 9), None)
+    }
+    assert known == {(4, 3): False, (4, 4): True, (4, 9): True, None: True}
+    assert properties.since(name, "broker") == "4.4.0"
+    assert properties.known("broker", (4, 4))["min.insync.replicas"] == ("int", "1")
+    assert [properties.kafka_version(release) for release in (None, (3, 9), (4, 3), (4, 4))] == [
+        "4.3.1",
+        "4.3.1",
+        "4.3.1",
+        "4.4.0",
+    ]
 
 
 def test_the_kept_list_holds_what_the_stack_depends_on() -> None:
