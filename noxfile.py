@@ -304,6 +304,12 @@ def chaos(session: nox.Session) -> None:
     run(session, "pytest", "tests/chaos", *session.posargs)
 
 
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def upgrades(session: nox.Session) -> None:
+    """Rehearse an upgrade, plant what stops it, kill it at 20 random moments: -- --upgrade-kills 20 --chaos-seed 1."""
+    run(session, "pytest", "tests/e2e/test_rehearsal.py", *(session.posargs or ("--upgrade-kills", "20")))
+
+
 @nox.session(venv_backend="none", requires=["dev"])
 def bench(session: nox.Session) -> None:
     """Check the latency instrument: planted faults are found, a quick run is valid and within MET-01."""
@@ -372,6 +378,13 @@ def kafka(session: nox.Session) -> None:
 def kafka_properties(session: nox.Session) -> None:
     """Write schemas/kafka-properties.json again, from the classes of the locked Kafka version."""
     maintain(session, "kafka_properties", *session.posargs)
+
+
+@nox.session(name="clients", requires=["dev"], default=False)
+def client_matrix(session: nox.Session) -> None:
+    """Try the oldest and newest client libraries against every Kafka version, for docs/clients.md (-- --keep)."""
+    session.install("--quiet", "--require-hashes", "-r", str(EXAMPLES_LOCK))
+    maintain(session, "client_matrix", *session.posargs)
 
 
 @nox.session(name="lint-bench", venv_backend="none", requires=["dev"], default=False)

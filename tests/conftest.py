@@ -16,6 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --histories (`nox -s histories` gives ten times the default), and what `nox -s chaos` takes."""
     parser.addoption("--histories", type=int, default=1_000, help="random failover histories to judge (default 1000)")
     parser.addoption("--kills", type=int, default=4, help="random SIGKILLs of `nox -s chaos` (default 4)")
+    parser.addoption("--upgrade-kills", type=int, default=3, help="upgrades killed by `nox -s upgrades` (default 3)")
     parser.addoption("--chaos-seed", type=int, default=1, help="which course of kills (default 1)")
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SCHEMA: dict[str, Any] = json.loads((ROOT / "schemas" / "tasks-output.schema.json").read_text(encoding="utf-8"))
 _WHOLE = (
     "up status endpoints ports doctor smoke archive rabbitmq lint explain rules bench failover capacity export import"
+    " upgrade"
 )
 WITHOUT_ACTION = frozenset(_WHOLE.split())
 """Tasks that have one entry in the schema, whatever stands behind their name."""

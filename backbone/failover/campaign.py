@@ -207,19 +207,21 @@ def soak(seed: int, hours: float, needs: Sequence[Need], now: Callable[[], float
         seed += 1
 
 
-def watch(campaign: Campaign, cluster: Cluster, until: Callable[[], None]) -> dict[str, Any]:
+def watch(
+    campaign: Campaign, cluster: Cluster, until: Callable[[run.Run], None], name: str = "watch"
+) -> dict[str, Any]:
     """Write, read and judge while somebody else breaks the cluster. until: returns when it is enough."""
     began = dt.datetime.now(dt.UTC)
-    settings = replace(campaign.settings(cluster, "watch"), cold_restart=False)
+    settings = replace(campaign.settings(cluster, name), cold_restart=False)
     going = run.open_run(settings, None, None, campaign.tell)
 
     def work() -> None:
         with run.guarded(going):
             run.start_traffic(going)
-            until()
+            until(going)
             going.target.await_whole(RECOVERY_S)
             run.finish(going)
 
-    judged = _judge(campaign, settings, "watch", attempt(going, work), {})
+    judged = _judge(campaign, settings, name, attempt(going, work), {})
     _take_away(campaign, going, judged["verdict"])
     return result.combine([judged], cluster.origin(began), [])

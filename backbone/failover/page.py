@@ -169,6 +169,9 @@ def _typical(values: Sequence[float], *, several: bool) -> Iterator[float | str]
 
 
 def _run(run: Mapping[str, Any]) -> Iterator[Block]:
+    if claims := run["details"].get("rehearsal", {}).get("claims"):
+        rows = [(one["what"], "yes" if one["holds"] else "no", one["seen"]) for one in claims]
+        yield Table("What the rehearsal of the upgrade showed", ("claim", "holds", "seen"), rows)
     moved = [(name.replace("_", " "), count) for name, count in run["changes"].items()]
     yield Table("What was counted", ("what", "number"), [*run["counts"].items(), *moved], terms=_RECORDS)
     void = ", which is no figure" if run.get("void") else ""

@@ -185,6 +185,18 @@ def perform(run: Run, number: int, step: Step) -> None:
             identify(run)
 
 
+@contextmanager
+def noted(run: Run, number: int, kind: str, target: str, node: int) -> Iterator[None]:
+    """Write down as a fault what the block does to a broker, which is whole again when it ends."""
+    run.workload.require_alive()
+    run.journal.write(FaultBegun(number, kind, target, [node], quorum_lost=False))
+    yield
+    run.journal.write(Proved(number, holds=True, evidence=target))
+    run.journal.write(Healed(number))
+    run.target.await_whole(RECOVERY_S)
+    run.journal.write(Recovered(number))
+
+
 def _victims(run: Run, step: Step) -> tuple[int, ...]:
     """Return the brokers to be hit; right after another fault nobody may have the role for a while."""
     return persist(

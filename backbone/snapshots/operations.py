@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from backbone import resources
 from backbone.errors import ExitCode, StackError
-from backbone.snapshots import cut, store
+from backbone.snapshots import cut, sparse, store
 from backbone.snapshots.manifest import SECRETS, Manifest
 from backbone.snapshots.store import Store
 from backbone.stack import lifecycle, settings, swap
+from backbone.stack.engine.embedded.preflight import MIN_FREE_DISK
 from backbone.stack.engine.embedded.runtimes.postgres import NEW_PASSWORD
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from backbone.snapshots.cut import Parts
     from backbone.stack.engine import Stack
     from backbone.stack.engine.base import Progress
+    from backbone.stack.engine.embedded.preflight import DiskUsage
     from backbone.stack.lifecycle import Watcher
     from backbone.stack.settings import Settings
 
@@ -58,6 +63,20 @@ def save(
     return manifest
 
 
+def demand_room(stack: Stack, disk_usage: Callable[[Path], DiskUsage] = shutil.disk_usage) -> None:
+    """Raise StackError("snapshot-room") unless the disk takes a copy of all data and MIN_FREE_DISK stays free."""
+    files = (file for folder in cut.folders(stack).values() for file in folder.rglob("*"))
+    needed = sum(sparse.allocated(file) for file in files)
+    if needed + MIN_FREE_DISK > (free := disk_usage(stack.settings.root).free):
+        raise StackError(
+            "snapshot-room",
+            f"a snapshot needs {needed >> 20} MiB, and {free >> 20} MiB are free",
+            context=f"{MIN_FREE_DISK >> 20} MiB have to stay free for the brokers",
+            hint=f"df -h {shlex.quote(str(stack.settings.root))}\n./invoke snapshot list",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+
+
 def restore(stack: Stack, name: str, *, timeout: float, progress: Progress, watch: Watcher) -> Manifest:
     """Make the data of a stack what it was when it was saved; what ran runs again. What was written since is gone.
 
@@ -93,12 +112,13 @@ def remove(here: Settings, name: str, progress: Progress) -> None:
         of(here).remove(name)
 
 
-def adopt(stack: Stack, name: str, progress: Progress) -> Manifest:
+def adopt(stack: Stack, name: str, progress: Progress, source: Store | None = None) -> Manifest:
     """Let a home without data begin with a snapshot, whatever cluster that is of: it becomes that cluster.
 
+    source: where the snapshot is, if not in that home.
     Raises what `restore` does, and StackError("data-exists") if there is data.
     """
-    snapshots = of(stack.settings)
+    snapshots = source or of(stack.settings)
     manifest = snapshots.load(name)
     cut.check(manifest, stack, any_cluster=True)
     with lifecycle.exclusive(stack.settings, progress), store.disk():

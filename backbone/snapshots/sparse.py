@@ -11,6 +11,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import stat
 from typing import IO, TYPE_CHECKING
 
 from backbone.stack.engine.embedded.preflight import MIN_FREE_DISK
@@ -107,3 +108,12 @@ def _cloned(reader: IO[bytes], writer: IO[bytes]) -> bool:
     except OSError:
         return False
     return True
+
+
+def allocated(file: Path) -> int:
+    """Return the bytes that a file takes on its disk, without its holes; 0 for what is gone or no file."""
+    try:
+        found = file.lstat()
+    except OSError:
+        return 0
+    return found.st_blocks * 512 if stat.S_ISREG(found.st_mode) else 0

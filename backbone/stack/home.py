@@ -98,7 +98,7 @@ def changes(folder: Path) -> list[Change]:
     Raises StackError("no-place") if something in the folder stands in the way, such as a folder called `.env.example`.
     """
     source = resources.files()
-    found = [change(folder, path, (source / path).read_bytes(), (source / path).stat().st_mode) for path in _paths()]
+    found = _copies(source, folder)
     before = _read(folder / _GITIGNORE)
     known = {line.strip().strip("/").partition("/")[0] for line in _text(before).splitlines()}
     if missing := [f"/{name}" for name in _PRIVATE if name.strip("/") not in known]:
@@ -106,6 +106,16 @@ def changes(folder: Path) -> list[Change]:
         added = "".join(f"{line}\n" for line in missing).encode()
         found.append(change(folder, _GITIGNORE, (before or b"") + ending + added, 0o644))
     return sorted((each for each in found if each.before != each.after), key=lambda each: each.path)
+
+
+def copies(source: Path, folder: Path) -> list[Change]:
+    """Return what would have to be written to give a folder the plain files of another home, as they are there now."""
+    return [each for each in _copies(source, folder) if each.before != each.after]
+
+
+def _copies(source: Path, folder: Path) -> list[Change]:
+    paths = _paths(source)
+    return [change(folder, path, (source / path).read_bytes(), (source / path).stat().st_mode) for path in paths]
 
 
 def write(folder: Path, wanted: Sequence[Change], *, overwrite: bool = False, task: str = "") -> None:
@@ -135,12 +145,11 @@ def write(folder: Path, wanted: Sequence[Change], *, overwrite: bool = False, ta
             raise _no_place(path, error) from error
 
 
-def _paths() -> Iterator[Path]:
-    """Yield the plain files that this version has, relative to a home."""
-    source = resources.files()
+def _paths(source: Path) -> Iterator[Path]:
+    """Yield the plain files of a home, or of this version, relative to it."""
     for path in map(source.joinpath, _FILES):
-        files = (each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-        yield from (each.relative_to(source) for each in files)
+        files = path.rglob("*") if path.is_dir() else [path]
+        yield from (each.relative_to(source) for each in files if each.is_file())
 
 
 def _text(body: bytes | None) -> str:

@@ -6,11 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
+from backbone.source import env_file
 from backbone.stack.engine.embedded import artifacts
 from backbone.stack.engine.embedded.engine import LOCK_FILE
 
 if TYPE_CHECKING:
     from backbone.stack.compose import Service
+    from backbone.stack.engine import Stack
     from backbone.stack.settings import Settings
 
 VARIABLE = "KAFKA_VERSION"
@@ -41,6 +43,18 @@ def of(service: Service) -> str:
     jars = str(service.embedded.get("jars", "")).removeprefix(_SET)
     tag = _TAG.search(service.image)
     return jars or (tag[1] if tag else "")
+
+
+def named(settings: Settings) -> bool:
+    """Tell whether the shell or `.env` says which Kafka runs; only a `.env` from before KAFKA_VERSION does not."""
+    file = settings.env_file
+    return not file.exists() or VARIABLE in {**settings.environ, **env_file.read(file, {})}
+
+
+def wanted(stack: Stack) -> str:
+    """Return the version that the files say: that of .env, else of the Compose files; "" if they name none."""
+    model = stack.engine.model
+    return next((found for name in stack.brokers if (found := of(model[name]))), "")
 
 
 def numbers(version: str) -> tuple[int, ...]:

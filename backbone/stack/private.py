@@ -55,10 +55,25 @@ def ensure(name: str, environ: Mapping[str, str]) -> Settings:
     with FileLock(all_of_them / "lock"):
         home.write(found.root, home.changes(found.root), overwrite=True)
         if settings.ensure_env_file(found):
-            settings.assign(found.env_file, {"COMPOSE_PROJECT_NAME": f"backbone-{name}"})
-            taken = {port for other in all_of_them.glob("*/.env") if other != found.env_file for port in _ports(other)}
-            settings.shift_ports(found.env_file, _free_shift(found.env_file, taken))
+            _move(found.env_file, f"backbone-{name}", all_of_them)
     return found
+
+
+def settle(here: Settings, project: str, *others: Path) -> None:
+    """Give a home outside the folder of private ones a name, and free ports that none of those has.
+
+    others: further `.env` files whose ports it shall not have.
+    """
+    all_of_them = folder(here.environ)
+    all_of_them.mkdir(parents=True, exist_ok=True)
+    with FileLock(all_of_them / "lock"):
+        _move(here.env_file, project, all_of_them, *others)
+
+
+def _move(file: Path, project: str, homes: Path, *others: Path) -> None:
+    settings.assign(file, {"COMPOSE_PROJECT_NAME": project})
+    taken = {port for other in (*homes.glob("*/.env"), *others) if other != file for port in _ports(other)}
+    settings.shift_ports(file, _free_shift(file, taken))
 
 
 def _ports(file: Path) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 
     from backbone.stack.engine.base import Progress, Stack
     from backbone.stack.lifecycle import Watcher
-    from backbone.upgrade.survey import Survey
+    from backbone.upgrade.survey import Node, Survey
 
     Open = Callable[[Collection[str]], Stack]
     """Opens the stack of this checkout with some services as the files say now, the others as they run."""
 
 _ITS_OWN = frozenset({"jars", "image", "x-embedded", kafka_versions.VARIABLE})
 """What differs between a broker and the files because of the version alone."""
+
+_SETTLE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,12 @@ def whole(opened: Stack) -> Stack:
     """Return a stack of what was started and of every broker: one that a killed task has left stopped is one too."""
     started = {state.name for state in opened.engine.states() if state.phase not in {"stopped", "unavailable"}}
     return replace(opened, model=opened.model.only(started | set(opened.brokers)))
+
+
+def settle(stack: Stack, watch: Watcher) -> None:
+    """Give a stack that a killed task has just left the time to become whole; one that does not is a doubt later."""
+    with suppress(StackError):
+        lifecycle.wait_ready(stack, timeout=_SETTLE_S, watch=watch)
 
 
 def doubts(stack: Stack, found: Survey, target: str) -> Iterator[tuple[str, str]]:
@@ -101,22 +110,39 @@ def nodes(
     timeout: seconds for each node. look: how a stack's brokers are asked. Raises StackError("upgrade-stopped") at the
     first node that does not, with the nodes after it untouched.
     """
-    settings = open_stack(()).settings
-    assign(settings.env_file, {kafka_versions.VARIABLE: target})
-    for node in look(whole(open_stack(()))).behind(target):
-        stack = whole(open_stack([node.name]))
-        progress(f"{node.name}: {node.words} → {target}")
-        began = clock.now()
-        try:
-            lifecycle.restart(
-                stack, node.name, timeout=timeout, progress=progress, watch=watch, renew=True, clock=clock
-            )
-            now = next(each for each in look(stack).nodes if each.name == node.name)
-            if not survey.runs(now, target):
-                raise StackError("other-version", f"it came back with {now.words}", exit_code=ExitCode.FINDINGS)
-        except StackError as error:
-            raise _stopped(node.name, target, error) from error
-        yield Step(node.name, node.words, target, round(clock.now() - began, 1))
+    for node in begin(open_stack, target, look=look):
+        yield change(open_stack, node, target, timeout=timeout, progress=progress, watch=watch, look=look, clock=clock)
+
+
+def begin(open_stack: Open, target: str, *, look: Callable[[Stack], Survey] = survey.of) -> tuple[Node, ...]:
+    """Write a version into .env and return the nodes that do not run it, in the order in which to restart them."""
+    assign(open_stack(()).settings.env_file, {kafka_versions.VARIABLE: target})
+    return look(whole(open_stack(()))).behind(target)
+
+
+def change(
+    open_stack: Open,
+    node: Node,
+    target: str,
+    *,
+    timeout: float,
+    progress: Progress,
+    watch: Watcher,
+    look: Callable[[Stack], Survey] = survey.of,
+    clock: Clock = CLOCK,
+) -> Step:
+    """Restart one node with the version of .env, which is `target`. Raises StackError("upgrade-stopped")."""
+    stack = whole(open_stack([node.name]))
+    progress(f"{node.name}: {node.words} → {target}")
+    began = clock.now()
+    try:
+        lifecycle.restart(stack, node.name, timeout=timeout, progress=progress, watch=watch, renew=True, clock=clock)
+        now = next(each for each in look(stack).nodes if each.name == node.name)
+        if not survey.runs(now, target):
+            raise StackError("other-version", f"it came back with {now.words}", exit_code=ExitCode.FINDINGS)
+    except StackError as error:
+        raise _stopped(node.name, target, error) from error
+    return Step(node.name, node.words, target, round(clock.now() - began, 1))
 
 
 def _stopped(node: str, target: str, error: StackError) -> StackError:

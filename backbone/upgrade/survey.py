@@ -135,13 +135,14 @@ def _answer(address: str) -> Features | None:
         return None
 
 
-def previous(found: Survey, known: Sequence[str]) -> str:
+def previous(found: Survey, known: Sequence[str], wanted: str) -> str:
     """Return the version that an upgrade can still go back to: the newest known one of the finalised release.
 
+    wanted: what the files say, which a killed upgrade may have changed before any node.
     Raises StackError("finalized") if the nodes run that release already, and so nothing older takes this data.
     """
     fits = [version for version in known if kafka_versions.minor(version) == found.finalized_release]
-    if found.releases == (found.finalized_release,) or not fits:
+    if not fits or {*found.releases, kafka_versions.minor(wanted)} == {found.finalized_release}:
         raise StackError(
             "finalized",
             f"the data is finalised at Kafka {found.finalized_release}; no older program takes it",

@@ -67,10 +67,10 @@ def taken(measure: str, words_: Sequence[str]) -> Callable[[Variant], dict[str, 
     def once(variant: Variant) -> dict[str, Any]:
         with costs.stack("messaging") as place:
             environ = {**place, **variant}
-            costs.up(environ)
+            start = costs.up(environ)
             ran = processes.task(measure, *words_, "--json", timeout=_HOURS_S, environ=environ, codes=(0, 1, 3))
         found: dict[str, Any] = json.loads(ran.output)
-        return found
+        return {**found, "start": start}
 
     return once
 
@@ -109,6 +109,16 @@ def stalls(turns: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     return [[f"{name} stall ms", ", ".join(sides["A"]), ", ".join(sides["B"]), "", ""] for name, sides in kinds.items()]
 
 
+def starts(turns: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Return what the start on new data cost in each turn of both sides; the first of a side may record its cache."""
+    cost = {"s": "start, new data, s", "MiB": "largest broker then, MiB"}
+    sides = {side: [turn["report"]["start"] for turn in turns if turn["side"] == side] for side in ("A", "B")}
+    return [
+        [title, *(", ".join(words(float(each[unit])) for each in found) for found in sides.values()), "", ""]
+        for unit, title in cost.items()
+    ]
+
+
 COLUMNS = ("what", "A", "B", "B - A, 95 %", "B is")
 
 
@@ -142,7 +152,7 @@ def main(argv: Sequence[str]) -> ExitCode:
     variants = {"A": parse(options.a), "B": parse(options.b)}
     began = datetime.now(UTC)
     turns = run(variants, options.rounds, taken(options.measure, options.rest), console.say)
-    rows = latency(turns, _samples) if options.measure == "bench" else stalls(turns)
+    rows = [*starts(turns), *(latency(turns, _samples) if options.measure == "bench" else stalls(turns))]
     path = keep(Settings().results_dir / "trials" / f"{began:%Y%m%dT%H%M%SZ}", variants, turns, rows)
     console.print_table(COLUMNS, rows)
     console.say(f"kept in {path}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from backbone.failover.campaign import Cluster
     from backbone.failover.plan import Plan
 
-_EXIT = {"valid": ExitCode.OK, "invalid": ExitCode.FINDINGS, "unknown": ExitCode.NOTHING}
+EXIT = {"valid": ExitCode.OK, "invalid": ExitCode.FINDINGS, "unknown": ExitCode.NOTHING}
 
 
 @command(
@@ -76,7 +76,7 @@ def failover(
     if plants:
         return _plants(folder, cluster, as_json=json)
     if theirs:
-        done = campaign.watch(how, cluster, lambda: _enough(seconds, busy=busy))
+        done = campaign.watch(how, cluster, lambda _: _enough(seconds, busy=busy))
     else:
         done = campaign.conduct(how, cluster, plans(cluster, quick=quick, soak=soak, plan=plan, faults=faults))
     page = report.write(done, folder, resources.schema("failover-report.schema.json"))
@@ -84,7 +84,7 @@ def failover(
         console.print_json(done)
     else:
         _show(done, page)
-    return _EXIT[done["verdict"]]
+    return EXIT[done["verdict"]]
 
 
 def refuse_nonsense(bootstrap: str, *, rate: float, seconds: float, busy: bool, planned: bool) -> None:

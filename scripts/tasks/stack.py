@@ -91,6 +91,9 @@ def up(
 
 def _prepare(name: str, source: str, engine: str | None, *, lite: bool) -> None:
     """Let `up` work on the private stack of a name, as one node, and begin with a snapshot, if that is asked for."""
+    from backbone.stack import kafka_versions
+    from backbone.stack.settings import Settings
+
     from . import targets
 
     if name:
@@ -99,6 +102,19 @@ def _prepare(name: str, source: str, engine: str | None, *, lite: bool) -> None:
         targets.make_lite(engine)
     if source:
         _begin(source, engine)
+    if not kafka_versions.named(Settings()):
+        _stay(engine)
+
+
+def _stay(engine: str | None) -> None:
+    """Let data that a version is not named for stay with the one that it is on."""
+    from backbone import console
+    from backbone.upgrade import pin
+
+    from . import targets
+
+    if kept := pin.keep(targets.everything(engine)):
+        console.say(f"the data here is of Kafka {kept}, and .env says so now; ./invoke upgrade takes it to a later one")
 
 
 def _renew(engine: str | None, timeout: int) -> None:

@@ -56,7 +56,8 @@ def all_images(lock: artifacts.Lock, cache: Path, workdir: Path) -> Iterator[tup
     """Yield (image name as the Compose files give it, stand-in) for each base image that can be stood in for."""
     model = compose.load(Settings(environ={}), ["*"])
     arguments = model["kafka-folders"].raw["build"]["args"]
-    yield arguments["KAFKA_BASE_IMAGE"], kafka(lock, cache)
+    for version in (name.removeprefix("kafka@") for name in lock.sets if name.startswith("kafka@")):
+        yield f"{arguments['KAFKA_BASE_IMAGE'].rpartition(':')[0]}:{version}", kafka(lock, cache, version)
     yield arguments["MAVEN_IMAGE"], maven(lock, cache, workdir)
     yield model["schema-registry"].image, schema_registry(registry_archive(lock, cache, workdir))
     yield model["postgres"].image, postgres()
@@ -79,9 +80,14 @@ def load(client: docker.DockerClient, name: str, image: StandIn) -> None:
         )
 
 
-def kafka(lock: artifacts.Lock, cache: Path) -> StandIn:
-    """Apache Kafka with the parts of its official image that the stack uses."""
-    jars = {path.name: path for name in ("kafka@4.3.1", "connect", "tools") for path in _fetched(lock, name, cache)}
+def kafka(lock: artifacts.Lock, cache: Path, version: str) -> StandIn:
+    """Apache Kafka with the parts of its official image that the stack uses, the brokers' version above others."""
+    libraries = {
+        item.library: path
+        for name in ("tools", "connect", f"kafka@{version}")
+        for item, path in zip(lock[name], _fetched(lock, name, cache), strict=True)
+    }
+    jars = {path.name: path for path in libraries.values()}
     return StandIn(
         tree={
             **_java(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -246,3 +246,17 @@ def test_a_home_without_data_becomes_the_cluster_of_a_file(tmp_path: Path) -> No
     operations.adopt(other, "one", quiet)
     assert contents(tmp_path / "there") == ["old"] * 3
     assert (tmp_path / "there" / ".env").read_text(encoding="utf-8") == "CLUSTER_ID=ours\n"
+
+
+@dataclass(frozen=True)
+class Disk:
+    free: int
+
+
+def test_a_disk_that_does_not_take_the_copy_is_told_before_anything_stops(tmp_path: Path) -> None:
+    stack, engine = made(tmp_path)
+    (tmp_path / "data" / "kafka-1" / "segment").write_bytes(b"x" * (2 << 20))
+    operations.demand_room(stack, lambda _: Disk(2 << 30))
+    with pytest.raises(StackError, match=r"a snapshot needs 2 MiB, and 1025 MiB are free"):
+        operations.demand_room(stack, lambda _: Disk(1025 << 20))
+    assert engine.done == []

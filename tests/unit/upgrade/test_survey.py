@@ -45,14 +45,21 @@ def test_only_what_every_node_supports_can_be_raised() -> None:
 
 def test_the_way_back_leads_to_the_release_that_is_finalised() -> None:
     half = cluster(Node("a", "4.4.0", NEW), Node("b", "4.3.1", OLD))
-    assert survey.previous(half, KNOWN) == "4.3.1"
+    assert survey.previous(half, KNOWN, "4.4.0") == "4.3.1"
     rolled = cluster(Node("a", "4.4.0", NEW), Node("b", "4.4.0", NEW))
-    assert survey.previous(rolled, KNOWN) == "4.3.1"
+    assert survey.previous(rolled, KNOWN, "4.4.0") == "4.3.1"
+
+
+def test_an_upgrade_that_was_killed_before_its_first_node_can_be_undone() -> None:
+    begun = cluster(Node("a", "4.3.1", OLD), Node("b", "4.3.1", OLD))
+    assert survey.previous(begun, KNOWN, "4.4.0") == "4.3.1"
+    with pytest.raises(StackError, match=r"finalised at Kafka 4\.3"):
+        survey.previous(begun, KNOWN, "4.3.1")
 
 
 def test_after_finalising_only_a_snapshot_leads_back() -> None:
     with pytest.raises(StackError, match=r"finalised at Kafka 4\.4") as refused:
-        survey.previous(cluster(Node("a", "4.4.0", NEW), finalized=33), KNOWN)
+        survey.previous(cluster(Node("a", "4.4.0", NEW), finalized=33), KNOWN, "4.4.0")
     assert "./invoke snapshot list" in (refused.value.hint or "")
 
 

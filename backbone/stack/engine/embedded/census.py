@@ -47,14 +47,14 @@ def find() -> list[Found]:
     return [_found(Path(folder), members) for folder, members in sorted(by_folder.items())]
 
 
-def stop(stacks: Iterable[Found]) -> list[int]:
-    """Stop the processes of some stacks in order, kill what has not ended after 30 s; return those that ran."""
+def stop(stacks: Iterable[Found], grace: float = _GRACE_S) -> list[int]:
+    """Stop the processes of some stacks, kill what has not ended after some seconds; return those that ran."""
     running = [found for each in stacks for pid in each.pids if (found := _process(pid, each.folder))]
     for found in running:
         for number in (signal.SIGCONT, signal.SIGTERM):  # one that is paused could not hear
             process.send(found, number)
     with suppress(StackError):
-        wait_until(lambda: all(map(process.has_ended, running)), what="the end of lost services", timeout=_GRACE_S)
+        wait_until(lambda: all(map(process.has_ended, running)), what="the end of lost services", timeout=grace)
     for found in running:
         if not process.has_ended(found):
             process.send(found, signal.SIGKILL)
