@@ -278,15 +278,16 @@ def main(argv: Sequence[str] | None = None) -> ExitCode:
 
 
 def _flags(function: Callable[..., object], words: Sequence[str]) -> dict[str, Any]:
-    """Return the arguments of a function from a command line; a lint's project may stand without its flag."""
+    """Return the arguments of a function from a command line; a lint's project, or -, may stand without its flag."""
     parser = _parser(function)
     flags = vars(parser.parse_args(words))
     if flags.pop("version", False):
         from backbone import resources
 
         parser.exit(message=resources.version() + "\n")
-    if paths := flags.pop("path", ()):
-        flags["project"] = [*(flags["project"] or ()), *paths]
+    for path in flags.pop("path", ()):
+        name = "file" if path == "-" else "project"
+        flags[name] = [*(flags[name] or ()), path]
     return flags
 
 
@@ -299,7 +300,7 @@ def _parser(function: Callable[..., object]) -> argparse.ArgumentParser:
     if function is lint:
         parser.epilog = f"also: {prog} explain RULE, {prog} rules"
         parser.add_argument("-V", "--version", action="store_true", help="print the version")
-        parser.add_argument("path", nargs="*", default=(), help="the same as --project PATH")
+        parser.add_argument("path", nargs="*", default=(), help="the same as --project PATH; - as --file -")
     for name, parameter in inspect.signature(function).parameters.items():
         flag = "--" + name.replace("_", "-")
         if parameter.default is parameter.empty:

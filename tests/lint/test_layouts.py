@@ -46,6 +46,12 @@ def test_standard_input_is_one_of_the_files(write: Write, lint: Lint, monkeypatc
     assert outcome.project.services["web"].environment == {"A": "1"}
 
 
+def test_standard_input_may_stand_without_its_flag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TWICE.encode())))
+    assert cli.main(["-"]) is ExitCode.FINDINGS
+
+
 def test_standard_input_has_the_bounds_of_a_file(lint: Lint) -> None:
     for content in (b"x" * (8 * 1024 * 1024 + 1), b"\xff"):
         with pytest.raises(StackError, match="standard input"):
