@@ -1,13 +1,33 @@
-"""The network of our Kafka clients: kafka-python's, cured of two faults. Imported by `clients` when one opens."""
+"""The network of our Kafka clients: kafka-python's, cured of three faults. Imported by `clients` when one opens."""
 
 from __future__ import annotations
 
+import ssl
+import time
 from typing import Any
 
-from kafka.errors import NodeNotReadyError, UnknownBrokerIdError
+from kafka.errors import KafkaConnectionError, NodeNotReadyError, UnknownBrokerIdError
 from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import create_connection
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
+from kafka.net.transport import KafkaSSLTransport
+
+
+class _Secured(KafkaSSLTransport):  # type: ignore[misc]  # kafka-python has no types
+    """A connection in TLS whose handshake ends: kafka-python 3.0.12 waits for a frozen broker's for ever."""
+
+    async def shake(self, timeout_at: float) -> None:
+        """Shake hands until a moment (monotonic clock, s)."""
+        while True:
+            try:
+                self._sock.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._net.wait_read(self._sock, timeout_at=timeout_at)
+            except ssl.SSLWantWriteError:
+                await self._net.wait_write(self._sock, timeout_at=timeout_at)
+            else:
+                return
 
 
 class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
@@ -31,6 +51,28 @@ class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-pytho
         except UnknownBrokerIdError as error:
             self.cluster.request_update()
             raise NodeNotReadyError(node_id) from error
+
+    async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
+        """Return a new connection, in TLS if asked for; raises KafkaConnectionError if the handshake fails or never ends."""
+        if not self.ssl_enabled:
+            return await super()._build_transport(node, timeout_at=timeout_at)
+        end = timeout_at or time.monotonic() + self.config["request_timeout_ms"] / 1000
+        sock = await create_connection(
+            self._net,
+            node.host,
+            node.port,
+            self.config["socket_options"],
+            proxy_url=self.config["proxy_url"],
+            timeout_at=end,
+        )
+        own = {name: value for name, value in self.config.items() if name.startswith("ssl_")}
+        transport = _Secured(self._net, sock, host=node.host, **own)
+        try:
+            await transport.shake(end)
+        except Exception as error:
+            transport.close()
+            raise KafkaConnectionError(f"Handshake failed: {error}") from error
+        return transport
 
     def _take_turns(self, node_id: object) -> None:
         if node_id in self._tried:

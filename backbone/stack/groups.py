@@ -243,6 +243,7 @@ def waiting(
 def _timestamps(consumer: Untyped, wanted: Sequence[Place], clock: Clock, within: float) -> Stamps:
     """Return the timestamp (ms) of the first record at or behind each place, None where only markers are left."""
     from kafka import TopicPartition  # noqa: PLC0415 - slow, see backbone.clients
+    from kafka.errors import TopicAuthorizationFailedError  # noqa: PLC0415
 
     found: Stamps = {}
     rounds: list[dict[Untyped, Place]] = []  # two groups may be at two places of one partition: one a round
@@ -258,7 +259,14 @@ def _timestamps(consumer: Untyped, wanted: Sequence[Place], clock: Clock, within
         for each, place in missing.items():
             consumer.seek(each, place.next)
         while missing and clock.now() < deadline:
-            came = {each: messages[0].timestamp for each, messages in consumer.poll(timeout_ms=200).items()}
+            try:
+                came = {each: messages[0].timestamp for each, messages in consumer.poll(timeout_ms=200).items()}
+            except TopicAuthorizationFailedError as error:
+                # Who may only describe is told how many records wait, and not since when.
+                for each in [each for each in missing if each.topic in error.args[0]]:
+                    del missing[each]
+                    consumer.pause(each)
+                continue
             # A position is asked for only when nothing more comes: it costs more than a record.
             over = came or [each for each, place in missing.items() if consumer.position(each) >= place.end]
             for each in [each for each in over if each in missing]:

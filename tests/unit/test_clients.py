@@ -18,6 +18,7 @@ from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchB
 from backbone import client_properties, clients
 from backbone.errors import ExitCode, StackError
 from backbone.kafka_network import NetClient
+from tests.certificates import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +132,21 @@ def test_a_producer_of_many_records_keeps_the_promises_of_any_other() -> None:
 
 
 def test_an_address_that_takes_the_connection_and_says_nothing_leaves_time_for_the_others() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        frozen = [f"127.0.0.1:{server.getsockname()[1]}" for server in (one, other)]
+        with pytest.raises(StackError, match="no-broker"), clients.admin(frozen, bootstrap_timeout_ms=1_000):
+            pass
+        for server in (one, other):
+            server.settimeout(0)
+            server.accept()[0].close()  # raises where nobody has connected
+
+
+def test_a_frozen_broker_behind_tls_ends_the_wait_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ca = Authority.make(tmp_path).ca
+    file = tmp_path / "client.properties"
+    text = f"security.protocol=SSL\nssl.truststore.type=PEM\nssl.truststore.location={ca}\n"
+    file.write_text(text, encoding="utf-8")
+    monkeypatch.setenv(client_properties.CONFIG, str(file))
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         frozen = [f"127.0.0.1:{server.getsockname()[1]}" for server in (one, other)]
         with pytest.raises(StackError, match="no-broker"), clients.admin(frozen, bootstrap_timeout_ms=1_000):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kafka import TopicPartition
 from kafka.admin import OffsetSpec, OffsetTimestamp
-from kafka.errors import NoError, UnknownMemberIdError
+from kafka.errors import NoError, TopicAuthorizationFailedError, UnknownMemberIdError
 from kafka.structs import OffsetAndMetadata, OffsetAndTimestamp
 
 from backbone.errors import StackError
@@ -207,6 +207,14 @@ def test_a_broker_that_gives_nothing_is_not_waited_for_without_end(cluster: Fake
     silent = Silent(cluster.logs)
     assert groups.waiting(silent, {"a": [Place("b", 0, 0, 0, 1)]}, 0, clock) == {"a": None}
     assert clock.time < 10
+
+
+def test_who_may_not_read_a_topic_is_not_told_since_when_its_records_wait(cluster: FakeCluster) -> None:
+    class Refusing(FakeCluster):
+        def poll(self, timeout_ms: int) -> dict[TopicPartition, list[FakeRecord]]:
+            raise TopicAuthorizationFailedError({"b"})
+
+    assert groups.waiting(Refusing(cluster.logs), {"a": [Place("b", 0, 0, 0, 1)]}, 0, FakeClock()) == {"a": None}
 
 
 def test_what_was_read_of_a_place_is_not_read_again(cluster: FakeCluster) -> None:
