@@ -53,7 +53,7 @@ class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-pytho
             raise NodeNotReadyError(node_id) from error
 
     async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
-        """Return a new connection, in TLS if asked for; raises KafkaConnectionError if the handshake fails or never ends."""
+        """Return a new connection, in TLS if asked for. Raises KafkaConnectionError for a handshake without success."""
         if not self.ssl_enabled:
             return await super()._build_transport(node, timeout_at=timeout_at)
         end = timeout_at or time.monotonic() + self.config["request_timeout_ms"] / 1000

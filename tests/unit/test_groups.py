@@ -212,7 +212,7 @@ def test_a_broker_that_gives_nothing_is_not_waited_for_without_end(cluster: Fake
 def test_who_may_not_read_a_topic_is_not_told_since_when_its_records_wait(cluster: FakeCluster) -> None:
     class Refusing(FakeCluster):
         def poll(self, timeout_ms: int) -> dict[TopicPartition, list[FakeRecord]]:
-            raise TopicAuthorizationFailedError({"b"})
+            raise TopicAuthorizationFailedError({"b"}, timeout_ms)
 
     assert groups.waiting(Refusing(cluster.logs), {"a": [Place("b", 0, 0, 0, 1)]}, 0, FakeClock()) == {"a": None}
 
