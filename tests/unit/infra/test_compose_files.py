@@ -94,3 +94,8 @@ def test_a_worker_that_is_stopped_waits_no_longer_for_brokers_than_it_is_given()
     grace = compose.load(Settings(ROOT, {"PATH": "/usr/bin:/bin"}), ["messaging"])["kafka-connect"].stop_grace_period
     assert waits / 1000 <= grace - 5, "it is killed while it waits for what no broker can acknowledge"
     assert int(values["request.timeout.ms"]) < int(values["delivery.timeout.ms"]), "Kafka refuses that"
+
+
+def test_the_registry_commits_nothing_for_which_a_stop_would_wait() -> None:
+    registry = compose.load(Settings(ROOT, {"PATH": "/usr/bin:/bin"}), ["messaging"])["schema-registry"]
+    assert registry.environment["APICURIO_KAFKA_COMMON_ENABLE_AUTO_COMMIT"] == "false"
