@@ -168,8 +168,10 @@ def schema(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["dev"], tags=["static"])
 def policy(session: nox.Session) -> None:
-    """Check the resolved model by every rule of the linter and policy.toml, and that generated pages are current."""
-    run(session, "invoke", "lint", "--fail-on", "info")
+    """Check both profiles by every rule of the linter and policy.toml, and that generated pages are current."""
+    for security in ("plaintext", "secure"):
+        lint = (*argv("invoke"), "lint", "--fail-on", "info")
+        session.run(*lint, external=True, env={"KAFKA_SECURITY": security})
     maintain(session, "pages", "--check")
 
 
@@ -254,6 +256,12 @@ def kubeconform(session: nox.Session) -> None:
 def e2e_theirs(session: nox.Session) -> None:
     """Put each task that takes --bootstrap to a second, secure stack with faults: all found, nothing changed."""
     run(session, "pytest", "tests/e2e/test_theirs.py", *session.posargs)
+
+
+@nox.session(name="e2e-secure-load", venv_backend="none", requires=["dev"], default=False)
+def e2e_secure_load(session: nox.Session) -> None:
+    """Renew certificates and passwords of a secure cluster under load, break it, and change its profile and back."""
+    run(session, "pytest", "-s", "tests/e2e/test_secure_load.py", *session.posargs)
 
 
 @nox.session(name="e2e-sink", venv_backend="none", requires=["dev"], default=False)

@@ -22,7 +22,7 @@ def ensure(file: Path, user: str = "") -> Path:
     """
     if not file.exists():
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        password = secrets.token_urlsafe(24)
+        password = new_password()
         durable_file.replace(file, f"{user}:{password}" if user else password, mode=0o600)
     elif file.is_file() and file.stat().st_size == 0:
         raise StackError(
@@ -33,6 +33,11 @@ def ensure(file: Path, user: str = "") -> Path:
             exit_code=ExitCode.ENVIRONMENT,
         )
     return file
+
+
+def new_password() -> str:
+    """Return a random password of 32 characters that no file format or shell has to escape."""
+    return secrets.token_urlsafe(24)
 
 
 def basic_auth(file: Path) -> dict[str, str]:

@@ -6,14 +6,15 @@ allows, for every host; whoever administers the cluster is a super user and has 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from backbone import json_schema, resources
+from backbone import durable_file, json_schema, resources
 from backbone.errors import ExitCode, StackError
 from backbone.lease_names import prefix_of
-from backbone.source import yaml_file
+from backbone.source import reading, yaml_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,6 +91,31 @@ def _rules(user: str, may: Mapping[str, Any]) -> Iterator[Rule]:
                 yield Rule(user, resource, name.removesuffix("*") if prefixed else name, pattern, operation)
         if may.get("cluster"):
             yield Rule(user, "cluster", _CLUSTER, "literal", operation)
+
+
+def add(path: Path, name: str, topics: Sequence[str]) -> None:
+    """Write a user with a password at the end of a file: they read and write some topics, in groups of their own.
+
+    Raises StackError("user-exists"), or "access-file" for a name that the file cannot hold; it stays as it was then.
+    """
+    if any(user.name == name for user in read(path)):
+        raise StackError("user-exists", f"{path.name} has a user {name} already", exit_code=ExitCode.USAGE)
+    text = reading.read_text(path)
+    named = ", ".join(map(json.dumps, topics))
+    block = f"""
+  {name}:
+    login: password
+    may:
+      - {{do: [read, write, describe_configs], topics: [{named}]}}
+      - {{do: [read, delete], groups: ["{name}*"]}}
+      - {{do: [write, describe], transactional_ids: ["{name}*"]}}
+"""
+    durable_file.replace(path, text.rstrip("\n") + "\n" + block)
+    try:
+        read(path)
+    except StackError:
+        durable_file.replace(path, text)
+        raise
 
 
 def plan(users: Iterable[User], found: Iterable[Rule]) -> tuple[Change, ...]:

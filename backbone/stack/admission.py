@@ -32,6 +32,16 @@ def enter(client: KafkaAdminClient, secrets: Secrets, named: Sequence[access.Use
         users.enter(client, secrets, with_password)
 
 
+def admit(
+    client: KafkaAdminClient, secrets: Secrets, named: Sequence[access.User], bootstrap: Sequence[str]
+) -> Sequence[access.Change]:
+    """Enter passwords, put what the rules lack in force, and return how they differed."""
+    enter(client, secrets, named, bootstrap)
+    changes = access.plan(named, access.describe(client))
+    access.apply(client, [change for change in changes if change.kind == "allow"])
+    return changes
+
+
 def grant(stack: Stack, progress: Progress) -> None:
     """Tell the cluster each user's password and what access.yml allows; do nothing for a stack that asks nobody.
 
@@ -42,11 +52,9 @@ def grant(stack: Stack, progress: Progress) -> None:
         return
     named = check(stack)
     with clients.admin(stack.bootstrap) as client:
-        enter(client, secrets, named, stack.bootstrap)
-        changes = access.plan(named, access.describe(client))
-        allowed = [change for change in changes if change.kind == "allow"]
-        access.apply(client, allowed)
+        changes = admit(client, secrets, named, stack.bootstrap)
+    allowed = sum(change.kind == "allow" for change in changes)
     if allowed:
-        progress(f"access: {len(allowed)} rules of {access.FILE.name} are in force now")
-    if beyond := len(changes) - len(allowed):
+        progress(f"access: {allowed} rules of {access.FILE.name} are in force now")
+    if beyond := len(changes) - allowed:
         progress(f"access: {beyond} rules are not in {access.FILE.name}; ./invoke access plan shows them")

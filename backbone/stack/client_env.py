@@ -56,16 +56,10 @@ def _login(stack: Stack, user: str, *, with_secrets: bool) -> dict[str, str]:
         return {}
     password = secrets.password(user)
     if not password.exists():
-        raise StackError(
-            "no-such-user",
-            f"there is no password of a user {user}",
-            context="users: " + ", ".join(sorted(file.stem for file in password.parent.glob("*.password"))),
-            hint="./invoke access apply",
-            exit_code=ExitCode.USAGE,
-        )
+        raise users.no_such_user(secrets, user)
     found = {
         _PROTOCOL: "SASL_SSL",
-        _MECHANISM: users.MECHANISM,
+        _MECHANISM: users.mechanism(secrets, user),
         _USER: user,
         _PASSWORD_FILE: str(password),
         _CA: str(secrets.ca),

@@ -76,6 +76,45 @@ def access(
 
 
 @command(
+    actions={"add": ("name",), "rotate": ("name",), "settle": ("name",)},
+    iterable=["topic"],
+    help={
+        "action": "add | rotate | settle",
+        "name": "of the user: add, a new one; rotate and settle, one with a password",
+        "topic": "add: what they read and write, a name or a beginning with *; repeat it for more (default: NAME*)",
+        "engine": "docker, embedded or auto",
+    },
+)
+def user(c: Context, action: str, name: str, topic: list[str] | None = None, engine: str | None = None) -> None:
+    """Add a user to access.yml and to the cluster, give one a new password, or take the former one away.
+
+    rotate: the former password stays good until settle, so that clients can change one after another.
+    """
+    from backbone import clients, console
+    from backbone.security import access as library
+    from backbone.security import users
+    from backbone.stack import admission
+
+    from . import targets
+
+    stack = targets.stack(None, engine, quiet=True)
+    secrets = _secrets(stack)
+    with clients.admin(targets.own_brokers(stack)) as client:
+        if action == "add":
+            file = stack.settings.root / library.FILE
+            library.add(file, name, topic or [f"{name}*"])
+            admission.admit(client, secrets, library.read(file), stack.bootstrap)
+            console.say(f"{name} is in {library.FILE}; {secrets.properties(name)} has all that a client needs")
+        elif action == "rotate":
+            users.rotate(client, secrets, name, stack.bootstrap)
+            console.say(f"{secrets.properties(name)} has the new password; the former one is good until")
+            console.say(f"./invoke user settle {name}")
+        else:
+            gone = users.settle(client, secrets, name)
+            console.say(f"the former password of {name} is {'good no more' if gone else 'not there'}")
+
+
+@command(
     actions={"show": (), "renew": (), "export": ()},
     help={
         "action": "show | renew | export",

@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+import requests
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from kafka.protocol.admin import CreateTopicsRequest
 from kafka.protocol.parser import KafkaProtocol
 
-from backbone import client_properties
 from backbone.security import access, certificates
 from backbone.security.layout import Secrets
 from backbone.source import env_file
+from backbone.stack import compose
 from tests.e2e import checkout
+from tests.e2e.logins import TOPIC, WAIT_S, code, librdkafka, read_by, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,17 +35,15 @@ if TYPE_CHECKING:
 
     from tests.e2e.checkout import Checkout
 
-TOPIC = "events-topic"
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 EVENT = {"event_id": "s-1", "event_type": "t", "source": "e2e", "occurred_at": "2026-01-31T12:00:00Z", "amount": 1.5}
-WAIT_S = 15.0
 TOPIC_AUTHORIZATION_FAILED = 29
 LEASES = """
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from tests.e2e.test_secure import WAIT_S, code, read_by, written
+from tests.e2e.logins import WAIT_S, code, read_by, written
 
 def shown(lease):
     env = lease.env()
@@ -105,54 +105,6 @@ def secrets(secure: Checkout) -> Secrets:
     return Secrets(secure.root / "secrets" / "kafka")
 
 
-def librdkafka(secrets: Secrets, user: str = "app", **changes: str | None) -> dict[str, Any]:
-    """Return librdkafka's settings for a user, by the file that the stack made for them."""
-    read = client_properties.read(secrets.properties(user))
-    settings = {
-        "bootstrap.servers": read.bootstrap,
-        "security.protocol": read.protocol,
-        "sasl.mechanism": read.mechanism,
-        "sasl.username": read.username,
-        "sasl.password": read.password,
-        "ssl.ca.location": str(read.ca_file),
-        "socket.timeout.ms": "8000",
-    } | {name.replace("__", "."): value for name, value in changes.items()}
-    return {name: value for name, value in settings.items() if value is not None}
-
-
-def written(settings: dict[str, Any], topic: str) -> KafkaError | None:
-    """Send one record; return why it was refused, None if it was taken."""
-    reasons: list[KafkaError] = []
-    found: list[KafkaError | None] = []
-    producer = Producer({**settings, "error_cb": reasons.append, "message.timeout.ms": 8000}, logger=None)
-    producer.produce(topic, b"x", on_delivery=lambda error, _message: found.append(error))
-    until = time.monotonic() + WAIT_S
-    while not found and not reasons and time.monotonic() < until:
-        producer.poll(0.1)
-    if found:
-        return found[0]
-    named = [one for one in reasons if one.code() != KafkaError._ALL_BROKERS_DOWN]  # noqa: SLF001 - its name
-    return (named or reasons)[0]
-
-
-def read_by(settings: dict[str, Any], group: str, topic: str = TOPIC) -> KafkaError | None:
-    """Read with a group until its first record or refusal."""
-    consumer = Consumer({**settings, "group.id": group, "auto.offset.reset": "earliest"})
-    try:
-        consumer.subscribe([topic])
-        until = time.monotonic() + WAIT_S
-        while time.monotonic() < until:
-            if message := consumer.poll(0.2):
-                return message.error()
-        raise AssertionError(f"{group} read nothing of {topic}, and was not refused")
-    finally:
-        consumer.close()
-
-
-def code(error: KafkaError | None) -> int:
-    return 0 if error is None else int(error.code())
-
-
 def test_every_task_works_over_it(secure: Checkout, tmp_path: Path) -> None:
     secure.run("smoke")
     secure.run("topics", "create", "scratch")
@@ -192,6 +144,49 @@ def test_a_lease_is_a_user_whose_rules_end_at_its_prefix(secure: Checkout, secre
     admin = AdminClient(librdkafka(secrets, "admin"))
     known: Any = admin.describe_user_scram_credentials()
     assert known.result(WAIT_S).keys() == {"app", "admin"}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("topics", "create", "of-my-own"), "TopicAuthorizationFailed|ClusterAuthorizationFailed"),
+        (("topics", "delete", TOPIC, "--yes"), "TopicAuthorizationFailed"),
+        (("consume", "private", "--from", "earliest", "--max", "1"), "TopicAuthorizationFailed"),
+        (("groups", "delete", "theirs", "--yes"), "GroupAuthorizationFailed"),
+    ],
+)
+def test_the_tasks_tell_what_the_rules_do_not_allow(
+    secure: Checkout, secrets: Secrets, words: tuple[str, ...], reason: str
+) -> None:
+    refused = secure.run(*words, "--command-config", str(secrets.properties("app")), code=4)
+    assert "error[not-allowed]: the cluster does not allow that to app" in refused.stderr
+    assert re.search(reason, refused.stderr), refused.stderr
+
+
+def test_everybody_reads_contracts_and_only_who_knows_the_password_writes_them(secure: Checkout) -> None:
+    url = secure.json("endpoints")["SCHEMA_REGISTRY_URL"]
+    subject = f"{url}/subjects/{TOPIC}-value"
+    schema = requests.get(f"{subject}/versions/latest", timeout=10).json()["schema"]
+    assert requests.post(subject, json={"schema": schema}, timeout=10).ok  # the id of a schema: serializers ask for it
+    file = secure.root / "secrets" / "registry" / "user.properties"
+    user, _, password = file.read_text(encoding="ascii").partition(":")
+    attempts: tuple[tuple[str, str, object], ...] = (
+        ("POST", f"{url}/subjects/by-hand-value/versions", {"schema": '"string"'}),
+        ("POST", f"{url}/subjects/by-hand-value/versions/", {"schema": '"string"'}),
+        ("PUT", f"{url}/config/{TOPIC}-value", {"compatibility": "NONE"}),
+        ("PUT", f"{url}/config", {"compatibility": "NONE"}),
+        ("POST", url.replace("ccompat/v7", "registry/v3/groups"), {"groupId": "by-hand"}),
+        ("DELETE", subject, None),
+    )
+    for method, place, body in attempts:
+        for login in (None, (user, "wrong")):
+            assert requests.request(method, place, json=body, auth=login, timeout=10).status_code == 401, place
+    level = attempts[2]
+    assert requests.request(level[0], level[1], json=level[2], auth=(user, password), timeout=10).ok
+    found = {each["check"]: each for each in secure.json("doctor", code=1)["checks"]}
+    assert f"{TOPIC}-value has NONE" in str(found["D056"])
+    secure.run("contracts", "apply")
+    assert secure.json("contracts", "plan") == {"changes": []}
 
 
 def test_rules_follow_their_file(secure: Checkout, secrets: Secrets) -> None:
@@ -315,18 +310,26 @@ def test_no_password_and_no_key_is_anywhere_but_in_its_file(secure: Checkout, se
     hidden = {path.read_text(encoding="ascii").strip().encode() for path in secrets.folder.glob("users/*.password")}
     for path in (*secrets.folder.glob("*/keystore.pem"), secrets.folder / "ca.key"):
         hidden.add(path.read_bytes().splitlines()[1])
-    assert len(hidden) >= 8
+    for user_file in ("registry/user.properties", "connect/user"):
+        hidden.add((secure.root / "secrets" / user_file).read_bytes().partition(b":")[2])
+    assert len(hidden) >= 10
+    resolved = compose.config(secure.root / "docker-compose.yml", profiles=["*"], environ=secure.env)
+    assert b"ANONYMOUS_READ_ACCESS" in resolved.stdout.encode()
     shown = {
+        "compose config": resolved.stdout.encode(),
         "status": secure.run("status", "--json").stdout.encode(),
         "endpoints": secure.run("endpoints", "--json").stdout.encode(),
         "doctor": secure.run("doctor", code=None).stdout.encode(),
+        "env": secure.run("env").stdout.encode(),
+        "certs": secure.run("certs", "show", "--json").stdout.encode(),
+        "contracts": secure.run("contracts", "plan", "--json").stdout.encode(),
     }
     for pid in secure.pids().values():
         process = psutil.Process(pid)
         shown[f"arguments of {pid}"] = " ".join(process.cmdline()).encode()
         shown[f"environment of {pid}"] = repr(process.environ()).encode()
     for path in secure.root.rglob("*"):
-        if path.is_file() and not path.is_relative_to(secrets.folder):
+        if path.is_file() and not path.is_relative_to(secure.root / "secrets"):
             shown[str(path)] = path.read_bytes()
     found = [place for place, content in shown.items() if any(word in content for word in hidden)]
     assert found == []

@@ -115,4 +115,4 @@ def test_the_profiles_differ_only_in_who_asks_whom(profiles: dict[str, compose.M
             for key in plain.raw.keys() | profiles["secure"][name].raw.keys()
             if plain.raw.get(key) != profiles["secure"][name].raw.get(key)
         }
-        assert changed <= {"environment", "volumes", "x-certificate", "command", "entrypoint"}, name
+        assert changed <= {"environment", "volumes", "x-certificate", "command", "entrypoint", "depends_on"}, name

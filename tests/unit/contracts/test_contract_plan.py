@@ -13,7 +13,10 @@ from backbone.errors import ExitCode, StackError
 from backbone.events.contracts import history
 from backbone.events.contracts.model import canonical
 from backbone.events.contracts.registration import Outcome, apply, astray, compare, conflict
-from backbone.events.contracts.registry import Registry
+from backbone.events.contracts.registry import Registry, of_stack
+from backbone.stack import compose
+from backbone.stack.settings import Settings
+from tests import ROOT
 from tests.servers.http import serve
 from tests.unit.contracts.conftest import field, record
 
@@ -222,3 +225,17 @@ class Stranger:
 def test_another_program_on_the_port_is_recognised() -> None:
     with serve(Stranger()) as url, pytest.raises(StackError, match="is not the schema registry"):
         Registry(url).subjects()
+
+
+def test_the_stacks_own_registry_is_asked_with_the_user_of_its_profile() -> None:
+    kinds = {
+        kind: of_stack(compose.load(Settings(ROOT, {"KAFKA_SECURITY": kind, "SECRETS_DIR": "/s"}), ["messaging"]))
+        for kind in ("plaintext", "secure")
+    }
+    assert {kind: str(found.user_file) for kind, found in kinds.items()} == {
+        "plaintext": "None",
+        "secure": "/s/registry/user.properties",
+    }
+    assert kinds["plaintext"].curl == "curl -sf"
+    assert "/s/registry/user.properties" in kinds["secure"].curl
+    assert " -u " not in kinds["secure"].curl  # the password is in no process's arguments

@@ -181,6 +181,19 @@ def test_the_registry_listens_on_loopback_only_and_logs_into_one_bounded_file(tm
     assert schema_registry.endpoint(local) == "http://127.0.0.1:18091/health/ready"
 
 
+def test_who_writes_to_the_registry_is_in_a_file_that_it_reads_and_in_no_variable(tmp_path: Path) -> None:
+    below = tmp_path / "with a blank, and a comma"
+    launch = schema_registry.launch(make_site(below, "schema-registry", KAFKA_SECURITY="secure"))
+    file = below / "secrets" / "registry" / "user.properties"
+    user, _, password = file.read_text(encoding="ascii").partition(":")
+    assert (user, file.stat().st_mode & 0o777) == ("registry", 0o600)
+    assert not [name for name, value in launch.env.items() if password in value]
+    assert launch.env["SMALLRYE_CONFIG_LOCATIONS"] == file.as_uri()
+    assert not set(launch.env["SMALLRYE_CONFIG_LOCATIONS"]) & {" ", ","}  # it is a list of URIs
+    schema_registry.launch(make_site(tmp_path / "plain", "schema-registry"))
+    assert not (tmp_path / "plain" / "secrets").exists()
+
+
 def test_an_archive_is_unpacked_once_and_never_half(tmp_path: Path) -> None:
     good = archive(tmp_path / "tool-1.tar.gz", "bin/tool")
     folder = unpack(good, tmp_path / "cache")

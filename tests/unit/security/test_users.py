@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kafka.admin import ScramMechanism, UserScramCredentialDeletion
 from kafka.protocol.admin import AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse
 
 from backbone import client_properties
@@ -56,18 +57,63 @@ def test_a_password_stays_and_its_files_are_their_owners_alone(secrets: Secrets)
 
 @dataclass
 class Cluster:
-    """Keeps what it is told of users; refuses `nobody`."""
+    """Keeps the last that it is told of each user, and by which mechanisms they have a password; refuses `nobody`."""
 
     known: dict[str, Any] = field(default_factory=dict)
+    ways: set[tuple[str, str]] = field(default_factory=set)
 
     def alter_user_scram_credentials(self, given: Sequence[Any]) -> dict[str, str | None]:
-        self.known |= {one.user: one for one in given if one.user != "nobody"}
+        for one in given:
+            way = (one.user, one.mechanism.name)
+            if isinstance(one, UserScramCredentialDeletion):
+                self.ways.remove(way)
+            elif one.user != "nobody":
+                self.known[one.user] = one
+                self.ways.add(way)
         return {one.user: "Unacceptable user" if one.user == "nobody" else None for one in given}
+
+    def describe_user_scram_credentials(self, names: Sequence[str]) -> dict[str, Any]:
+        return {
+            name: {"credential_infos": [{"mechanism": ScramMechanism[way]} for user, way in self.ways if user == name]}
+            for name in names
+        }
 
 
 def salted(secrets: Secrets, user: str, salt: bytes, iterations: int) -> bytes:
     password = secrets.password(user).read_bytes()
     return hashlib.pbkdf2_hmac("sha512", password, salt, iterations)
+
+
+def test_a_new_password_comes_by_the_other_mechanism_and_the_old_one_stays_until_it_is_settled(
+    secrets: Secrets,
+) -> None:
+    cluster = Cluster()
+    users.write(secrets, "app", BOOTSTRAP)
+    users.enter(cluster, secrets, ["app"])
+    old = secrets.password("app").read_bytes()
+    for mechanism, other in (("SCRAM-SHA-256", "SCRAM_SHA_512"), ("SCRAM-SHA-512", "SCRAM_SHA_256")):
+        users.rotate(cluster, secrets, "app", BOOTSTRAP)
+        read = client_properties.read(secrets.properties("app"))
+        assert (read.mechanism, read.password.encode()) == (mechanism, secrets.password("app").read_bytes())
+        assert secrets.password("app").read_bytes() != old
+        assert cluster.ways == {("app", "SCRAM_SHA_256"), ("app", "SCRAM_SHA_512")}
+        with pytest.raises(StackError, match="two-passwords"):
+            users.rotate(cluster, secrets, "app", BOOTSTRAP)
+        users.write(secrets, "app", BOOTSTRAP)
+        users.enter(cluster, secrets, ["app"])
+        assert cluster.known["app"].mechanism.name == mechanism.replace("-", "_")
+        assert users.settle(cluster, secrets, "app")
+        assert cluster.ways == {("app", ({"SCRAM_SHA_256", "SCRAM_SHA_512"} - {other}).pop())}
+        assert not users.settle(cluster, secrets, "app")
+
+
+def test_somebody_without_a_password_gets_no_other_one(secrets: Secrets) -> None:
+    users.write(secrets, "app", BOOTSTRAP)
+    with pytest.raises(StackError, match="no-such-user") as settled:
+        users.settle(Cluster(), secrets, "theirs")
+    with pytest.raises(StackError, match="no-such-user"):
+        users.rotate(Cluster(), secrets, "theirs", BOOTSTRAP)
+    assert settled.value.context == "users: app"
 
 
 def test_the_cluster_learns_a_salted_hash(secrets: Secrets) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone import secret_file
 from backbone.stack.engine.embedded.local_service import LOG_PATH, Launch, LocalService, Runtime
 from backbone.stack.engine.embedded.runtimes import jvm
 from backbone.stack.engine.embedded.unpack import unpack
@@ -16,6 +18,7 @@ _TOPICS = {
     "APICURIO_KAFKASQL_SNAPSHOTS_TOPIC": "kafkasql-snapshots",
     "APICURIO_EVENTS_KAFKA_TOPIC": "registry-events",
 }
+_USER_FILE, _USER = "SMALLRYE_CONFIG_LOCATIONS", "registry"  # who may write, where the profile asks
 _JAVA_OPTIONS = "JAVA_OPTS_APPEND"  # read by the image's launcher, not by the application
 
 
@@ -25,6 +28,8 @@ def launch(local: LocalService) -> Launch:
     folder = unpack(archive, local.cache_dir)
     environment = local.environment
     environment.pop(_JAVA_OPTIONS, None)
+    if user_file := environment.get(_USER_FILE):
+        environment[_USER_FILE] = secret_file.ensure(Path(user_file), _USER).as_uri()  # SmallRye wants a URI
     return jvm.launch(
         local,
         main=["io.quarkus.bootstrap.runner.QuarkusEntryPoint"],
