@@ -104,3 +104,14 @@ def test_data_that_is_finalised_above_the_target_is_a_doubt(cluster: Cluster) ->
     opened = stack(cluster.root, cluster.engine)
     with pytest.raises(StackError, match=r"nothing was restarted: the data is finalised at Kafka 4\.4"):
         roll.demand_no_doubt(opened, cluster.look(opened), "4.3.1")
+
+
+def test_the_settings_of_a_node_that_is_not_restarted_are_no_doubt(cluster: Cluster) -> None:
+    cluster.versions["b"] = "4.4.0"
+    cluster.engine.old = {"a": ["KAFKA_NUM_IO_THREADS"], "c": ["KAFKA_NUM_IO_THREADS"]}
+    opened = roll.whole(stack(cluster.root, cluster.engine))
+    words = [words for words, _ in roll.doubts(opened, cluster.look(opened), "4.3.1")]
+    assert not [each for each in words if "older configuration" in each]
+    cluster.engine.old = {"b": ["KAFKA_NUM_IO_THREADS"]}
+    words = [words for words, _ in roll.doubts(opened, cluster.look(opened), "4.3.1")]
+    assert "b runs with an older configuration (KAFKA_NUM_IO_THREADS)" in words[0]
