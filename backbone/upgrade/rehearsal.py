@@ -30,7 +30,7 @@ KIND = "upgrade"
 
 _QUIET_S = 2.0
 _REFUSED = "Unsupported metadata version"
-_WORDS = 300
+_WORDS = 700
 
 
 @dataclass(frozen=True, slots=True)
