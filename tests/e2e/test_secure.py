@@ -147,20 +147,19 @@ def test_a_lease_is_a_user_whose_rules_end_at_its_prefix(secure: Checkout, secre
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"),
+    ("words", "code", "said"),
     [
-        (("topics", "create", "of-my-own"), "TopicAuthorizationFailed|ClusterAuthorizationFailed"),
-        (("topics", "delete", TOPIC, "--yes"), "TopicAuthorizationFailed"),
-        (("consume", "private", "--from", "earliest", "--max", "1"), "TopicAuthorizationFailed"),
-        (("groups", "delete", "theirs", "--yes"), "GroupAuthorizationFailed"),
+        (("topics", "delete", TOPIC, "--yes"), 4, "error[not-allowed]: the cluster does not allow that to app"),
+        (("topics", "create", "of-my-own"), 1, "Authorization failed"),
+        # What somebody may not even describe is not there for them: neither topic nor group.
+        (("consume", "private", "--from", "earliest", "--max", "1"), 2, "error[no-topic]"),
+        (("groups", "delete", "theirs", "--yes"), 2, "error[no-such-group]"),
     ],
 )
 def test_the_tasks_tell_what_the_rules_do_not_allow(
-    secure: Checkout, secrets: Secrets, words: tuple[str, ...], reason: str
+    secure: Checkout, secrets: Secrets, words: tuple[str, ...], code: int, said: str
 ) -> None:
-    refused = secure.run(*words, "--command-config", str(secrets.properties("app")), code=4)
-    assert "error[not-allowed]: the cluster does not allow that to app" in refused.stderr
-    assert re.search(reason, refused.stderr), refused.stderr
+    assert said in secure.run(*words, "--command-config", str(secrets.properties("app")), code=code).stderr
 
 
 def test_everybody_reads_contracts_and_only_who_knows_the_password_writes_them(secure: Checkout) -> None:
