@@ -82,7 +82,7 @@ def test_it_runs_where_everything_is_odd(odd: Odd) -> None:
     assert odd.json("status")["ok"]
     # The broker compresses it again: its library is unpacked into a folder and loaded from there.
     odd.run("topics", "create", "zipped", "--set", "compression.type=zstd")
-    assert "smoke: PASS" in odd.run("smoke", "--records", "50").stderr
+    assert "smoke: PASS" in odd.run("smoke", "--records", "50").stdout
     odd.run("doctor", code=None)
     assert odd.brokers().keys() == set(BROKERS)
 
