@@ -57,10 +57,13 @@ def test_the_newest_is_first_and_what_is_no_report_of_this_version_is_left_out(t
 REPORTS = sorted(path for path in KEPT.glob("*/report.json") if path.parent.name != "figures")
 
 
+SCHEMAS = {"cells": "bench-report", "checks": "checks-report"}
+
+
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.parent.name)
 def test_every_kept_report_keeps_its_schema_and_its_page_is_what_its_values_give(path: Path, tmp_path: Path) -> None:
     report = json.loads(path.read_text())
-    schema = "bench-report" if "cells" in report else "failover-report"
+    schema = next((name for field, name in SCHEMAS.items() if field in report), "failover-report")
     jsonschema.validate(report, json.loads((ROOT / "schemas" / f"{schema}.schema.json").read_text()))
     shutil.copytree(path.parent, tmp_path / "copy")
     results.write_pages(tmp_path)
