@@ -42,9 +42,9 @@ def secrets(secure: Checkout) -> Secrets:
     return Secrets(secure.root / "secrets" / "kafka")
 
 
-def longest(standstills: list[list[list[int]]]) -> int:
+def longest(standstills: list[list[int]]) -> int:
     """Return the longest time in ms in which a partition stood still."""
-    return max((end - begin for partition in standstills for begin, end, *_ in partition), default=0)
+    return max((end - begin for begin, end, *_ in standstills), default=0)
 
 
 def test_certificates_and_a_password_are_renewed_while_records_flow_and_none_is_lost(
