@@ -168,10 +168,10 @@ def test_to_look_with_every_task_changes_nothing_and_asks_for_no_right_that_is_m
 def test_smoke_and_bench_keep_to_topics_of_their_own(theirs: Theirs) -> None:
     with unchanged(theirs):
         theirs.home.run("smoke", "--command-config", theirs.file("operator"), "--records", "60")
-        words = ("bench", "--quick", "--repeats", "1", "--rate", "200", "--command-config", theirs.file("operator"))
-        assert "not-confirmed" in theirs.home.run(*words, code=2).stderr
-        assert "too-much-for-theirs" in theirs.home.run(*words, "--rate", "20000", "--yes", code=2).stderr
-        report = json.loads(theirs.home.run(*words, "--yes", "--json", code=None).stdout)
+        words = ("bench", "--quick", "--repeats", "1", "--command-config", theirs.file("operator"), "--rate")
+        assert "not-confirmed" in theirs.home.run(*words, "200", code=2).stderr
+        assert "too-much-for-theirs" in theirs.home.run(*words, "20000", "--yes", code=2).stderr
+        report = json.loads(theirs.home.run(*words, "200", "--yes", "--json", code=None).stdout)
     (cell,) = report["cells"]
     assert cell["spans"]["end_to_end"]["count"] == 200 * 12
     assert report["engine"] == "remote"
@@ -188,7 +188,7 @@ def test_planted_faults_are_found(theirs: Theirs) -> None:
     third = psutil.Process(theirs.stack.pids()["kafka-3"])
     third.suspend()
     try:
-        wait_until(lambda: theirs.stack.alive() == [1, 2], what="broker 3 to be given up", timeout=WAIT_S)
+        wait_until(lambda: theirs.stack.alive() == [1, 2], what="broker 3 to be given up", timeout=4 * WAIT_S)
         found = theirs.found()
     finally:
         third.resume()
