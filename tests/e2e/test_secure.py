@@ -253,7 +253,8 @@ def test_a_client_without_tls_gets_no_word(secrets: Secrets) -> None:
 def test_a_client_with_another_authority_refuses_the_cluster(secrets: Secrets, tmp_path: Path) -> None:
     certificates.open_authority(tmp_path, now=time.time())
     refused = written(librdkafka(secrets, ssl__ca__location=str(tmp_path / "ca.pem")), TOPIC)
-    assert code(refused) == KafkaError._SSL, refused  # noqa: SLF001 - its name
+    # The fault of the handshake itself, or, when that was told before, the connection that ended by it.
+    assert code(refused) in {KafkaError._SSL, KafkaError._TRANSPORT}, refused  # noqa: SLF001 - their names
     assert "certificate verify failed" in str(refused)
 
 
