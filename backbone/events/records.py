@@ -7,14 +7,13 @@ sees the whole file or nothing of it, also when the task is killed half-way.
 
 from __future__ import annotations
 
-import difflib
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from backbone import clients
-from backbone.errors import ExitCode, StackError
+from backbone.errors import ExitCode, StackError, meant
 from backbone.events.contracts import jsontext
 from backbone.events.contracts.jsonschemas import JsonConverter
 from backbone.events.contracts.jsontext import Violation
@@ -267,10 +266,9 @@ class _Transaction:
 
 def no_topic(topic: str, known: Iterable[str] = ()) -> StackError:
     """Return the error for a topic that is not there; topics are never made by writing to them."""
-    near = difflib.get_close_matches(topic, known, 1)
     return StackError(
         "no-topic",
-        f"there is no topic {jsontext.shown(topic)}" + (f"; did you mean {near[0]}?" if near else ""),
+        f"there is no topic {jsontext.shown(topic)}{meant(topic, known)}",
         hint="./invoke topics list",
         exit_code=ExitCode.USAGE,
     )

@@ -25,6 +25,7 @@ FILE = Path("infra", "05-messaging", "security", "access.yml")
 """Below the root of a home."""
 
 _SCHEMA = resources.schema("access.schema.json")
+_FAULT, _HINT = "access-file", f"see {_SCHEMA}"
 _CLUSTER = "kafka-cluster"  # the one name that a resource of this kind has
 _RESOURCES = {"topics": "topic", "groups": "group", "transactional_ids": "transactional_id"}
 _PREFIX = "User:"
@@ -71,15 +72,15 @@ class Change:
 
 def read(path: Path) -> tuple[User, ...]:
     """Return the users of a file; StackError("access-file") with place and reason for one that is not valid."""
-
-    def faults(body: object) -> list[str]:
-        return list(map(str, json_schema.departures(_SCHEMA, body)))
-
-    body = yaml_file.read(path, "access-file", faults, hint=f"see {_SCHEMA}")
+    body = yaml_file.read(path, _FAULT, _faults, _HINT)
     return tuple(
         User(name, user["login"], tuple(rule for may in user["may"] for rule in _rules(name, may)))
         for name, user in body["users"].items()
     )
+
+
+def _faults(body: object) -> list[str]:
+    return list(map(str, json_schema.departures(_SCHEMA, body)))
 
 
 def _rules(user: str, may: Mapping[str, Any]) -> Iterator[Rule]:
@@ -110,12 +111,9 @@ def add(path: Path, name: str, topics: Sequence[str]) -> None:
       - {{do: [read, delete], groups: ["{name}*"]}}
       - {{do: [write, describe], transactional_ids: ["{name}*"]}}
 """
-    durable_file.replace(path, text.rstrip("\n") + "\n" + block)
-    try:
-        read(path)
-    except StackError:
-        durable_file.replace(path, text)
-        raise
+    longer = text.rstrip("\n") + "\n" + block
+    yaml_file.parse(longer, path.name, _FAULT, _faults, _HINT)
+    durable_file.rewrite(path, longer)
 
 
 def plan(users: Iterable[User], found: Iterable[Rule]) -> tuple[Change, ...]:

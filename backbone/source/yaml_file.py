@@ -23,6 +23,11 @@ def read(path: Path, reference: str, faults: Callable[[Any], Iterable[str]], hin
         text = reading.read_text(path)
     except StackError as error:
         raise StackError(reference, error.message, error.context, exit_code=ExitCode.USAGE) from error
+    return parse(text, path.name, reference, faults, hint)
+
+
+def parse(text: str, name: str, reference: str, faults: Callable[[Any], Iterable[str]], hint: str) -> Any:
+    """Return the value of what a file called `name` says, or will say. Raises as `read`."""
     try:
         body = yaml.safe_load(text)
         found = list(faults(body))
@@ -30,6 +35,6 @@ def read(path: Path, reference: str, faults: Callable[[Any], Iterable[str]], hin
         body, found = None, [str(error)]
     if found:
         raise StackError(
-            reference, f"{path.name} is not valid", context="\n".join(found), hint=hint, exit_code=ExitCode.USAGE
+            reference, f"{name} is not valid", context="\n".join(found), hint=hint, exit_code=ExitCode.USAGE
         )
     return body

@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-from backbone import console
+from backbone import console, durable_file
 from backbone.errors import ExitCode, StackError
 from backbone.stack import kafka_versions
 from backbone.stack.engine.embedded import artifacts, jre
@@ -140,9 +140,7 @@ def write(path: Path, version: str, families: Families, later: Mapping[str, Fami
     """
     kept = {family: {name: _kept(family, one) for name, one in found.items()} for family, found in families.items()}
     text = _text({"kafka_version": version, **kept, "later": _changes(families, later)}) + "\n"
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    durable_file.replace(path, text)
 
 
 def _text(value: object, indent: str = "") -> str:

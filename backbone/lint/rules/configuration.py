@@ -107,11 +107,14 @@ def _of_node(node: Node, settings: Sequence[properties.Setting]) -> Iterator[Fin
         if setting in of_bitnami or known:
             continue
         if first := properties.since(setting.name, "broker"):
-            yield _too_early(node, setting, first)
+            why, otherwise = f"which Kafka has since {first}; its image is older", f", or run an image of Kafka {first}"
+            yield _of_another_release(node, setting, why, f"needs Kafka {first}", otherwise)
         elif not properties.REMOVED_IN_4.fullmatch(setting.name):
             yield _unknown(node.service, setting, node.key(setting), "broker", "" if setting.flag else "KAFKA_")
         elif modern:
-            yield _removed(node, setting)
+            yield _of_another_release(
+                node, setting, "which Kafka 4 no longer has", f"{setting.name} ended with Kafka 3"
+            )
 
 
 def _of_bitnami(node: Node, settings: Sequence[properties.Setting]) -> Finding:
@@ -147,28 +150,15 @@ def _of_another_image(node: Node) -> Iterator[Finding]:
             )
 
 
-def _removed(node: Node, setting: properties.Setting) -> Finding:
+def _of_another_release(node: Node, setting: properties.Setting, why: str, label: str, help_: str = "") -> Finding:
     written = setting.variable or setting.name
     return Finding(
         at=node.key(setting),
-        message=f"{node.name} sets {setting.name}, which Kafka 4 no longer has",
+        message=f"{node.name} sets {setting.name}, {why}",
         service=node.name,
         evidence=written,
-        label=f"{setting.name} ended with Kafka 3",
-        help=f"remove {written}",
-        severity=Severity.WARNING,
-    )
-
-
-def _too_early(node: Node, setting: properties.Setting, first: str) -> Finding:
-    written = setting.variable or setting.name
-    return Finding(
-        at=node.key(setting),
-        message=f"{node.name} sets {setting.name}, which Kafka has since {first}; its image is older",
-        service=node.name,
-        evidence=written,
-        label=f"needs Kafka {first}",
-        help=f"remove {written}, or run an image of Kafka {first}",
+        label=label,
+        help=f"remove {written}{help_}",
         severity=Severity.WARNING,
     )
 

@@ -41,8 +41,8 @@ def find() -> list[Found]:
     """Return every stack of this user of which a process runs, by folder."""
     by_folder: dict[str, list[tuple[str, process.Identity]]] = {}
     for owner, identity in process.orphans(""):
-        folder, separator, service = owner.rpartition("::")
-        if separator:
+        folder, service = process.split_owner(owner)
+        if folder:
             by_folder.setdefault(folder, []).append((service, identity))
     return [_found(Path(folder), members) for folder, members in sorted(by_folder.items())]
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 FOLDER = Path(".stack", "embedded")
 """What a home keeps of each service, a folder each."""
 
-_SEPARATOR = "::"
-
 
 @dataclass(frozen=True, slots=True)
 class Members:
@@ -30,7 +28,7 @@ class Members:
 
     def owner(self, service: str) -> str:
         """Return what the process of a service carries."""
-        return f"{self.root}{_SEPARATOR}{service}"
+        return process.name_owner(self.root, service)
 
     def find(self, services: Iterable[str]) -> dict[str, psutil.Process]:
         """Return service → its process, of those that run."""
@@ -65,8 +63,8 @@ class Members:
 
         A process goes on to carry the place where it was started. Has that place a record of it, it lives there.
         """
-        folder, separator, name = process.owner(found).rpartition(_SEPARATOR)
-        if not separator or (folder, name) == (str(self.root), service):
+        folder, name = process.split_owner(process.owner(found))
+        if not folder or (folder, name) == (str(self.root), service):
             return False
         there = process.read(self._record(Path(folder), name))
         return name != service or bool(there and there.identity == process.identify(found))
@@ -76,7 +74,7 @@ class Members:
         return {
             name: found
             for owner, identity in process.orphans(self.owner(""))
-            if (name := owner.rpartition(_SEPARATOR)[2]) in services
+            if (name := process.split_owner(owner)[1]) in services
             and (found := process.find(identity))
             and not has_served(found)
         }

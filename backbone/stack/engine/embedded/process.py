@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 OWNER = "MESSAGING_BACKBONE_SERVICE"
+_SEPARATOR = "::"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STAT = "/proc/{}/stat"
 _START_FIELD = 22 - 3  # proc(5): starttime is field 22; the two before the state end with the name in parentheses
@@ -252,6 +253,17 @@ def listeners(process: psutil.Process) -> list[tuple[str, int]]:
             if connection.status == psutil.CONN_LISTEN
         )
     return []
+
+
+def name_owner(folder: Path | str, service: str) -> str:
+    """Return what the process of a home's service carries, so that it is known without a record."""
+    return f"{folder}{_SEPARATOR}{service}"
+
+
+def split_owner(owner: str) -> tuple[str, str]:
+    """Return the folder and the service that an owner names, ("", "") for none."""
+    folder, _, service = owner.rpartition(_SEPARATOR)
+    return (folder, service) if folder else ("", "")
 
 
 def owner(process: psutil.Process) -> str:

@@ -106,7 +106,7 @@ def await_savers(addresses: Iterable[tuple[str, int]], progress: Progress) -> No
     for found in {holder for holder in holders if holder and records(holder)}:
         if not _only_agents_listen(found):
             continue
-        name = process.owner(found).rpartition("::")[2]
+        _, name = process.split_owner(process.owner(found))
         progress(f"the JVM of the {name} that has stopped saves a start-up cache; waiting for the port it holds")
         wait_until(
             partial(_is_no_saver, found),
