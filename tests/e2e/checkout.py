@@ -31,11 +31,15 @@ KAFKA_JARS = f"kafka@{properties.kafka_version()}"
 
 @dataclass
 class Checkout:
-    """A copy of the tracked files. `run` starts a task with this Python; cache is the XDG cache it uses."""
+    """A copy of the tracked files. `run` starts a task with this Python; cache is the XDG cache it uses.
+
+    wrap: the words before each task's.
+    """
 
     root: Path
     cache: Path
     environ: dict[str, str] = field(default_factory=dict)
+    wrap: tuple[str, ...] = ()
 
     @property
     def env(self) -> dict[str, str]:
@@ -46,7 +50,7 @@ class Checkout:
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a task and return at once."""
         return subprocess.Popen(
-            [sys.executable, "-m", "invoke", *words],
+            [*self.wrap, sys.executable, "-m", "invoke", *words],
             cwd=self.root,
             env=self.env,
             stdin=subprocess.DEVNULL,

@@ -8,10 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,26 +38,8 @@ exec "$@"
 """
 
 
-@dataclass
-class Odd(Checkout):
-    """A checkout whose tasks run on an odd machine. wrap: the words before each."""
-
-    wrap: tuple[str, ...] = ()
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [*self.wrap, sys.executable, "-m", "invoke", *words],
-            cwd=self.root,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-
 @pytest.fixture(scope="module")
-def odd(cache: Path) -> Iterator[Odd]:
+def odd(cache: Path) -> Iterator[Checkout]:
     """Brokers that run: HOME is read-only, /tmp noexec, umask 077, 1,024 files, all ASCII but the folder's name."""
     with tempfile.TemporaryDirectory(prefix="odd-") as made:
         home = Path(made) / "home"
@@ -70,13 +50,13 @@ def odd(cache: Path) -> Iterator[Odd]:
         kept = (str(plain.root), str(ROOT), sys.prefix, sys.base_prefix)
         wrap = ("unshare", *user, "--mount", "sh", "-ec", MACHINE, "machine", str(home), *kept, "--")
         environ = {**ASCII, "PYTHONOPTIMIZE": "2", "HOME": str(home), "XDG_CACHE_HOME": ""}
-        stack = Odd(plain.root, own.parent, environ, wrap)
+        stack = Checkout(plain.root, own.parent, environ, wrap)
         stack.run("up")
         yield stack
         stack.run("down", code=None)
 
 
-def test_it_runs_where_everything_is_odd(odd: Odd) -> None:
+def test_it_runs_where_everything_is_odd(odd: Checkout) -> None:
     said = odd.run("status")
     assert (said.stdout + said.stderr).isascii()
     assert odd.json("status")["ok"]
@@ -87,14 +67,14 @@ def test_it_runs_where_everything_is_odd(odd: Odd) -> None:
     assert odd.brokers().keys() == set(BROKERS)
 
 
-def test_a_paused_broker_goes_on(odd: Odd) -> None:
+def test_a_paused_broker_goes_on(odd: Checkout) -> None:
     os.kill(odd.pids()["kafka-2"], signal.SIGSTOP)
     assert "paused" in odd.run("status", code=1).stdout
     assert "kafka-2 was paused and goes on" in odd.run("up").stderr
     assert odd.json("status")["ok"]
 
 
-def test_killed_brokers_are_started_again(odd: Odd) -> None:
+def test_killed_brokers_are_started_again(odd: Checkout) -> None:
     for pid in odd.brokers().values():
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not list(process.orphans(f"{odd.root}::")), what="their end", timeout=30)
@@ -120,7 +100,7 @@ def test_what_cannot_be_is_named(fresh_brokers: Checkout, environ: dict[str, str
 
 
 def test_too_few_files_are_named(fresh_brokers: Checkout) -> None:
-    few = Odd(fresh_brokers.root, fresh_brokers.cache, wrap=("sh", "-c", 'ulimit -n 256; exec "$@"', "few"))
+    few = Checkout(fresh_brokers.root, fresh_brokers.cache, wrap=("sh", "-c", 'ulimit -n 256; exec "$@"', "few"))
     assert "`ulimit -n` is 256" in few.run("up", code=4).stderr
 
 

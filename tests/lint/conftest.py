@@ -54,6 +54,12 @@ def excerpts(outcome: Outcome) -> list[str]:
     return [text_at(outcome, judged) for judged in outcome.result.findings]
 
 
+def told(outcome: Outcome, code: str) -> list[str]:
+    """See that Compose takes the files, and return the text that each finding of a rule points at."""
+    assert not outcome.project.refusal
+    return [text_at(outcome, judged) for judged in outcome.result.findings if judged.rule.code == code]
+
+
 def text_at(outcome: Outcome, judged: Judged) -> str:
     """Return the text that one finding points at."""
     at = judged.finding.at

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import shlex
 import shutil
-import subprocess
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack.engine.embedded import jre, seals
+from backbone.stack.engine.embedded import jre, seals, setup_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -57,15 +56,7 @@ def _compile(sources: Sequence[Path], compiler: Path, classpath: Iterable[Path],
     argv = [str(jre.java()), "-XX:TieredStopAtLevel=1", "-jar", str(compiler), *OPTIONS]
     argv += ["-cp", ":".join(map(str, classpath)), "-d", str(classes), *map(str, sources)]
     names = ", ".join(source.name for source in sources)
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S, close_fds=False)
-    except subprocess.TimeoutExpired as error:
-        raise StackError(
-            "plugin-source",
-            f"{names} was not compiled after {_TIMEOUT_S} s; the machine is very busy",
-            hint="again, when the machine is less busy\n./invoke up",
-            exit_code=ExitCode.TIMEOUT,
-        ) from error
+    done = setup_program.run(argv, reference="plugin-source", undone=f"{names} was not compiled", timeout=_TIMEOUT_S)
     if done.returncode != 0:
         raise StackError(
             "plugin-source",

@@ -22,7 +22,7 @@ from backbone import durable_file
 from backbone.addresses import listeners, parse_protocol_map
 from backbone.errors import ExitCode, StackError
 from backbone.source import reading
-from backbone.stack.engine.embedded import jre
+from backbone.stack.engine.embedded import jre, setup_program
 from backbone.stack.engine.embedded.local_service import LOG_PATH, Launch, LocalService, Runtime
 from backbone.stack.engine.embedded.runtimes import jvm
 
@@ -186,25 +186,15 @@ def _setup(
         "setup",
         *folders,
     ]
-    try:
-        done = subprocess.run(
-            argv,
-            cwd=local.home,
-            env={**jvm.ENV, **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SETUP_TIMEOUT_S,
-            close_fds=False,  # it holds the home's lock until it ends
-        )
-    except subprocess.TimeoutExpired as error:
-        raise StackError(
-            "kafka-setup",
-            f"{local.service.name}: Kafka was not configured after {_SETUP_TIMEOUT_S} s; the machine is very busy",
-            hint="again, when the machine is less busy\n./invoke up",
-            exit_code=ExitCode.TIMEOUT,
-        ) from error
+    done = setup_program.run(
+        argv,
+        reference="kafka-setup",
+        undone=f"{local.service.name}: Kafka was not configured",
+        timeout=_SETUP_TIMEOUT_S,
+        cwd=local.home,
+        env={**jvm.ENV, **environment},
+        stdin=subprocess.DEVNULL,
+    )
     said = done.stdout + done.stderr
     if done.returncode != 0 and _ALREADY_FORMATTED not in said:
         reasons = [line for line in said.splitlines() if not line.startswith("\tat ")]

@@ -21,6 +21,7 @@ import psutil
 from backbone import secret_file
 from backbone.errors import ExitCode, StackError
 from backbone.source import reading
+from backbone.stack.engine.embedded import setup_program
 from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
 
 if TYPE_CHECKING:
@@ -177,25 +178,15 @@ def _renew_password(local: LocalService, data: Path, password: Path) -> None:
 
 
 def _run(argv: Sequence[str], stdin: str = "") -> None:
-    try:
-        done = subprocess.run(
-            argv,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=_ENV,
-            cwd="/",
-            timeout=_SETUP_TIMEOUT_S,
-            close_fds=False,  # it holds the home's lock until it ends
-        )
-    except subprocess.TimeoutExpired as error:
-        raise StackError(
-            "postgres-setup",
-            f"PostgreSQL had not set up its database after {_SETUP_TIMEOUT_S} s; the machine is very busy",
-            hint="again, when the machine is less busy\n./invoke up",
-            exit_code=ExitCode.TIMEOUT,
-        ) from error
+    done = setup_program.run(
+        argv,
+        reference="postgres-setup",
+        undone="PostgreSQL had not set up its database",
+        timeout=_SETUP_TIMEOUT_S,
+        input=stdin,
+        env=_ENV,
+        cwd="/",
+    )
     if done.returncode != 0:
         raise StackError(
             "postgres-setup",
