@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, ShareConsumer
@@ -75,24 +75,26 @@ def test_groups_of_the_newer_protocols_are_listed_with_their_members(data_stack:
     brokers = {"bootstrap.servers": ",".join(endpoints.bootstrap(model(data_stack))), "client.id": "worker"}
     newer = Consumer(brokers | {"group.id": "next-generation", "group.protocol": "consumer"})
     share = ShareConsumer(brokers | {"group.id": "job-queue"})
+    partitions = [f"{TOPIC}-{number}" for number in range(3)]
+    expected = {"next-generation": ("consumer", 1, None), "job-queue": ("share", 1, ("worker", partitions))}
+    seen: dict[str, dict[str, Any]] = {}
     try:
         newer.subscribe([TOPIC])
         share.subscribe([TOPIC])
 
-        def both() -> dict[str, dict[str, object]] | None:
+        def whole() -> bool:
             newer.poll(0.2)
             share.poll(0.2)
             listed = {each["name"]: each for each in data_stack.json("groups", "list")}
-            found = {name: listed.get(name, {}) for name in ("next-generation", "job-queue")}
-            return found if all(each.get("state") == "Stable" for each in found.values()) else None
+            seen.update({name: listed.get(name, {}) for name in expected})
+            if any(each.get("state") != "Stable" for each in seen.values()):
+                return False
+            # a share group is stable from its first member on, and gives that member its partitions some time later
+            (member,) = data_stack.json("groups", "describe", "job-queue")["members"] or [{}]
+            seen["job-queue"]["reads"] = member.get("client"), sorted(member.get("partitions", []))
+            return {name: (each["type"], each["members"], each.get("reads")) for name, each in seen.items()} == expected
 
-        found = wait_until(both, what="both groups to be stable", timeout=60)
-        assert {name: (each["type"], each["members"]) for name, each in found.items()} == {
-            "next-generation": ("consumer", 1),
-            "job-queue": ("share", 1),
-        }
-        (member,) = data_stack.json("groups", "describe", "job-queue")["members"]
-        assert (member["client"], sorted(member["partitions"])) == ("worker", [f"{TOPIC}-{n}" for n in range(3)])
+        wait_until(whole, what="both groups to have their members", last_seen=lambda: str(seen), timeout=90)
         assert "share-group" in data_stack.run("groups", "delete", "job-queue", "--yes", code=2).stderr
         assert "group-active" in data_stack.run("groups", "reset", "next-generation", "--to", "latest", code=1).stderr
     finally:
