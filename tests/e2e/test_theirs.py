@@ -13,7 +13,7 @@ import pytest
 import requests
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
 from backbone import client_properties
@@ -205,22 +205,14 @@ def test_an_expired_certificate_is_found(theirs: Theirs, tmp_path: Path) -> None
     held = certificates.leaf(keystore)
     assert held
     certificates.ensure(tmp_path, "kafka-2", held.hosts, now=time.time() - 100 * 86_400)
-    valid = keystore.read_bytes()
-    keystore.write_bytes((tmp_path / "kafka-2" / keystore.name).read_bytes())
-    setting = "listener.name.external.ssl.keystore.location"
-    entry = ConfigEntry(setting, str(keystore), incremental_operation=AlterConfigOpType.SET)
-    broker = ConfigResource(ResourceType.BROKER, "2", incremental_configs=[entry])
-    admin = theirs.admin()
-    (done,) = admin.incremental_alter_configs([broker]).values()
-    done.result(WAIT_S)
-    try:
-        # What a broker is told reaches it by the log of the cluster's metadata, a moment later.
-        wait_until(
-            lambda: theirs.found()["D060"]["status"] == "error", what="the certificate to be seen", timeout=WAIT_S
-        )
-        found = theirs.found()
-    finally:
-        keystore.write_bytes(valid)
+    keystore.with_name("expired.pem").write_bytes((tmp_path / "kafka-2" / keystore.name).read_bytes())
+    # Shown to clients alone: no other node would talk to one that shows it inside.
+    shown = "    environment:\n      <<: *kafka-secure\n"
+    more = f"{shown}      KAFKA_LISTENER_NAME_EXTERNAL_SSL_KEYSTORE_LOCATION: /etc/kafka/tls/expired.pem\n"
+    volume = "    volumes:\n      - ${SECRETS_DIR:-./secrets}/kafka/kafka-2:"
+    theirs.stack.edit("infra/05-messaging/security/secure/kafka.yml", shown + volume, more + volume)
+    theirs.stack.run("restart", "kafka-2", code=None)
+    found = theirs.found()
     assert found["D060"]["status"] == "error", found["D060"]
     (told,) = found["D060"]["findings"]
     assert "expired" in told["evidence"]
