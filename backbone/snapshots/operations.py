@@ -89,7 +89,7 @@ def restore(stack: Stack, name: str, *, timeout: float, progress: Progress, watc
         progress(f"saved under another configuration (ports, versions or settings) of {', '.join(others)}")
     with lifecycle.exclusive(stack.settings, progress), store.disk():
         _stage(stack, snapshots, manifest, progress)
-        with lifecycle.stopped(stack, timeout=timeout, progress=progress, watch=watch):
+        with lifecycle.stopped(stack, timeout=timeout, progress=progress, watch=watch, replaced=True):
             swap.commit(stack.settings.state_dir)
     return manifest
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import contextmanager
+import signal
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -170,15 +171,27 @@ def down(stack: Stack, progress: Progress) -> None:
 
 @contextmanager
 def stopped(
-    stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, clock: Clock = CLOCK
+    stack: Stack,
+    *,
+    timeout: float,
+    progress: Progress,
+    watch: Watcher,
+    replaced: bool = False,
+    clock: Clock = CLOCK,
 ) -> Iterator[None]:
     """Stop everything of the stack for a block; what ran before, or had died, runs again after it, and is ready.
 
+    replaced: the data is replaced, so brokers and what lives by them are killed: nobody needs their orderly end.
     For somebody who holds the lock (`exclusive`).
     """
     names = list(stack.model.services)
-    before = [state.name for state in stack.engine.states(names) if state.phase in (*_ALIVE, *_DEAD)]
+    states = stack.engine.states(names)
+    before = [state.name for state in states if state.phase in (*_ALIVE, *_DEAD)]
     try:
+        for state in states:
+            if replaced and state.phase in _ALIVE and state.name in {*stack.brokers, *_on_brokers(stack)}:
+                with suppress(StackError):  # it has just ended, or its engine kills nothing that is paused
+                    stack.engine.signal(state.name, signal.SIGKILL)
         stack.engine.stop(names, progress)
         yield
     finally:

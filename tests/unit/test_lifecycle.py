@@ -504,3 +504,19 @@ def test_what_ran_runs_again_when_the_stop_itself_is_interrupted(tmp_path: Path,
     ):
         raise AssertionError("nothing may be done on data that is in use")
     assert list(engine.looks) == ["b", "a"]
+
+
+def test_where_the_data_is_replaced_what_lives_by_brokers_is_killed(
+    tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "probe", lambda _: ClusterHealth("x", 1, (1, 2), ()))
+    engine = FakeEngine(CLUSTER, looks=dict.fromkeys(CLUSTER.services, 9))
+    del engine.looks["kafka-2"]
+    with lifecycle.stopped(
+        stack(tmp_path, engine), timeout=60, progress=seen.said.append, watch=seen.watch, replaced=True
+    ):
+        assert engine.looks == {}
+    killed = [line for line in engine.done if line.startswith("SIGKILL")]
+    assert killed == ["SIGKILL connect", "SIGKILL kafka-1", "SIGKILL registry"]
+    assert engine.done[: len(killed)] == killed
+    assert "start kafka-2" not in engine.done
