@@ -77,6 +77,12 @@ def test_nothing_listens_beyond_loopback(running: Checkout) -> None:
         assert all(address.removeprefix("::ffff:").startswith("127.") for address in listening), listening
 
 
+def test_no_thread_of_what_was_started_ended_by_an_exception(running: Checkout) -> None:
+    outputs = list(running.root.glob(".stack/embedded/*/output.log"))
+    assert {each.parent.name for each in outputs} >= {*BROKERS, "schema-registry", "kafka-connect"}
+    assert [each for each in outputs if "Exception in thread" in each.read_text(encoding="utf-8")] == []
+
+
 def test_each_broker_tells_its_metrics(running: Checkout) -> None:
     port = env_file.read(running.root / ".env", {})["KAFKA_METRICS_PORT"]
     for address in ("127.0.0.11", "127.0.0.12", "127.0.0.13"):

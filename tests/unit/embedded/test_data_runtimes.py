@@ -178,6 +178,7 @@ def test_the_registry_listens_on_loopback_only_and_logs_into_one_bounded_file(tm
     assert launch.env["QUARKUS_LOG_FILE_ROTATION_MAX_FILE_SIZE"] == "10M"
     assert "JAVA_OPTS_APPEND" not in launch.env
     assert "-Xmx384m" in launch.argv
+    assert {"--add-opens=java.base/java.lang=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED"} <= {*launch.argv}
     assert schema_registry.endpoint(local) == "http://127.0.0.1:18091/health/ready"
 
 

@@ -20,6 +20,9 @@ _TOPICS = {
 }
 _USER_FILE, _USER = "SMALLRYE_CONFIG_LOCATIONS", "registry"  # who may write, where the profile asks
 _JAVA_OPTIONS = "JAVA_OPTS_APPEND"  # read by the image's launcher, not by the application
+_MANIFEST = ("--add-opens=java.base/java.lang=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED")
+"""What the manifest of quarkus-run.jar asks for; only `java -jar` reads it. Threads of its pool end without."""
+
 
 
 def launch(local: LocalService) -> Launch:
@@ -34,7 +37,7 @@ def launch(local: LocalService) -> Launch:
         local,
         main=["io.quarkus.bootstrap.runner.QuarkusEntryPoint"],
         classpath=[folder / "quarkus-run.jar"],
-        flags=local.words(_JAVA_OPTIONS),
+        flags=[*local.words(_JAVA_OPTIONS), *_MANIFEST],
         env={**environment, **_log(local)},
     )
 
