@@ -24,7 +24,6 @@ _MANIFEST = ("--add-opens=java.base/java.lang=ALL-UNNAMED", "--enable-native-acc
 """What the manifest of quarkus-run.jar asks for; only `java -jar` reads it. Threads of its pool end without."""
 
 
-
 def launch(local: LocalService) -> Launch:
     """Return the command line; the journal in Kafka is all the data there is."""
     (archive,) = local.jars("schema-registry")
