@@ -9,26 +9,27 @@ from backbone.bench import growth
 from backbone.bench.page import words
 from backbone.bench.report import MET_01_SIZE
 from backbone.pages.folder import REPORT
-from scripts.maintain import capacity_benchmark
+from scripts.maintain import capacity_benchmark, start_benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 PAGE = "performance.md"
-_GATE, _COLD, _SWEEP, _CLIENTS, _THROUGHPUT, _CAPACITY, _GROWTH = (
+_GATE, _COLD, _SWEEP, _CLIENTS, _THROUGHPUT, _START, _CAPACITY, _GROWTH = (
     "bench-met-01",
     "bench-first-minute",
     "bench-sweep",
     "bench-clients",
     "bench-throughput",
+    "start",
     "capacity",
     "growth",
 )
 
 
 def tables(kept: Path) -> Iterator[str]:
-    """Yield the lines of every table whose results are kept: MET-01's load, sweeps, throughput, capacity, growth."""
+    """Yield the lines of every table whose results are kept, from MET-01's load to what grows with the work."""
     yield ""
     yield from _latency(kept)
     yield from _named(kept, _SWEEP, "Sweep", "The highest rate that keeps a limit, from `./invoke bench --sweep`")
@@ -36,6 +37,13 @@ def tables(kept: Path) -> Iterator[str]:
         kept, _CLIENTS, "Clients", "The clients beside each other, from `./invoke bench --sweep --client`"
     )
     yield from _named(kept, _THROUGHPUT, "Throughput", "Throughput, from `./invoke bench --throughput --reference`")
+    if (path := kept / _START / start_benchmark.FILE).is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        yield from _table(
+            f"Starts of the messaging profile, kinds in turn, from `nox -s start-bench` {_link(_START)}:",
+            start_benchmark.COLUMNS,
+            start_benchmark.rows(found),
+        )
     if (path := kept / _CAPACITY / capacity_benchmark.FILE).is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
         known = " and ".join(f"{rate:,.0f}/s of {size} B" for size, rate in found["known"].items())

@@ -9,12 +9,14 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backbone import console
+from backbone.bench import machine
 from backbone.errors import ExitCode, StackError
 from backbone.snapshots import operations
 from backbone.stack import lifecycle
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from backbone.stack.engine.base import Progress, Stack
 
+FILE = "start.json"
+COLUMNS = ("start", "median s", "fastest to slowest s", "its stop, median s")
 _TIMEOUT_S = 600.0
 _SNAPSHOT = "start-bench"
 
@@ -166,6 +170,15 @@ def summary(starts: Sequence[Start]) -> dict[str, object]:
     }
 
 
+def rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """Return a line for each kind of start of a summary."""
+    downs = found["median_down_seconds"]
+    return [
+        [kind, f"{statistics.median(took):.1f}", f"{min(took):.1f} - {max(took):.1f}", f"{downs[kind]:.1f}"]
+        for kind, took in found["seconds"].items()
+    ]
+
+
 def _beyond(by_kind: Mapping[str, Sequence[float]], one: Kind, other: Kind) -> float | None:
     pairs = zip(by_kind.get(one.name, ()), by_kind[other.name], strict=False)
     return round(statistics.median(found), 2) if (found := [slow - fast for slow, fast in pairs]) else None
@@ -206,8 +219,8 @@ def main(argv: Sequence[str]) -> ExitCode:
             settings = Settings(environ={**os.environ, "XDG_CACHE_HOME": scratch, **environ})
             return open_stack(settings, profiles, "embedded", console.download)
 
-        result = summary(measure(on, options.rounds, console.say))
-    kept = own.settings.results_dir / time.strftime("start-bench-%Y%m%d-%H%M%S.json")
+        result = {"machine": machine.describe(), **summary(measure(on, options.rounds, console.say))}
+    kept = own.settings.results_dir / "start" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / FILE
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     console.print_table(("FIGURE", "VALUE"), result.items())

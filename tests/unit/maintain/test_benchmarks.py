@@ -81,6 +81,7 @@ def test_ratios_are_of_paired_starts_on_existing_data() -> None:
         "existing data, restored": 24.0,
     }
     assert found["median_seconds_of_a_restore_beyond_a_start"] == 2.0
+    assert start_benchmark.rows(found)[0] == ["existing data", "22.0", "4.0 - 40.0", "11.0"]
 
 
 def test_a_start_that_fails_leaves_nothing_running(tmp_path: Path) -> None:
