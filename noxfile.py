@@ -26,6 +26,7 @@ E2E = tuple(
         "lint_truth_live",
         "compatibility",
         "refusals",
+        "odd_machines",
     )
 )
 E2E_DATA = tuple(
@@ -43,6 +44,7 @@ E2E_DATA = tuple(
         "shared_by_tests",
     )
 )
+E2E_FAILOVER = ("tests/e2e/test_failover.py", "tests/e2e/test_upgrade.py")
 STAGES = ("schema", "policy", "config", "security", "workflows")
 
 nox.needs_version = ">=2026.10"
@@ -75,6 +77,12 @@ def argv(tool: str) -> list[str]:
 def run(session: nox.Session, tool: str, *arguments: str) -> None:
     """Run a tool of the environment that `dev` made."""
     session.run(*argv(tool), *arguments, external=True)
+
+
+def aimed(session: nox.Session, folder: str) -> tuple[str, ...]:
+    """Return what pytest is told: the session's own words, and the folder unless they say where to look themselves."""
+    named = any(word.startswith("tests/") for word in session.posargs)
+    return (*session.posargs, *(() if named else (folder,)))
 
 
 def maintain(session: nox.Session, module: str, *arguments: str) -> None:
@@ -281,7 +289,7 @@ def contracts_differential(session: nox.Session) -> None:
 @nox.session(name="e2e-failover", venv_backend="none", requires=["dev"])
 def e2e_failover(session: nox.Session) -> None:
     """Try the failover verifier on a real cluster (a sound run, and planted losses it has to find), and an upgrade."""
-    run(session, "pytest", *(session.posargs or ("tests/e2e/test_failover.py", "tests/e2e/test_upgrade.py")))
+    run(session, "pytest", *(session.posargs or E2E_FAILOVER))
 
 
 @nox.session(name="e2e-console", venv_backend="none", requires=["dev"], default=False)
@@ -296,7 +304,7 @@ def e2e_docker(session: nox.Session) -> None:
 
     The private engine wants root and Debian's docker.io, iptables, iproute2, tini and busybox-static.
     """
-    run(session, "pytest", "tests/docker", "-s", *session.posargs)
+    run(session, "pytest", "-s", *aimed(session, "tests/docker"))
 
 
 @nox.session(name="failover-docker", venv_backend="none", requires=["dev"], default=False)
@@ -309,7 +317,7 @@ def failover_docker(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def chaos(session: nox.Session) -> None:
     """Kill tasks and services at random under load; all heals, nothing is lost: nox -s chaos -- --kills 100."""
-    run(session, "pytest", "tests/chaos", *session.posargs)
+    run(session, "pytest", *aimed(session, "tests/chaos"))
 
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)

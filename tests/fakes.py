@@ -136,6 +136,9 @@ class FakeEngine:
     def logs(self, service: str, tail: int, *, follow: bool = False) -> Iterator[str]:
         yield from [f"{service} line {number} {follow}" for number in range(tail)]
 
+    def said(self, service: str) -> list[str]:
+        return [f"{service}: ERROR the disk is on fire"]
+
     def failure(self, service: str) -> str:
         return f"{service}: ERROR the disk is on fire"
 

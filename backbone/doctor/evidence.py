@@ -88,6 +88,19 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Stray:
+    """A service whose record names a process that is not its own, and what that is now.
+
+    home: the one that this was copied from; "" where the process has ended and its number was given anew.
+    """
+
+    service: str
+    pid: int
+    program: str
+    home: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Limits of this machine. open_files: the hard limit; map_count: vm.max_map_count, None where there is none."""
 
@@ -146,6 +159,7 @@ class Evidence:
     compose_version: str | None = None
     ports: tuple[PortUse, ...] | None = None
     folders: tuple[Folder, ...] | None = None
+    cache: Folder | None = None
     meta: Mapping[str, Mapping[str, str]] | None = None
     limits: Limits | None = None
     services: tuple[Running, ...] | None = None
@@ -162,6 +176,7 @@ class Evidence:
     letters: tuple[Waiting, ...] | None = None
     damaged: tuple[str, ...] | None = None
     leftovers: tuple[str, ...] | None = None
+    strays: tuple[Stray, ...] | None = None
     unseen: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -49,26 +49,26 @@ def write_fences(bootstrap: Sequence[str], topic: str, partitions: int, run: byt
 def read_back(bootstrap: Sequence[str], topic: str, name: str, run: bytes, journal: Journal, timeout: float) -> int:
     """Read a topic from its beginning to its end with a fresh read_committed consumer, journal it, return the count.
 
-    Raises StackError("read-back-timeout") after `timeout` seconds.
+    Raises StackError("read-back-timeout") after `timeout` seconds without a record: a topic may be of any length.
     """
     consumer = persist(
         lambda: clients.consumer(bootstrap, **clients.FAILOVER_CONSUMER), what=f"a connection for pass {name}"
     )
     try:
         with clients.errors_as("read-back-failed", f"pass {name} could not go on"):
-            return _read(consumer, topic, name, run, journal, time.monotonic() + timeout)
+            return _read(consumer, topic, name, run, journal, timeout)
     finally:
         consumer.close()
 
 
-def _read(consumer: Any, topic: str, name: str, run: bytes, journal: Journal, deadline: float) -> int:
+def _read(consumer: Any, topic: str, name: str, run: bytes, journal: Journal, timeout: float) -> int:
     """Read with each question asked again for as long as faults hinder it: a pass keeps its place meanwhile."""
     partitions = persist(lambda: _partitions(consumer, topic), what=f"the partitions of {topic}")
     journal.write(PassBegun(name, [one.partition for one in partitions]))
     consumer.assign(partitions)
     consumer.seek_to_beginning(*partitions)
     ends = persist(lambda: consumer.end_offsets(partitions), what=f"the end of {topic}")
-    count = 0
+    count, deadline = 0, time.monotonic() + timeout
     while any(position < ends[one] for one, position in _positions(consumer, partitions).items()):
         if time.monotonic() > deadline:
             raise StackError(
@@ -81,6 +81,7 @@ def _read(consumer: Any, topic: str, name: str, run: bytes, journal: Journal, de
             count += len(messages)
             for message in messages:
                 _note(message, name, run, journal)
+            deadline = time.monotonic() + timeout
     return count
 
 

@@ -112,6 +112,13 @@ def remove(here: Settings, name: str, progress: Progress) -> None:
         of(here).remove(name)
 
 
+def clear(here: Settings, progress: Progress) -> None:
+    """Remove what killed tasks have left of snapshots."""
+    if of(here).rests():
+        with lifecycle.exclusive(here, progress), store.disk():
+            of(here).sweep()
+
+
 def adopt(stack: Stack, name: str, progress: Progress, source: Store | None = None) -> Manifest:
     """Let a home without data begin with a snapshot, whatever cluster that is of: it becomes that cluster.
 

@@ -89,8 +89,7 @@ class Store:
     def new(self, name: str) -> Iterator[Path]:
         """Give an empty folder that becomes the snapshot when the block ends well; an earlier task's rest goes."""
         self.demand_new(name)
-        for rest in self.folder.glob(f".*{_PARTIAL}"):
-            _remove(rest)
+        self.sweep()
         partial = self.folder / f".{name}{_PARTIAL}"
         partial.mkdir(parents=True, mode=0o700)
         try:
@@ -99,6 +98,15 @@ class Store:
             _remove(partial)
             raise
         partial.rename(self.folder / name)
+
+    def rests(self) -> list[Path]:
+        """Return what is there of snapshots that are being written, or whose task was killed."""
+        return list(self.folder.glob(f".*{_PARTIAL}"))
+
+    def sweep(self) -> None:
+        """Remove the rests of tasks that were killed; for somebody who holds the lock, so that no task writes one."""
+        for rest in self.rests():
+            _remove(rest)
 
     def remove(self, name: str) -> None:
         """Remove a snapshot, whole or damaged; StackError("no-such-snapshot")."""

@@ -57,6 +57,7 @@ def up(
     """Start the stack and wait until it is truly ready; what runs already stays."""
     from backbone import console
     from backbone.lint import own_files
+    from backbone.snapshots import operations
     from backbone.stack import leftovers, lifecycle, postgres, topics
 
     from . import targets
@@ -75,6 +76,7 @@ def up(
         for change in topics.apply_file(stack.settings.root / topics.FILE, stack.bootstrap):
             console.say(f"topic {change}")
         leftovers.clear(targets.ledger(), console.say)
+    operations.clear(stack.settings, console.say)
     if running := lifecycle.beside(stack):
         console.say(f"left as they are, in none of these profiles: {', '.join(running)}; ./invoke down stops them too")
     if wait and contracts and "schema-registry" in stack.model.services:

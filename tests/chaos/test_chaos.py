@@ -45,7 +45,7 @@ TASKS: tuple[tuple[str, ...], ...] = (
     ("topics", "list"),
 )
 _LONGEST_S = 8.0  # a task is killed within this time of its start: before, while and after it changes something
-_JUDGED_S = 900.0  # every record is read back through each replica; a course of hours has many
+_JUDGED_S = 3600.0  # every record is read back through each replica, and a course of hours has many
 _GROWING = ("data/", "results/", "secrets/", ".stack/snapshots/chaos/")
 """Below these, files come as the stack is used."""
 

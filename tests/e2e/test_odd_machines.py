@@ -10,11 +10,13 @@ import shutil
 import signal
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from backbone import clients
 from backbone.stack.engine.embedded import process
 from backbone.wait import wait_until
 from tests import ROOT
@@ -63,7 +65,8 @@ def test_it_runs_where_everything_is_odd(odd: Checkout) -> None:
     # The broker compresses it again: its library is unpacked into a folder and loaded from there.
     odd.run("topics", "create", "zipped", "--set", "compression.type=zstd")
     assert "smoke: PASS" in odd.run("smoke", "--records", "50").stdout
-    odd.run("doctor", code=None)
+    checks = {each["check"]: each["findings"] for each in odd.json("doctor", code=None)["checks"]}
+    assert checks["D058"], "HOME is read-only"
     assert odd.brokers().keys() == set(BROKERS)
 
 
@@ -81,6 +84,31 @@ def test_killed_brokers_are_started_again(odd: Checkout) -> None:
     assert odd.run("status", code=1).stdout.count("died") == len(BROKERS)
     odd.run("up")
     assert "zipped" in {topic["name"] for topic in odd.json("topics", "list")}
+
+
+def test_a_home_that_was_moved_has_its_data_and_a_copy_of_it_is_another(fresh: Checkout, tmp_path: Path) -> None:
+    fresh.run("up")
+    fresh.run("topics", "create", "kept")
+    with closing(clients.producer(fresh.json("endpoints")["KAFKA_BOOTSTRAP_SERVERS"].split(","))) as producer:
+        for number in range(50):
+            producer.send("kept", str(number).encode()).get(timeout=30)
+    before = fresh.json("snapshot", "fingerprint")
+    fresh.run("down")
+    moved = Checkout(fresh.root.rename(tmp_path / "a new place"), fresh.cache)
+    moved.run("up")
+    try:
+        assert moved.json("snapshot", "fingerprint") == before
+        pids = moved.pids()
+        copy = Checkout(tmp_path / "a copy", fresh.cache)
+        shutil.copytree(moved.root, copy.root, ignore=shutil.ignore_patterns("data", "tmp"))
+        assert copy.pids() == {}
+        checks = {each["check"]: each["findings"] for each in copy.json("doctor", code=None)["checks"]}
+        assert str(moved.root) in checks["D057"][0]["evidence"]
+        assert "port-in-use" in copy.run("up", code=4).stderr
+        copy.run("down")
+        assert moved.pids() == pids
+    finally:
+        moved.run("down")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +130,12 @@ def test_what_cannot_be_is_named(fresh_brokers: Checkout, environ: dict[str, str
 def test_too_few_files_are_named(fresh_brokers: Checkout) -> None:
     few = Checkout(fresh_brokers.root, fresh_brokers.cache, wrap=("sh", "-c", 'ulimit -n 256; exec "$@"', "few"))
     assert "`ulimit -n` is 256" in few.run("up", code=4).stderr
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, cache: Path) -> Checkout:
+    """A checkout that its test stops."""
+    return checkout.make(tmp_path / "checkout", cache, shift=checkout.free_shift(), brokers_only=True)
 
 
 @pytest.fixture(scope="module")

@@ -215,7 +215,7 @@ READERS: dict[str, Reader] = {
     "a certificate": Reader("keystore.pem", certificates.leaf),
     "a size": Reader("size.json", layout.read_size, SIZE),
     "flags of an export": Reader(layout.FLAGS_FILE, lambda path: layout.read_flags(path.parent), json.dumps(FLAGS)),
-    "a log": Reader("service.log", lambda path: (tail.guilty([path]), tail_of(path)), "ERROR x\n"),
+    "a log": Reader("service.log", lambda path: (tail.guilty(tail.since(path)), tail_of(path)), "ERROR x\n"),
 }
 
 

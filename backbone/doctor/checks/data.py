@@ -155,5 +155,18 @@ def damaged_identity(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
+@register.check("D058", "The cache can be written to", "cache")
+def cache(evidence: Evidence) -> Iterator[Finding]:
+    """What is not in it yet cannot be downloaded, and no start-up cache is kept."""
+    folder = evidence.cache
+    if folder and (folder.read_only or not folder.writable):
+        yield Finding(
+            "warning",
+            f"{folder.path} cannot be written to",
+            "its disk is mounted read-only" if folder.read_only else "it is another user's, or its mode forbids it",
+            f"ls -ld {shlex.quote(str(folder.path))}\nor set XDG_CACHE_HOME to another folder",
+        )
+
+
 def _values(evidence: Evidence, key: str) -> Mapping[str, str]:
     return {path: values[key] for path, values in (evidence.meta or {}).items() if key in values}

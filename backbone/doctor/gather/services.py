@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from backbone.doctor.evidence import Running
+from backbone.doctor.evidence import Running, Stray
 from backbone.errors import StackError
 from backbone.stack import lifecycle
+from backbone.stack.engine.embedded.members import Members
+from backbone.stack.engine.embedded.process import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
     from backbone.stack.engine import ServiceState, Stack
 
 _ERROR = re.compile(r"\b(FATAL|ERROR|level=error|PANIC)\b|Exception in thread")
-_LINES = 2000
 _SHOWN = 300
+_PROGRAM = 80
 
 
 def running(stack: Stack) -> tuple[Running, ...]:
@@ -26,6 +28,16 @@ def running(stack: Stack) -> tuple[Running, ...]:
         _running(stack, state, inspected.get(state.name, {}))
         for state in lifecycle.survey(stack)[0]
         if state.phase not in ("stopped", "unavailable")
+    )
+
+
+def strays(stack: Stack) -> tuple[Stray, ...]:
+    """Return the services whose record names a process of somebody else's; containers have no such records."""
+    if stack.engine.name != "embedded":
+        return ()
+    return tuple(
+        Stray(name, found.pid, " ".join(arguments(found))[:_PROGRAM] or "a process of another user", home)
+        for name, found, home in Members(stack.settings.root).strays(stack.model.services)
     )
 
 
@@ -49,7 +61,7 @@ def _running(stack: Stack, state: ServiceState, container: Mapping[str, Any]) ->
 
 def _first_error(stack: Stack, service: str) -> str:
     try:
-        return next((line.strip()[:_SHOWN] for line in stack.engine.logs(service, _LINES) if _ERROR.search(line)), "")
+        return next((line.strip()[:_SHOWN] for line in stack.engine.said(service) if _ERROR.search(line)), "")
     except StackError:
         return ""
 

@@ -101,6 +101,9 @@ class Engine(Protocol):
     def logs(self, service: str, tail: int, *, follow: bool = False) -> Iterator[str]:
         """Yield the last lines of a service's log, then the new ones as they come if asked to follow."""
 
+    def said(self, service: str) -> list[str]:
+        """Return the lines that a service has written since its last start."""
+
     def failure(self, service: str) -> str:
         """Return the evidence why a service died: exit code, OOM flag, last health output, guilty log lines."""
 

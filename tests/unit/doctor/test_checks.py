@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backbone.doctor.checks import CHECKS, ELSEWHERE, diagnose
-from backbone.doctor.evidence import Certificate, EngineFacts, Evidence, Limits, PortUse, Settings, Topic, Upgrade
+from backbone.doctor.evidence import (
+    Certificate,
+    EngineFacts,
+    Evidence,
+    Limits,
+    PortUse,
+    Settings,
+    Stray,
+    Topic,
+    Upgrade,
+)
 from backbone.doctor.gather import configuration
 from backbone.events.dead_letters import Letter, Place, Waiting
 from backbone.stack import settings
@@ -95,6 +105,8 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "D055": ({"letters": (Waiting("t.dead-letters", 2, LETTER),)}, "2 records wait in t.dead-letters"),
     "D056": ({"levels": {"events-value": ("NONE", "FULL")}}, "events-value has NONE, its contract says FULL"),
+    "D057": ({"strays": (Stray("kafka-1", 7, "java"),)}, "names process 7, which is now java"),
+    "D058": ({"cache": folder("cache", read_only=True)}, "/data/cache cannot be written to"),
     "D060": ({"certificates": (store(problem="no such file"),)}, "kafka-1: /certs/k.pem: no such file"),
     "D061": ({"certificates": (store(days_left=-3.0),)}, "/certs/k.pem expired 3 days ago"),
     "D062": ({"certificates": (store(mode=0o644),)}, "chmod 0640 /certs/k.pem"),
@@ -208,6 +220,11 @@ def test_a_disk_that_is_mounted_read_only_is_not_somebody_elses_folder(healthy: 
     (found,) = result.findings
     assert "mounted read-only" in found.evidence
     assert "chown" not in found.remedy
+
+
+def test_a_copied_home_is_told_as_one(healthy: Evidence) -> None:
+    (result,) = diagnose(replace(healthy, strays=(Stray("kafka-1", 7, "java", "/home/first"),)), ["D057"])
+    assert "process 7, which serves /home/first" in result.findings[0].evidence
 
 
 def test_a_frozen_service_is_told_as_one(healthy: Evidence) -> None:

@@ -20,6 +20,7 @@ from backbone.errors import StackError
 from backbone.stack.engine.embedded import process
 from backbone.stack.engine.embedded.engine import EmbeddedEngine
 from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
+from backbone.stack.engine.embedded.members import Members
 from backbone.stack.settings import Settings
 from backbone.wait import wait_until
 from tests.fakes import model
@@ -143,8 +144,21 @@ def test_a_copy_of_a_home_that_runs_is_another_home(lab: Lab) -> None:
     copy = Lab(lab.root.parent / "copy")
     shutil.copytree(lab.root, copy.root)
     assert (copy.pid("a"), copy.pid("b")) == (None, None)
+    strays = {name: (found.pid, home) for name, found, home in Members(copy.root).strays(["a", "b", "c"])}
+    assert strays == {"a": (before[0], str(lab.root)), "b": (before[1], str(lab.root))}
+    assert list(Members(lab.root).strays(["a", "b"])) == []
     copy.engine().stop(["a", "b"], copy.said.append)
     assert (lab.pid("a"), lab.pid("b")) == before
+
+
+def test_a_number_that_was_given_anew_is_anothers(lab: Lab) -> None:
+    lab.up("a")
+    lab.home("b").mkdir()
+    process.adopt(lab.record("b"), process.Record(replace(process.identify(psutil.Process()), started="before")))
+    assert lab.state("b")[0] == "exited"
+    assert [(name, found.pid, home) for name, found, home in Members(lab.root).strays(["a", "b"])] == [
+        ("b", os.getpid(), "")
+    ]
 
 
 def test_a_home_that_was_moved_still_has_its_processes(lab: Lab) -> None:
@@ -174,6 +188,16 @@ def test_what_running_services_read_is_put_back(lab: Lab) -> None:
     lab.engine().start(["a"], lab.said.append)
     assert hosts.read_text(encoding="utf-8") == before
     assert (lab.home("a") / "tmp").is_dir()
+
+
+def test_temporary_files_of_a_killed_service_go_with_its_next_start(lab: Lab) -> None:
+    lab.up("a")
+    unpacked = lab.home("a") / "tmp" / "liblz4.so"
+    unpacked.touch()
+    lab.engine().signal("a", signal.SIGKILL)
+    lab.up("a")
+    assert not unpacked.exists()
+    assert unpacked.parent.is_dir()
 
 
 def test_a_record_of_nonsense_is_no_accident(lab: Lab) -> None:
@@ -253,6 +277,7 @@ def test_the_evidence_of_an_end_is_of_the_last_start(lab: Lab) -> None:
     lab.changes = {"a": {"SAYS": "ERROR of the second start"}}
     lab.up("a")
     lab.engine().signal("a", signal.SIGKILL)
+    assert lab.engine().said("a") == ["ready", "ERROR of the second start"]
     assert lab.engine().failure("a") == "ERROR of the second start"
 
 

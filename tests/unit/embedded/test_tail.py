@@ -96,7 +96,7 @@ def test_the_guilty_lines_are_the_first_errors_and_what_follows(tmp_path: Path) 
     trace = [f"\tat line {number}" for number in range(30)]
     lines = ["[…] INFO fine", "[…] ERROR disk is full", "java.io.IOException: no space", *trace, "[…] FATAL later"]
     log.write_text("\n".join(lines), encoding="utf-8")
-    told = tail.guilty([output, log]).splitlines()
+    told = tail.guilty([*tail.since(output), *tail.since(log)]).splitlines()
     assert told[:2] == lines[1:3]
     assert len(told) == 12
 
@@ -104,29 +104,27 @@ def test_the_guilty_lines_are_the_first_errors_and_what_follows(tmp_path: Path) 
 @pytest.mark.parametrize(
     "line", ["[…] FATAL x", "java.lang.IllegalStateException", "Error: could not find kafka.Kafka"]
 )
-def test_knows_an_error_by_its_words(tmp_path: Path, line: str) -> None:
-    log = tmp_path / "output.log"
-    log.write_text(f"fine\n{line}\n", encoding="utf-8")
-    assert tail.guilty([log]) == line
+def test_knows_an_error_by_its_words(line: str) -> None:
+    assert tail.guilty(["fine", line]) == line
 
 
 def test_without_errors_the_last_words_are_told(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_text("\n".join(f"line {number}" for number in range(40)), encoding="utf-8")
-    assert tail.guilty([tmp_path / "none", log]).splitlines() == [f"line {number}" for number in range(28, 40)]
+    assert tail.guilty(tail.since(log)).splitlines() == [f"line {number}" for number in range(28, 40)]
 
 
 def test_evidence_begins_at_the_start_that_is_asked_about(tmp_path: Path) -> None:
     log = tmp_path / "service.log"
     log.write_text("ERROR of twenty minutes ago\n", encoding="utf-8")
-    begin = {log: LogMark.of(log)}
-    assert tail.guilty([log], begin) == ""
+    begin = LogMark.of(log)
+    assert tail.since(log, begin) == []
     append(log, "fine\nERROR of now\nmore\n")()
-    assert tail.guilty([log], begin) == "ERROR of now\nmore"
+    assert tail.since(log, begin) == ["fine", "ERROR of now", "more"]
     log.rename(tmp_path / "service.log.1")
     log.write_text("ERROR after the log was rolled\n", encoding="utf-8")
-    assert tail.guilty([log], begin) == "ERROR after the log was rolled"
+    assert tail.since(log, begin) == ["ERROR after the log was rolled"]
 
 
 def test_nothing_written_is_nothing_told(tmp_path: Path) -> None:
-    assert tail.guilty([tmp_path / "none"]) == ""
+    assert tail.guilty(tail.since(tmp_path / "none")) == ""

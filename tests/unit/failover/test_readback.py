@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -15,6 +16,7 @@ from backbone.failover import payload, readback
 from backbone.failover.entries import Promised
 from backbone.failover.history import Entry, Record
 from backbone.failover.journal import Journal, load
+from tests.fakes import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -152,6 +154,21 @@ def test_a_pass_that_does_not_reach_the_end_says_how_far_it_came(topic: FakeTopi
     assert (caught.value.reference, caught.value.exit_code) == ("read-back-timeout", ExitCode.TIMEOUT)
     assert caught.value.context == "{0: (0, 1)}"
     assert topic.closed == 1
+
+
+def test_a_long_topic_may_take_longer_as_long_as_records_come(
+    topic: FakeTopic, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic.logs[0] = [value(Record("p.0", 0, n)) for n in range(1, 5)]
+    clock = FakeClock()
+
+    def poll(timeout_ms: int) -> dict[TopicPartition, list[Message]]:
+        clock.sleep(6)
+        return FakeTopic.poll(topic, timeout_ms)
+
+    monkeypatch.setattr(topic, "poll", poll)
+    monkeypatch.setattr(readback, "time", SimpleNamespace(monotonic=clock.now))
+    assert readback.read_back([], "t", "cold", RUN, journal, 10) == 4
 
 
 class Flaky(FakeTopic):

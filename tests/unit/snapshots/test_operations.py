@@ -104,6 +104,17 @@ def test_what_runs_is_started_again_when_the_copy_fails(tmp_path: Path) -> None:
     assert list(engine.looks) == ["kafka-1"]
 
 
+def test_the_rest_of_a_save_that_was_killed_is_cleared(tmp_path: Path) -> None:
+    stack, engine = made(tmp_path)
+    operations.clear(stack.settings, quiet)
+    assert not engine.done
+    rest = operations.of(stack.settings).folder / ".one.partial"
+    (rest / "data").mkdir(parents=True)
+    operations.clear(stack.settings, quiet)
+    assert not rest.exists()
+    save(stack)
+
+
 def test_what_the_disk_refuses_is_told_in_words_and_what_ran_runs_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

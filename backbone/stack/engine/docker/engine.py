@@ -239,16 +239,20 @@ class DockerEngine:
                 progress(f"removing {folder}")
                 data.remove(self.client, folder, [service.image for service in self.model.services.values()])
 
+    def said(self, service: str) -> list[str]:
+        """Return the last lines that a container has written since its start; or lately, if its policy restarts it."""
+        container = self._container(service)
+        view = ContainerView(service, container.attrs)
+        since = view.started or _EVER
+        if view.restarts:  # it said why before it began again
+            since = min(since, int((datetime.now(UTC) - _LATELY).timestamp()))
+        lines: list[str] = container.logs(tail=_LOG_LINES, since=since).decode(errors="replace").splitlines()
+        return lines
+
     def failure(self, service: str) -> str:
         """Say why a service failed: exit code, OOM flag, last health output, telling log lines."""
         container = self._container(service)
-        # What it said before this start is no evidence of this end.
-        view = ContainerView(service, container.attrs)
-        since = view.started or _EVER
-        if view.restarts:  # brought back by its policy: it said why before it began again
-            since = min(since, int((datetime.now(UTC) - _LATELY).timestamp()))
-        said = container.logs(tail=_LOG_LINES, since=since)
-        return view.verdict(said.decode(errors="replace").splitlines(), self._last_exit(container))
+        return ContainerView(service, container.attrs).verdict(self.said(service), self._last_exit(container))
 
     def unreachable(self, model: Model) -> list[str]:
         """Return the addresses that brokers advertise and nobody can connect to from where their clients are."""

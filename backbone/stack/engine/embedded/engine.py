@@ -272,12 +272,15 @@ class EmbeddedEngine:
                 progress(f"removing {folder}")
                 _remove(folder)
 
-    def failure(self, service: str) -> str:
-        """Return the log lines that most likely say why a service died: its errors, else its last words."""
+    def said(self, service: str) -> list[str]:
+        """Return what a service has written since its last start: its output, then its log, which is older."""
         local = self._local(service)
         known = process.read(local.record_file)
-        begin = {local.log_file: known.log} if known and known.log else {}
-        return tail.guilty([local.output_file, local.log_file], begin)
+        return [*tail.since(local.output_file), *tail.since(local.log_file, known.log if known else None)]
+
+    def failure(self, service: str) -> str:
+        """Return the log lines that most likely say why a service died: its errors, else its last words."""
+        return tail.guilty(self.said(service))
 
     def unreachable(self, model: Model) -> list[str]:
         """Return the addresses that brokers advertise and nobody can connect to; the network is this machine."""
@@ -285,6 +288,7 @@ class EmbeddedEngine:
         return reach.unreachable(model, lambda _, host, port: reach.from_host(known.get(host, host), port))
 
     def _prepare(self, local: LocalService) -> Launch:
+        shutil.rmtree(local.temporary, ignore_errors=True)  # libraries that a killed JVM had unpacked there
         for folder in (local.home, local.log_file.parent, local.temporary, *local.data_dirs()):
             preflight.make_folder(folder)
         return self._runtime(local).launch(local)

@@ -14,7 +14,7 @@ from backbone.stack.engine.embedded.local_service import RECORD
 from backbone.stack.engine.embedded.stopping import has_served
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
 FOLDER = Path(".stack", "embedded")
 """What a home keeps of each service, a folder each."""
@@ -48,6 +48,22 @@ class Members:
         """Tell whether a service runs and was told to stop."""
         known = process.read(self._record(self.root, service))
         return bool(known and known.stopping and self.recorded(service))
+
+    def strays(self, services: Iterable[str]) -> Iterator[tuple[str, psutil.Process, str]]:
+        """Yield the records of processes that are not this home's: service, who has the number now, and its home.
+
+        The home is "" where the process has ended and its number was given anew, else the one this was copied from.
+        """
+        for name in services:
+            known = process.read(self._record(self.root, name))
+            if known is None:
+                continue
+            with suppress(psutil.NoSuchProcess):
+                found = psutil.Process(known.identity.pid)
+                if process.identify(found) != known.identity:
+                    yield name, found, ""
+                elif self._is_of_another(found, name):
+                    yield name, found, process.split_owner(process.owner(found))[0]
 
     def adopt(self, services: Iterable[str]) -> None:
         """Take back processes whose task died before it could write down who they are."""

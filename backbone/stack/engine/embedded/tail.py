@@ -6,7 +6,6 @@ import io
 import os
 import re
 from collections import deque
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TextIO
 
 from backbone.errors import StackError
@@ -14,7 +13,7 @@ from backbone.source import reading
 from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from backbone.stack.engine.embedded.process import LogMark
@@ -54,21 +53,17 @@ def lines(path: Path, count: int, *, follow: bool, alive: Callable[[], bool], cl
         file.close()
 
 
-def guilty(paths: Sequence[Path], begin: Mapping[Path, LogMark] = MappingProxyType({})) -> str:
-    """Return the first errors of some logs with what follows them, or the last words where there are none.
+def guilty(said: Sequence[str]) -> str:
+    """Return the first error of some lines with what follows it, or the last words where there is none."""
+    bad = next((number for number, line in enumerate(said) if _BAD.search(line)), None)
+    return "\n".join(said[-_TELLING_LINES:] if bad is None else said[bad : bad + _TELLING_LINES])
 
-    begin: where a log ended before the start that is asked about; what stands before that is of an earlier one.
+
+def since(path: Path, mark: LogMark | None = None) -> list[str]:
+    """Return the lines of a log after a mark; all of them without one, and where it is another file (it was rolled).
+
+    mark: where it ended before the start that is asked about.
     """
-    said = [_since(path, begin.get(path)) for path in paths]
-    for text in said:
-        bad = next((number for number, line in enumerate(text) if _BAD.search(line)), None)
-        if bad is not None:
-            return "\n".join(text[bad : bad + _TELLING_LINES])
-    return "\n".join([line for text in said for line in text][-_TELLING_LINES:])
-
-
-def _since(path: Path, mark: LogMark | None) -> list[str]:
-    """Return the lines of a log after a mark; all of them where it is another file now (it was rolled)."""
     try:
         with reading.stream(path) as file:
             now = os.fstat(file.fileno())
