@@ -181,7 +181,10 @@ def test_planted_faults_are_found(theirs: Theirs) -> None:
     theirs.stack.run("topics", "create", "thin", "--set", "min.insync.replicas=1")
     theirs.stack.run("topics", "create", "unclean", "--set", "unclean.leader.election.enable=true")
     by_hand = {"schema": json.dumps({"type": "record", "name": "ByHand", "fields": []})}
-    assert requests.post(f"{theirs.registry}/subjects/by-hand-value/versions", json=by_hand, timeout=WAIT_S).ok
+    user = (theirs.stack.root / "secrets" / "registry" / "user.properties").read_text(encoding="ascii").strip()
+    login = user.partition(":")[::2]
+    subject = f"{theirs.registry}/subjects/by-hand-value/versions"
+    assert requests.post(subject, json=by_hand, auth=login, timeout=WAIT_S).ok
     with unchanged(theirs):
         drift = theirs.home.run("contracts", "drift", "--registry", theirs.registry, "--json", code=1)
     assert "by-hand-value" in drift.stdout
@@ -211,7 +214,7 @@ def test_an_expired_certificate_is_found(theirs: Theirs, tmp_path: Path) -> None
     more = f"{shown}      KAFKA_LISTENER_NAME_EXTERNAL_SSL_KEYSTORE_LOCATION: /etc/kafka/tls/expired.pem\n"
     volume = "    volumes:\n      - ${SECRETS_DIR:-./secrets}/kafka/kafka-2:"
     theirs.stack.edit("infra/05-messaging/security/secure/kafka.yml", shown + volume, more + volume)
-    theirs.stack.run("restart", "kafka-2", code=None)
+    theirs.stack.run("restart", "kafka-2", "--renew", code=None)
     found = theirs.found()
     assert found["D060"]["status"] == "error", found["D060"]
     (told,) = found["D060"]["findings"]
