@@ -343,13 +343,20 @@ def _targets(
 
 
 def reset(client: Untyped, name: str, moves: Sequence[Move]) -> None:
-    """Commit the places of a plan; StackError("group-active") if a member came meanwhile: the broker refuses then."""
+    """Commit the places of a plan; StackError("group-active") if a member came meanwhile: the broker refuses then.
+
+    Raises Kafka's AuthorizationError for what no rule allows.
+    """
     from kafka import TopicPartition  # noqa: PLC0415 - slow, see backbone.clients
+    from kafka.errors import AuthorizationError  # noqa: PLC0415 - as above
     from kafka.structs import OffsetAndMetadata  # noqa: PLC0415 - as above
 
     wanted = {TopicPartition(m.topic, m.partition): OffsetAndMetadata(m.after, "", None) for m in moves}
     said = client.alter_group_offsets(name, wanted)
     refused = {each: error for each, error in said.items() if error.errno}
+    for error in refused.values():
+        if issubclass(error, AuthorizationError):
+            raise error(name)
     if refused:
         words = "\n".join(f"{each.topic}-{each.partition}: {error.__name__}" for each, error in refused.items())
         raise StackError(

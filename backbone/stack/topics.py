@@ -207,7 +207,7 @@ def create(client: KafkaAdminClient, topic: Topic) -> None:
     Raises StackError("topic-name") or "topic-config" for what Kafka does not take, before anything is sent,
     "topic-exists", and "topic-refused" with the broker's words for what this cluster does not.
     """
-    from kafka.errors import KafkaError, TopicAlreadyExistsError  # noqa: PLC0415
+    from kafka.errors import AuthorizationError, KafkaError, TopicAlreadyExistsError  # noqa: PLC0415
 
     check(topic)
     if other := topic_rules.collision(topic.name, client.list_topics()):
@@ -216,6 +216,8 @@ def create(client: KafkaAdminClient, topic: Topic) -> None:
         _create(client, topic)
     except TopicAlreadyExistsError as error:
         raise StackError("topic-exists", f"there is already a topic {topic.name}", exit_code=ExitCode.USAGE) from error
+    except AuthorizationError:
+        raise  # told as what it is by who opened the client
     except KafkaError as error:
         if words := _REFUSED.search(str(error)):
             raise StackError("topic-refused", f"the cluster does not make {topic.name}", words["words"]) from error

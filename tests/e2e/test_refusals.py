@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -163,7 +164,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 def told(broker: Broker, listener: str, file: Path) -> StackError:
+    began = time.monotonic()
     found = kafka_probe.refusal(broker.at(listener), client_properties.read(file))
+    assert time.monotonic() - began <= kafka_probe.ANSWER_S
     assert found
     return found
 
@@ -261,6 +264,28 @@ def test_the_tasks_take_the_file(broker: Broker, home: Checkout) -> None:
     assert broker.at("LOGIN") in page.text
 
 
+def test_a_task_is_let_in_or_says_each_reason_at_once(broker: Broker, home: Checkout) -> None:
+    let_in = ways_in(broker)
+    for listener, file in let_in.items():
+        home.run("topics", "list", "--bootstrap", broker.at(listener), "--command-config", str(file))
+    rogue, past = broker.foreign.sign("rogue"), broker.ours.sign("past", days=-1, ago=30)
+    for reference, listener, file in (
+        ("login-refused", "LOGIN", broker.client("SASL_SSL", *login("app", "wrong"))),
+        ("login-refused", "LOGIN", broker.client("SASL_SSL", *login("ghost", "x"))),
+        ("login-wanted", "LOGIN", broker.client("SSL")),
+        ("tls-wanted", "LOGIN", broker.client("PLAINTEXT")),
+        ("tls-not-spoken", "PLAIN", broker.client("SSL")),
+        ("unknown-ca", "TLS", broker.client("SSL", ca=broker.foreign.ca)),
+        ("certificate-expired", "LATE", let_in["TLS"]),
+        ("wrong-host-name", "OTHER", let_in["TLS"]),
+        ("client-certificate-wanted", "MUTUAL", let_in["TLS"]),
+        ("client-certificate-refused", "MUTUAL", broker.client("SSL", *mine(rogue))),
+        ("client-certificate-refused", "MUTUAL", broker.client("SSL", *mine(past))),
+    ):
+        words = ("topics", "list", "--bootstrap", broker.at(listener), "--command-config", str(file))
+        assert f"error[{reference}]" in home.refused(*words), listener
+
+
 @pytest.mark.parametrize(
     "words", [("topics", "list"), ("groups", "list"), ("doctor",), ("status",), ("consume", "orders")]
 )
@@ -306,7 +331,7 @@ def test_to_look_needs_no_more_than_the_right_to_describe(broker: Broker, home: 
     denied = [line for line in broker.log.read_bytes()[said:].decode().splitlines() if "is Denied" in line]
     assert denied == []
     # … and a right that is missing would be seen there.
-    home.run("topics", "create", "denied", "--partitions", "1", "--replicas", "1", "--command-config", file, code=1)
+    home.run("topics", "create", "denied", "--partitions", "1", "--replicas", "1", "--command-config", file, code=4)
     assert b"is Denied" in broker.log.read_bytes()[said:]
 
 
