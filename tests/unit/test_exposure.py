@@ -47,6 +47,12 @@ def test_another_address_is_refused_until_it_is_allowed(host: str, settings: Set
     exposure.demand_loopback(published(host), settings)
 
 
+def test_who_reaches_a_node_of_the_secure_profile_is_asked(settings: Settings) -> None:
+    mount = {"type": "bind", "source": "/secrets/kafka/a", "target": "/etc/tls", "read_only": True}
+    ports = [{"host_ip": EVERY, "published": "9092", "target": 1}]
+    exposure.demand_loopback(model(a={"ports": ports, "x-certificate": "/etc/tls", "volumes": [mount]}), settings)
+
+
 def test_many_ports_are_counted_not_listed(settings: Settings) -> None:
     with pytest.raises(StackError) as error:
         exposure.demand_loopback(published(*[EVERY] * 9), settings)

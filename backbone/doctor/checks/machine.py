@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backbone.doctor.finding import Finding, Register
+from backbone.stack import secure
 from backbone.stack.engine.docker.preflight import MIN_ENGINE, limits, version_of
 from backbone.stack.engine.embedded.preflight import MIN_OPEN_FILES
 
@@ -93,7 +94,9 @@ def ports(evidence: Evidence) -> Iterator[Finding]:
 
 @register.check("D006", "Ports are published on loopback only")
 def loopback(evidence: Evidence) -> Iterator[Finding]:
-    """Brokers speak PLAINTEXT: who reaches a port may read and write everything."""
+    """In the plaintext profile who reaches a port may read and write everything."""
+    if secure.secrets(evidence.model):
+        return
     open_to_all = sorted(
         {
             f"{service.name} {port.host_ip}:{port.published}"
@@ -107,7 +110,7 @@ def loopback(evidence: Evidence) -> Iterator[Finding]:
             "error",
             ", ".join(open_to_all),
             "Docker publishes past the machine's firewall, and nothing asks for a password",
-            "set BIND_ADDRESS=127.0.0.1 in .env\n./invoke up",
+            "set BIND_ADDRESS=127.0.0.1 in .env, or KAFKA_SECURITY=secure\n./invoke down && ./invoke up",
         )
 
 
