@@ -110,6 +110,11 @@ class Kept:
         return str(self.report["started"])
 
     @property
+    def when(self) -> str:
+        """When, to the minute."""
+        return self.started[:16].replace("T", " ")
+
+    @property
     def value(self) -> float | None:
         """The figure of its kind."""
         return self.kind.value(self.report)
@@ -166,7 +171,7 @@ def index(kept: Sequence[Kept], root: Path) -> Page:
     bad = [one for one, page in pages if page.state != "good"]
     rows = [
         (
-            Link(_day(one), (one.folder / PAGE).relative_to(root).as_posix()),
+            Link(one.when, (one.folder / PAGE).relative_to(root).as_posix()),
             *(one.name, "n/a" if one.value is None else one.value, one.kind.figure, page.verdict),
         )
         for one, page in pages
@@ -200,9 +205,5 @@ def _trends(kept: Sequence[Kept]) -> Iterator[Chart]:
         ]
         x = Axis("measured", [(places[one.folder], f"{dt.date.fromisoformat(one.started[:10]):%d %b}") for one in runs])
         y = linear_axis(kind.figure, [height for line in lines for _, height in line.points])
-        text = f"From {_day(runs[0])} to {_day(runs[-1])}, {len(runs)} runs one after another."
+        text = f"From {runs[0].when} to {runs[-1].when}, {len(runs)} runs one after another."
         yield Chart(f"Trend: {kind.figure}", text, x, y, lines)
-
-
-def _day(one: Kept) -> str:
-    return one.started[:16].replace("T", " ")

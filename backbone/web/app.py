@@ -76,7 +76,8 @@ def application(desk: Desk, access: Access, htmx: bytes) -> Starlette:
         *(console.deed(name, deed) for name, deed in DEEDS.items()),
         Route("/favicon.ico", lambda _: Response(status_code=HTTPStatus.NO_CONTENT)),
         _file("/static/style.css", STYLE.encode(), "text/css"),
-        _file("/static/console.css", _OWN_STYLE.read_bytes(), "text/css"),
+        _file("/static/console.css", (_STATIC / "console.css").read_bytes(), "text/css"),
+        _file("/static/console.js", (_STATIC / "console.js").read_bytes(), "text/javascript"),
         _file("/static/htmx.js", htmx, "text/javascript"),
     ]
     return Starlette(routes=routes, middleware=[Middleware(Guard, access=access)])
@@ -211,7 +212,7 @@ def _moment(seconds: float) -> str:
 
 
 _UNIT = 1024
-_OWN_STYLE = Path(__file__).parent / "static" / "console.css"
+_STATIC = Path(__file__).parent / "static"
 _LISTS = {
     "reset": "/groups",
     "replay": "/dead-letters",

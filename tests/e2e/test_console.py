@@ -220,6 +220,17 @@ def test_looking_at_every_page_moves_no_offset(page: Page, data_stack: Checkout)
     assert places(data_stack) == before
 
 
+def test_a_part_that_is_asked_for_again_leaves_its_reader_where_he_is(page: Page) -> None:
+    page.set_viewport_size({"width": 400, "height": 900})
+    graph = page.get_by_label("Services, scrollable")
+    link = page.get_by_role("link", name="kafka-2")
+    link.focus()
+    graph.evaluate("each => { each.dataset.old = 1; each.scrollTo(80, 0); }")
+    expect(page.locator("[data-old]")).to_have_count(0, timeout=WAIT_MS)
+    expect(link).to_be_focused()
+    assert graph.evaluate("each => each.scrollLeft") == 80
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_every_page_can_be_used_by_everybody(browser: Browser, address: str, scheme: Any) -> None:
     """axe-core finds no serious fault, nothing is wider than the screen, and pictures are kept to be looked at."""
