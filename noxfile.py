@@ -229,6 +229,12 @@ def gateway(session: nox.Session) -> None:
     run(session, "pytest", "tests/gateway", *session.posargs)
 
 
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def rabbitmq(session: nox.Session) -> None:
+    """Start a real RabbitMQ with our files and our health command: Debian's rabbitmq-server, and root, are needed."""
+    run(session, "pytest", *aimed(session, "tests/rabbitmq"))
+
+
 @nox.session(venv_backend="none", requires=["dev"])
 def e2e(session: nox.Session) -> None:
     """Start real clusters on the embedded engine and try what a user does, faults included; two at a time."""
@@ -304,7 +310,13 @@ def e2e_docker(session: nox.Session) -> None:
 
     The private engine wants root and Debian's docker.io, iptables, iproute2, tini and busybox-static.
     """
-    run(session, "pytest", "-s", *aimed(session, "tests/docker"))
+    run(session, "pytest", "--ignore", "tests/docker/live", "-s", *aimed(session, "tests/docker"))
+
+
+@nox.session(name="alerts-live", venv_backend="none", requires=["dev"], default=False)
+def alerts_live(session: nox.Session) -> None:
+    """Fire each alert by a real fault on the stack of `e2e-docker`: a quarter of an hour."""
+    run(session, "pytest", "-s", *aimed(session, "tests/docker/live"))
 
 
 @nox.session(name="failover-docker", venv_backend="none", requires=["dev"], default=False)

@@ -13,12 +13,15 @@ _PARTITIONS = 3
 _READ_MS = 30_000
 
 
-def produce(bootstrap: tuple[str, ...], count: int, topic: str = "") -> tuple[str, set[bytes]]:
+def produce(
+    bootstrap: tuple[str, ...], count: int, topic: str = "", new: topics.Topic | None = None
+) -> tuple[str, set[bytes]]:
     """Write records to a topic (a new one without a name); return its name and every acknowledged value."""
     if not topic:
-        topic = f"e2e-{uuid.uuid4().hex[:8]}"
+        new = new or topics.Topic(f"e2e-{uuid.uuid4().hex[:8]}", _PARTITIONS)
+        topic = new.name
         with clients.admin(bootstrap) as client:
-            topics.create(client, topics.Topic(topic, _PARTITIONS))
+            topics.create(client, new)
     producer = clients.producer(bootstrap)
     try:
         values = [uuid.uuid4().hex.encode() for _ in range(count)]

@@ -2,8 +2,8 @@
 
 Each carries the same program as the image it stands for (Kafka, Apicurio, PostgreSQL, Prometheus), from the
 sources that the embedded engine uses or from this Debian, on the host's C library, bash and busybox, under the
-very name that the Compose files give. What they cannot show is in docs/docker-in-ci.md: the official images'
-own scripts, users and Java version.
+very name that the Compose files give; kafka-exporter's figures are told by our own program. What they cannot show
+is in docs/docker-in-ci.md: the official images' own scripts, users and Java version.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import sysconfig
 import tarfile
 import tempfile
@@ -63,6 +64,7 @@ def all_images(lock: artifacts.Lock, cache: Path, workdir: Path) -> Iterator[tup
     yield model["postgres"].image, postgres()
     yield model["prometheus"].image, prometheus(workdir)
     yield model["kafka-1"].raw["x-network-tools"], network_tools()
+    yield model["kafka-exporter"].image, lag_exporter()
 
 
 def load(client: docker.DockerClient, name: str, image: StandIn) -> None:
@@ -171,6 +173,29 @@ def prometheus(workdir: Path) -> StandIn:
     )
 
 
+def lag_exporter() -> StandIn:
+    """Return what tells the consumers' lag under kafka-exporter's name, port and flags: our own way to find it."""
+    base, library = Path(sys.base_prefix), Path(sysconfig.get_path("stdlib"))
+    python = base / "bin" / f"python3.{sys.version_info.minor}"
+    modules = [path for path in library.iterdir() if path.name.partition("-")[0] not in _NOT_NEEDED]
+    return StandIn(
+        tree={
+            **_base(python, *library.glob("lib-dynload/*.so")),
+            str(python).lstrip("/"): python,
+            **{str(path).lstrip("/"): path for path in modules},
+            **{f"opt/lag/{name}": _PACKAGES / name for name in ("kafka", "yaml")},
+            "opt/lag/backbone": ROOT / "backbone",
+            "opt/lag/exporter.py": HERE / "kafka-exporter" / "exporter.py",
+        },
+        changes=(
+            f'ENTRYPOINT ["{python}", "/opt/lag/exporter.py"]',
+            "ENV PYTHONDONTWRITEBYTECODE=1",
+            "USER nobody",
+            *_PATHS,
+        ),
+    )
+
+
 def network_tools() -> StandIn:
     """Return what drops packets: iptables, with its matches and targets."""
     binary = Path(shutil.which("iptables") or "").resolve()
@@ -188,6 +213,7 @@ def network_tools() -> StandIn:
 
 
 _PATHS = ("ENV PATH=/opt/java/bin:/usr/bin:/bin",)
+_NOT_NEEDED = {"__pycache__", "site", "dist", "test", "idlelib", "config"}
 _USERS = (
     "root:x:0:0:root:/:/bin/bash\nappuser:x:1000:1000::/:/bin/bash\n"
     "postgres:x:999:999::/var/lib/postgresql:/bin/bash\nnobody:x:65534:65534::/:/bin/sh\n"

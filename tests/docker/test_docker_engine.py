@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +13,7 @@ from backbone.errors import StackError
 from backbone.stack import compose, lifecycle
 from backbone.stack.engine import Stack, open_stack
 from backbone.wait import wait_until
-from tests.docker import checkout
+from tests.docker import checkout, prometheus
 from tests.docker.conftest import UP_TIMEOUT_S, no_display, quiet
 
 if TYPE_CHECKING:
@@ -94,22 +92,22 @@ def test_prometheus_reaches_every_target_that_runs_and_sees_a_lost_broker(
 ) -> None:
     running = {name for name in docker_stack.model.services if name not in _NOT_SCRAPED}
     wait_until(
-        lambda: running <= _up_targets(docker_stack),
+        lambda: running <= prometheus.up_targets(docker_stack),
         what="every target to be up",
         timeout=_SCRAPED_S,
         interval=1,
-        last_seen=lambda: f"missing: {sorted(running - _up_targets(docker_stack))}",
+        last_seen=lambda: f"missing: {sorted(running - prometheus.up_targets(docker_stack))}",
     )
     docker_engine.signal("kafka-3", signal.SIGKILL)
     wait_until(
-        lambda: "BrokerDown" in _firing(docker_stack),
+        lambda: "BrokerDown" in _alerts(docker_stack),
         what="the alert BrokerDown",
         timeout=2 * _SCRAPED_S,
         interval=1,
     )
     lifecycle.up(docker_stack, timeout=UP_TIMEOUT_S, progress=print, watch=quiet)
     wait_until(
-        lambda: "BrokerDown" not in _firing(docker_stack), what="the alert to end", timeout=_SCRAPED_S, interval=1
+        lambda: "BrokerDown" not in _alerts(docker_stack), what="the alert to end", timeout=_SCRAPED_S, interval=1
     )
 
 
@@ -148,18 +146,5 @@ def test_plain_compose_agrees_with_the_task(docker_stack: Stack, engine: dict[st
     assert "Recreated" not in done.stderr
 
 
-def _up_targets(stack: Stack) -> set[str]:
-    """Return the services whose metrics Prometheus gets."""
-    targets = _prometheus(stack, "targets")["activeTargets"]
-    return {target["labels"]["instance"].split(":")[0] for target in targets if target["health"] == "up"}
-
-
-def _firing(stack: Stack) -> set[str]:
-    alerts = _prometheus(stack, "alerts")["alerts"]
-    return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
-
-
-def _prometheus(stack: Stack, what: str) -> dict[str, Any]:
-    with urllib.request.urlopen(stack.endpoints["PROMETHEUS_URL"] + f"api/v1/{what}", timeout=10) as answer:  # noqa: S310
-        data: dict[str, Any] = json.load(answer)["data"]
-    return data
+def _alerts(stack: Stack) -> set[str]:
+    return {labels["alertname"] for labels in prometheus.firing(stack)}

@@ -25,6 +25,7 @@ from backbone.stack.engine.embedded import artifacts, jre
 from backbone.stack.engine.embedded.engine import LOCK_FILE
 from backbone.stack.settings import Settings
 from tests.e2e.checkout import KAFKA_JARS
+from tests.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,14 +62,6 @@ def quoted(code: str) -> list[str]:
     sentence = re.search(r'"([^"]+)"', " ".join(RULES[code].doc.why.split()))
     assert sentence
     return [piece.strip() for piece in re.split(r"…|\d+", sentence[1]) if piece.strip()]
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 @pytest.fixture(scope="module")
