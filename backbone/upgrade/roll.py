@@ -56,7 +56,8 @@ def doubts(stack: Stack, found: Survey, target: str) -> Iterator[tuple[str, str]
     """Yield what speaks against the next step of an upgrade: in words, and the command that helps."""
     if kafka_versions.VARIABLE in os.environ:
         yield f"{kafka_versions.VARIABLE} of this shell hides what .env says", f"unset {kafka_versions.VARIABLE}"
-    behind = {node.name for node in found.behind(target)}  # on the way back the others run what they ran
+    # On the way back the others run what they ran; and what keeps a node from answering is not kept either.
+    behind = {node.name for node in found.behind(target) if node.features}
     for name, keys in stack.engine.outdated().items():
         if name in behind and (others := [key for key in keys if key not in _ITS_OWN]):
             words = f"{name} runs with an older configuration ({', '.join(others)}), which would change in passing"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,3 +115,12 @@ def test_the_settings_of_a_node_that_is_not_restarted_are_no_doubt(cluster: Clus
     cluster.engine.old = {"b": ["KAFKA_NUM_IO_THREADS"]}
     words = [words for words, _ in roll.doubts(opened, cluster.look(opened), "4.3.1")]
     assert "b runs with an older configuration (KAFKA_NUM_IO_THREADS)" in words[0]
+
+
+def test_nor_are_those_of_a_node_that_does_not_answer(cluster: Cluster) -> None:
+    cluster.engine.old = {"b": ["KAFKA_MAX_CONNECTIONS_PER_IP"]}
+    opened = roll.whole(stack(cluster.root, cluster.engine))
+    found = cluster.look(opened)
+    silent = replace(found, nodes=tuple(replace(n, features=None) if n.name == "b" else n for n in found.nodes))
+    assert list(roll.doubts(opened, silent, "4.3.1")) == []
+    assert silent.behind("4.3.1")[0].name == "b"
