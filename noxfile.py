@@ -44,7 +44,7 @@ E2E_DATA = tuple(
         "shared_by_tests",
     )
 )
-E2E_FAILOVER = ("tests/e2e/test_failover.py", "tests/e2e/test_upgrade.py")
+E2E_FAILOVER = ("tests/e2e/test_failover.py", "tests/e2e/test_upgrade.py", "tests/chaos/test_chaos.py")
 STAGES = ("schema", "policy", "config", "security", "workflows")
 
 nox.needs_version = ">=2026.10"
@@ -294,7 +294,7 @@ def contracts_differential(session: nox.Session) -> None:
 
 @nox.session(name="e2e-failover", venv_backend="none", requires=["dev"])
 def e2e_failover(session: nox.Session) -> None:
-    """Try the failover verifier on a real cluster (a sound run, and planted losses it has to find), and an upgrade."""
+    """Try the failover verifier on a real cluster (a sound run, planted losses), an upgrade, and four random kills."""
     run(session, "pytest", *(session.posargs or E2E_FAILOVER))
 
 
