@@ -17,7 +17,7 @@ from backbone.web.cluster import Cluster
 from backbone.web.desk import Desk
 from backbone.web.figures import Asked, Exporters, Figure, Prometheus, parse
 from backbone.web.history import EVERY_S, METRICS, MINUTES, History
-from backbone.web.watch import Watch
+from backbone.web.watch import Watch, pause
 from tests import ROOT, fakes
 from tests.servers.http import serve
 from tests.unit.web.served import MadeUp, served
@@ -256,6 +256,10 @@ def test_the_page_of_alerts_says_what_fires_since_when_and_what_to_do(exporter: 
     assert "docs/operations.md#a-broker-is-down" in page
     assert "nobody here tells kafka_consumergroup_lag" in page
     assert "1 alert fires" in shown(desk, "/")
+
+
+def test_exporters_that_work_for_seconds_are_asked_less_often() -> None:
+    assert [pause(took) for took in (0.1, 3, 60)] == [EVERY_S, 9, 15]
 
 
 def test_a_cluster_elsewhere_says_that_nobody_named_its_exporters() -> None:
