@@ -13,7 +13,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.snapshots import cut, sparse, store
 from backbone.snapshots.manifest import SECRETS, Manifest
 from backbone.snapshots.store import Store
-from backbone.stack import lifecycle, settings, swap
+from backbone.stack import kafka_versions, lifecycle, settings, swap
 from backbone.stack.engine.embedded.preflight import MIN_FREE_DISK
 from backbone.stack.engine.embedded.runtimes.postgres import NEW_PASSWORD
 
@@ -138,8 +138,12 @@ def adopt(stack: Stack, name: str, progress: Progress, source: Store | None = No
                 hint=f"in place of it, if it is the same cluster's:\n./invoke snapshot restore {name}",
                 exit_code=ExitCode.USAGE,
             )
-        if cut.identity(stack).cluster_id != manifest.identity.cluster_id:
-            settings.assign(stack.settings.env_file, {"CLUSTER_ID": manifest.identity.cluster_id})
+        ours, theirs = cut.identity(stack), manifest.identity
+        own = {"CLUSTER_ID": theirs.cluster_id} if ours.cluster_id != theirs.cluster_id else {}
+        if ours.kafka != theirs.kafka and theirs.kafka in kafka_versions.known(stack.settings):
+            own[kafka_versions.VARIABLE] = theirs.kafka  # data moves to a later Kafka when its owner says so
+        if own:
+            settings.assign(stack.settings.env_file, own)
         _stage(stack, snapshots, manifest, progress)
         swap.commit(stack.settings.state_dir)
     return manifest

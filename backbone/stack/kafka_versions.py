@@ -46,9 +46,9 @@ def of(service: Service) -> str:
 
 
 def named(settings: Settings) -> bool:
-    """Tell whether the shell or `.env` says which Kafka runs; only a `.env` from before KAFKA_VERSION does not."""
+    """Tell whether the shell or `.env` says which Kafka runs; a `.env` from before KAFKA_VERSION does not."""
     file = settings.env_file
-    return not file.exists() or VARIABLE in {**settings.environ, **env_file.read(file, {})}
+    return VARIABLE in settings.environ or (file.exists() and VARIABLE in env_file.read(file, {}))
 
 
 def wanted(stack: Stack) -> str:

@@ -25,6 +25,7 @@ from backbone.stack.engine import choose, open_stack
 from backbone.stack.engine.embedded import process
 from backbone.stack.settings import Settings, ensure_env_file, make_lite
 from backbone.testing.running import Running
+from backbone.upgrade import pin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,9 +52,10 @@ def stack(
     lite: a private stack of one node without Connect, which starts sooner and has nothing to lose a broker of.
     """
     here = _settings(folder or Path.cwd(), name, lite=lite)
-    ensure_env_file(here)
     engine, _ = choose(here, None)
     opened = partial(open_stack, here, engine=engine, downloads=console.download)
+    pin.keep(here, partial(opened, ["*"]))
+    ensure_env_file(here)
     running = Running(opened(list(profiles)), partial(opened, ["*"]), console.say)
     users = Users(here.state_dir / "users")
     with users.lock():

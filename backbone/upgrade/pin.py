@@ -6,22 +6,29 @@ from typing import TYPE_CHECKING
 
 from backbone.snapshots import cut
 from backbone.stack import kafka_versions
-from backbone.stack.settings import assign
+from backbone.stack.settings import assign, ensure_env_file
 from backbone.upgrade import features
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from backbone.stack.engine import Stack
+    from backbone.stack.settings import Settings
 
 
-def keep(stack: Stack) -> str:
-    """Write the version of the data that is there into `.env`, which names none; return it, "" without data.
+def keep(settings: Settings, opened: Callable[[], Stack]) -> str:
+    """Write the version of the data that is there into a `.env` that names none, or is made now; return it, else "".
 
     It is the newest known one of the release that the data is finalised at. Raises StackError("damaged-data").
     """
+    if kafka_versions.named(settings):
+        return ""
+    stack = opened()
     level = cut.metadata_version(stack)
     release = features.release(level) if level else ""
-    found = [version for version in kafka_versions.known(stack.settings) if kafka_versions.minor(version) == release]
+    found = [version for version in kafka_versions.known(settings) if kafka_versions.minor(version) == release]
     if not found:
         return ""
-    assign(stack.settings.env_file, {kafka_versions.VARIABLE: found[-1]})
+    ensure_env_file(settings)
+    assign(settings.env_file, {kafka_versions.VARIABLE: found[-1]})
     return found[-1]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from backbone import console
 from backbone.errors import ExitCode, StackError
+from backbone.stack import kafka_versions
 from backbone.stack.engine.embedded import artifacts
 from backbone.stack.engine.embedded.engine import LOCK_FILE
 from backbone.stack.settings import Settings
@@ -30,7 +31,7 @@ Kafka {version} is what the stack starts now. What a person has to do:
 
 
 def current(lock: artifacts.Lock) -> str:
-    """Return the Kafka version of Connect's worker and of the tools, which is the one that new data begins with."""
+    """Return the Kafka version of Connect's worker and of the tools."""
     return next(root for root in lock.roots["connect"] if root.startswith(BROKER)).rpartition(":")[2]
 
 
@@ -42,22 +43,40 @@ def named_in(root: Path) -> Iterator[Path]:
 
 
 def renamed(text: str, old: str, new: str) -> str:
-    """Return a text with the tags of Kafka's images and KAFKA_VERSION changed, and nothing that only looks alike."""
-    image = r"((?:apache/kafka|/kafka|/kafka-connect):|KAFKA_VERSION(?::-|=))"
-    return re.sub(rf"{image}{re.escape(old)}\b", rf"\g<1>{new}", text)
+    """Return a text with the tags of Kafka's images changed, and nothing that only looks alike."""
+    return re.sub(rf"((?:apache/kafka|/kafka|/kafka-connect):){re.escape(old)}\b", rf"\g<1>{new}", text)
+
+
+def begun(text: str, new: str) -> str:
+    """Return a text that names another version where brokers begin with one: KAFKA_VERSION and its defaults."""
+    return re.sub(rf"\b({kafka_versions.VARIABLE}(?::-|=))[\d.]+", rf"\g<1>{new}", text)
+
+
+def begin_with(root: Path, version: str) -> None:
+    """Let the brokers of a new checkout begin with a version."""
+    for file in named_in(root):
+        before = file.read_text(encoding="utf-8")
+        if (after := begun(before, version)) != before:
+            file.write_text(after, encoding="utf-8")
 
 
 def main(argv: Sequence[str]) -> ExitCode:
     """Change the Kafka version of the stack: variables, Compose files, jars with their hashes, property list, pages.
 
-    Raises StackError("version-unknown") for what is no version.
+    Raises StackError("version-unknown") for what is no version, or not locked where only the brokers change.
     """
     parser = argparse.ArgumentParser(prog="nox -s kafka --", description="Change the stack's Kafka version.")
     parser.add_argument("version", help="such as 4.4.0")
-    version = parser.parse_args(argv).version
+    parser.add_argument("--brokers", action="store_true", help="of new data only; Connect and the tools keep theirs")
+    options = parser.parse_args(argv)
+    version = options.version
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise StackError("version-unknown", f"{version!r} is no version such as 4.4.0", exit_code=ExitCode.USAGE)
     settings = Settings()
+    if options.brokers:
+        kafka_versions.demand(settings, version)
+        begin_with(settings.root, version)
+        return pages.main([])
     lock = artifacts.read_lock(settings.root / LOCK_FILE)
     old = current(lock)
     for file in named_in(settings.root):
@@ -65,6 +84,7 @@ def main(argv: Sequence[str]) -> ExitCode:
         if (after := renamed(before, old, version)) != before:
             file.write_text(after, encoding="utf-8")
             console.say(f"{file.relative_to(settings.root)}: {old} → {version}")
+    begin_with(settings.root, version)
     renewed = {
         name: tuple(re.sub(rf"^(org\.apache\.kafka:.*:){re.escape(old)}$", rf"\g<1>{version}", root) for root in given)
         for name, given in lock.roots.items()

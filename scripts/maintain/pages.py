@@ -12,7 +12,7 @@ from backbone.lint import engine
 from backbone.lint.output import manual
 from backbone.stack import diagram
 from backbone.stack.settings import Settings
-from scripts.maintain import client_matrix, kept_figures, kept_stalls, program, traceability
+from scripts.maintain import client_matrix, kept_figures, kept_stalls, program, traceability, trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,9 @@ def made(settings: Settings) -> dict[Path, str]:
     failover = docs / kept_stalls.PAGE
     picture = docs / "architecture.md"
     clients = docs / "clients.md"
+    upgrade = docs / "upgrade.md"
     return {
+        upgrade: diagram.between_markers(upgrade.read_text(encoding="utf-8"), trial.kept_tables(kept)),
         clients: diagram.between_markers(clients.read_text(encoding="utf-8"), client_matrix.kept_table(settings.root)),
         docs / "rules.md": manual.book(rules.values()),
         picture: diagram.render(picture.read_text(encoding="utf-8"), diagram.with_defaults(settings)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from backbone.stack.settings import Settings
 from scripts.maintain import costs, processes, program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from backbone.bench.samples import Samples
@@ -120,6 +121,9 @@ def starts(turns: Sequence[Mapping[str, Any]]) -> list[list[str]]:
 
 
 COLUMNS = ("what", "A", "B", "B - A, 95 %", "B is")
+FILE = "trial.json"
+OF_KAFKA = "trial-kafka-"
+"""How the folders of results/kept begin that compare two versions of Kafka."""
 
 
 def _samples(report: Mapping[str, Any]) -> Sequence[Samples]:
@@ -129,13 +133,27 @@ def _samples(report: Mapping[str, Any]) -> Sequence[Samples]:
     return [each for found in saved.cells.values() for each in found]
 
 
-def keep(folder: Path, variants: Mapping[str, Variant], turns: Sequence[Mapping[str, Any]], rows: Any) -> Path:
-    """Write a trial's report into its folder and return the file."""
+def keep(
+    folder: Path, asked: Sequence[str], variants: Mapping[str, Variant], turns: Sequence[Mapping[str, Any]], rows: Any
+) -> Path:
+    """Write a trial's report into its folder and return the file. asked: the words of the command."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "trial.json"
-    body = {"variants": variants, "columns": COLUMNS, "rows": rows, "turns": turns}
+    path = folder / FILE
+    body = {"asked": list(asked), "variants": variants, "columns": COLUMNS, "rows": rows, "turns": turns}
     path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def kept_tables(kept: Path) -> Iterator[str]:
+    """Yield the lines of docs/upgrade.md's tables: each kept trial of two Kafka versions."""
+    for file in sorted(kept.glob(f"{OF_KAFKA}*/{FILE}")):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        what, _, _, *rest = found["columns"]
+        columns = (what, *(_told(found["variants"][side]) for side in ("A", "B")), *rest)
+        link = f"([kept](../results/kept/{file.parent.name}))"
+        yield from ("", f"`nox -s trial -- {shlex.join(found['asked'])}` {link}:", "")
+        yield from (f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *found["rows"]))
+    yield ""
 
 
 def main(argv: Sequence[str]) -> ExitCode:
@@ -147,13 +165,16 @@ def main(argv: Sequence[str]) -> ExitCode:
     parser.add_argument("-b", action="append", default=[], metavar="NAME=VALUE", help="a setting of B; repeatable")
     parser.add_argument("--measure", choices=_MEASURES, default="bench", help="the task that measures (default bench)")
     parser.add_argument("--rounds", type=int, default=1, help="how often A B B A (default 1)")
+    parser.add_argument("--keep", metavar="NAME", help="write results/kept/NAME, and then `nox -s pages`")
     parser.add_argument("rest", nargs="*", help="what the task is told, after --: --quick")
     options = parser.parse_args(argv)
     variants = {"A": parse(options.a), "B": parse(options.b)}
     began = datetime.now(UTC)
     turns = run(variants, options.rounds, taken(options.measure, options.rest), console.say)
     rows = [*starts(turns), *(latency(turns, _samples) if options.measure == "bench" else stalls(turns))]
-    path = keep(Settings().results_dir / "trials" / f"{began:%Y%m%dT%H%M%SZ}", variants, turns, rows)
+    results_dir = Settings().results_dir
+    folder = results_dir / "kept" / options.keep if options.keep else results_dir / "trials" / f"{began:%Y%m%dT%H%M%SZ}"
+    path = keep(folder, argv, variants, turns, rows)
     console.print_table(COLUMNS, rows)
     console.say(f"kept in {path}")
     return ExitCode.OK

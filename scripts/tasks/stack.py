@@ -93,9 +93,6 @@ def up(
 
 def _prepare(name: str, source: str, engine: str | None, *, lite: bool) -> None:
     """Let `up` work on the private stack of a name, as one node, and begin with a snapshot, if that is asked for."""
-    from backbone.stack import kafka_versions
-    from backbone.stack.settings import Settings
-
     from . import targets
 
     if name:
@@ -104,18 +101,18 @@ def _prepare(name: str, source: str, engine: str | None, *, lite: bool) -> None:
         targets.make_lite(engine)
     if source:
         _begin(source, engine)
-    if not kafka_versions.named(Settings()):
-        _stay(engine)
+    _stay(engine)
 
 
 def _stay(engine: str | None) -> None:
     """Let data that a version is not named for stay with the one that it is on."""
     from backbone import console
+    from backbone.stack.settings import Settings
     from backbone.upgrade import pin
 
     from . import targets
 
-    if kept := pin.keep(targets.everything(engine)):
+    if kept := pin.keep(Settings(), partial(targets.everything, engine)):
         console.say(f"the data here is of Kafka {kept}, and .env says so now; ./invoke upgrade takes it to a later one")
 
 
@@ -211,6 +208,8 @@ def restart(c: Context, service: str, renew: bool = False, engine: str | None = 
 
     from . import targets
 
+    if renew:
+        _stay(engine)
     stack = targets.running(engine, [service] if renew else ())
     if service not in stack.model.services:
         stack.engine.model[service]

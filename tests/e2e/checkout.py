@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from backbone.lint.kafka import properties
+from backbone import console
 from backbone.source import env_file
-from backbone.stack import settings
+from backbone.stack import kafka_versions, settings
+from backbone.stack.engine.embedded import artifacts
+from backbone.stack.engine.embedded.engine import LOCK_FILE
+from scripts.maintain import kafka_version
 from tests import ROOT, outputs
 
 if TYPE_CHECKING:
@@ -30,8 +33,17 @@ REFUSED_S = 2.0
 
 _TRIES = 3
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
-KAFKA_JARS = f"kafka@{properties.kafka_version()}"
-"""The set of the lock with the Kafka that the files name."""
+KAFKA = os.environ.get(kafka_versions.VARIABLE) or env_file.read(ROOT / ".env.example", {})[kafka_versions.VARIABLE]
+"""The Kafka that these tests are of: KAFKA_VERSION=4.3.1 nox -s e2e."""
+KAFKA_JARS = f"kafka@{KAFKA}"
+"""Its set of the lock."""
+
+
+def classpath(name: str) -> str:
+    """Return the jars of a set of the lock, which are downloaded if they are not there."""
+    here = settings.Settings(ROOT)
+    found = artifacts.ensure(artifacts.read_lock(ROOT / LOCK_FILE)[name], here.cache_dir, console.download)
+    return ":".join(map(str, found))
 
 
 @dataclass
@@ -147,8 +159,11 @@ def ended(running: subprocess.Popen[str], timeout: float = 600) -> str:
     return said
 
 
-def make(folder: Path, cache: Path, *, shift: int, brokers_only: bool = False) -> Checkout:
-    """Copy the tracked files into a new folder and move its ports; without the parts beside Kafka if asked."""
+def make(folder: Path, cache: Path, *, shift: int, brokers_only: bool = False, kafka: str = KAFKA) -> Checkout:
+    """Copy the tracked files into a new folder and move its ports; without the parts beside Kafka if asked.
+
+    kafka: the version that new data begins with there.
+    """
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, names.split("\0")):
         target = folder / name
@@ -156,6 +171,7 @@ def make(folder: Path, cache: Path, *, shift: int, brokers_only: bool = False) -
         shutil.copy2(ROOT / name, target)
     if brokers_only:
         keep_brokers(folder / "docker-compose.yml")
+    kafka_version.begin_with(folder, kafka)
     checkout = Checkout(folder, cache)
     settings.ensure_env_file(settings.Settings(root=folder))
     settings.shift_ports(folder / ".env", shift)

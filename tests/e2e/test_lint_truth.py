@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backbone import console
 from backbone.lint import engine
-from backbone.stack.engine.embedded import artifacts, jre
-from backbone.stack.engine.embedded.engine import LOCK_FILE
-from backbone.stack.settings import Settings
-from tests.e2e.checkout import KAFKA_JARS
+from backbone.stack.engine.embedded import jre
+from tests.e2e.checkout import KAFKA_JARS, classpath
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,20 +51,18 @@ REFUSED: tuple[tuple[str, Mapping[str, str | None]], ...] = (
 
 
 @pytest.fixture(scope="module")
-def jars() -> tuple[Path, ...]:
-    settings = Settings()
-    lock = artifacts.read_lock(settings.root / LOCK_FILE)
-    return artifacts.ensure(lock[KAFKA_JARS], settings.cache_dir, console.download)
+def jars() -> str:
+    return classpath(KAFKA_JARS)
 
 
 def format_storage(
-    jars: tuple[Path, ...], folder: Path, change: Mapping[str, str | None], cluster_id: str = CLUSTER_ID
+    jars: str, folder: Path, change: Mapping[str, str | None], cluster_id: str = CLUSTER_ID
 ) -> subprocess.CompletedProcess[str]:
     """Let Kafka read a configuration and format a folder by it, as the images do before they start a node."""
     settings = {**GOOD, "log.dirs": str(folder / "data"), **change}
     file = folder / "server.properties"
     file.write_text("".join(f"{key}={value}\n" for key, value in settings.items() if value is not None))
-    argv = [str(jre.java()), "-cp", ":".join(map(str, jars)), "kafka.tools.StorageTool", "format"]
+    argv = [str(jre.java()), "-cp", jars, "kafka.tools.StorageTool", "format"]
     argv += ["--cluster-id", cluster_id, "--config", str(file)]
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
 
@@ -79,14 +74,14 @@ def quoted(code: str) -> list[str]:
     return [piece.strip() for piece in sentence[1].split("…") if piece.strip()]
 
 
-def test_the_good_configuration_is_accepted(jars: tuple[Path, ...], tmp_path: Path) -> None:
+def test_the_good_configuration_is_accepted(jars: str, tmp_path: Path) -> None:
     done = format_storage(jars, tmp_path, {})
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(("code", "change"), REFUSED, ids=[code for code, _ in REFUSED])
 def test_kafka_refuses_it_in_the_words_the_rule_quotes(
-    code: str, change: Mapping[str, str | None], jars: tuple[Path, ...], tmp_path: Path
+    code: str, change: Mapping[str, str | None], jars: str, tmp_path: Path
 ) -> None:
     done = format_storage(jars, tmp_path, change)
     said = " ".join((done.stdout + done.stderr).split())
@@ -95,26 +90,23 @@ def test_kafka_refuses_it_in_the_words_the_rule_quotes(
         assert piece in said
 
 
-def test_kafka_refuses_two_ids(jars: tuple[Path, ...], tmp_path: Path) -> None:
+def test_kafka_refuses_two_ids(jars: str, tmp_path: Path) -> None:
     # KC101, whose finding says why by itself.
     done = format_storage(jars, tmp_path, {"broker.id": "2"})
     assert done.returncode != 0
     assert "You must set `node.id` to the same value as `broker.id`." in done.stdout + done.stderr
 
 
-def test_kafka_refuses_listeners_with_the_quotes_of_a_list_entry(jars: tuple[Path, ...], tmp_path: Path) -> None:
+def test_kafka_refuses_listeners_with_the_quotes_of_a_list_entry(jars: str, tmp_path: Path) -> None:
     # KC010: in `- KAFKA_LISTENERS="…"` the quotes arrive.
     assert format_storage(jars, tmp_path, {"listeners": f'"{GOOD["listeners"]}"'}).returncode != 0
 
 
 def test_dead_letter_topics_are_of_sinks_only() -> None:
     # KC701: Kafka's own documentation of both kinds of connector, printed by the classes that read their settings.
-    settings = Settings()
-    lock = artifacts.read_lock(settings.root / LOCK_FILE)
-    connect = artifacts.ensure([*lock[KAFKA_JARS], *lock["connect"]], settings.cache_dir, console.download)
     known = {}
     for kind in ("Source", "Sink"):
-        argv = [str(jre.java()), "-cp", ":".join(map(str, connect))]
+        argv = [str(jre.java()), "-cp", classpath("connect")]
         argv += [f"org.apache.kafka.connect.runtime.{kind}ConnectorConfig"]
         known[kind] = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
     assert "errors.tolerance" in known["Source"]
@@ -122,6 +114,6 @@ def test_dead_letter_topics_are_of_sinks_only() -> None:
     assert "errors.deadletterqueue.topic.name" in known["Sink"]
 
 
-def test_kafka_takes_a_cluster_id_that_is_no_uuid(jars: tuple[Path, ...], tmp_path: Path) -> None:
+def test_kafka_takes_a_cluster_id_that_is_no_uuid(jars: str, tmp_path: Path) -> None:
     # Why KC110 is a warning: the formatter takes it, only later readers of the id do not.
     assert format_storage(jars, tmp_path, {}, cluster_id="hy-kafka-cluster").returncode == 0

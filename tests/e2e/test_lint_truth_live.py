@@ -18,13 +18,11 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from backbone import console, wait
+from backbone import wait
 from backbone.lint import engine
 from backbone.lint.kafka import properties
-from backbone.stack.engine.embedded import artifacts, jre
-from backbone.stack.engine.embedded.engine import LOCK_FILE
-from backbone.stack.settings import Settings
-from tests.e2e.checkout import KAFKA_JARS
+from backbone.stack.engine.embedded import jre
+from tests.e2e.checkout import KAFKA_JARS, classpath
 from tests.ports import free_ports
 
 if TYPE_CHECKING:
@@ -66,10 +64,7 @@ def quoted(code: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def jars() -> str:
-    settings = Settings()
-    lock = artifacts.read_lock(settings.root / LOCK_FILE)
-    found = artifacts.ensure([*lock[KAFKA_JARS], *lock["tools"]], settings.cache_dir, console.download)
-    return ":".join(map(str, found))
+    return classpath(KAFKA_JARS)
 
 
 @contextmanager
@@ -170,26 +165,27 @@ def test_kafka_reads_past_a_property_it_does_not_know(node: Node) -> None:
     assert "nowhere" not in node.said().partition("advertised.listeners = ")[2].partition("alter.")[0]
 
 
-def test_kafka_refuses_more_copies_than_brokers_in_the_words_the_rule_quotes(node: Node, jars: str) -> None:
+def test_kafka_refuses_more_copies_than_brokers_in_the_words_the_rule_quotes(node: Node) -> None:
     # KC141.
-    said = topic_command(node, jars, "--create", "--topic", "three", "--replication-factor", "3")
+    said = topic_command(node, "--create", "--topic", "three", "--replication-factor", "3")
     for piece in quoted("KC141"):
         assert piece in said
 
 
-def test_kafka_4_takes_writes_that_wait_for_more_copies_than_there_are(node: Node, jars: str) -> None:
+def test_kafka_4_takes_writes_that_wait_for_more_copies_than_there_are(node: Node) -> None:
     # Why KC142 is a warning from Kafka 4 on: the copies that are there are enough.
     words = ("--replication-factor", "1", "--config", "min.insync.replicas=2")
-    topic_command(node, jars, "--create", "--topic", "waits", *words)
+    topic_command(node, "--create", "--topic", "waits", *words)
     producer = KafkaProducer(bootstrap_servers=f"{LOOPBACK}:{node.ports['PLAINTEXT']}", acks="all")
     assert producer.send("waits", b"x").get(20).offset == 0
     producer.close(5)
 
 
-def topic_command(node: Node, jars: str, *words: str) -> str:
+def topic_command(node: Node, *words: str) -> str:
     """Run Kafka's own topic tool and return what it says."""
     server = f"{LOOPBACK}:{node.ports['PLAINTEXT']}"
-    argv = [str(jre.java()), *FLAGS, "-cp", jars, "org.apache.kafka.tools.TopicCommand", "--bootstrap-server", server]
+    java = [str(jre.java()), *FLAGS, "-cp", classpath("tools")]
+    argv = [*java, "org.apache.kafka.tools.TopicCommand", "--bootstrap-server", server]
     done = subprocess.run([*argv, *words], capture_output=True, text=True, check=False, timeout=START_S)
     return " ".join((done.stdout + done.stderr).split())
 

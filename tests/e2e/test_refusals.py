@@ -18,15 +18,13 @@ import requests
 from confluent_kafka.admin import AdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
-from backbone import client_properties, clients, console, kafka_probe, wait
+from backbone import client_properties, clients, kafka_probe, wait
 from backbone.failover import wire
-from backbone.stack.engine.embedded import artifacts, jre
-from backbone.stack.engine.embedded.engine import LOCK_FILE
-from backbone.stack.settings import Settings
+from backbone.stack.engine.embedded import jre
 from tests import ROOT
 from tests.certificates import Authority
 from tests.e2e import checkout
-from tests.e2e.checkout import KAFKA_JARS
+from tests.e2e.checkout import KAFKA_JARS, classpath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +62,6 @@ class Broker:
     ours: Authority
     foreign: Authority
     log: Path
-    java: list[str]
 
     def at(self, listener: str) -> str:
         return f"127.0.0.1:{self.ports[listener]}"
@@ -139,10 +136,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     file = folder / "server.properties"
     file.write_text(properties(settings), encoding="utf-8")
     (folder / "log4j2.properties").write_text(LOG4J, encoding="utf-8")
-    lock = artifacts.read_lock(ROOT / LOCK_FILE)
-    jars = artifacts.ensure([*lock[KAFKA_JARS], *lock["tools"]], Settings().cache_dir, console.download)
     log4j = f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
-    java = [str(jre.java()), *FLAGS, log4j, "-cp", ":".join(map(str, jars))]
+    java = [str(jre.java()), *FLAGS, log4j, "-cp", classpath(KAFKA_JARS)]
     form = ["kafka.tools.StorageTool", "format", "--cluster-id", "TWVzc2FnaW5nQmFja2JvbQ", "--config", str(file)]
     users = [part for name in USERS for part in ("--add-scram", f"{SCRAM}=[name={name},password=right]")]
     done = subprocess.run([*java, *form, *users], capture_output=True, text=True, check=False, timeout=START_S)
@@ -157,7 +152,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
                 timeout=START_S,
             )
             assert process.poll() is None, log.read_text(encoding="utf-8")
-            yield Broker(ports, ours, foreign, log, java)
+            yield Broker(ports, ours, foreign, log)
         finally:
             process.kill()
             process.wait()
@@ -348,7 +343,8 @@ def test_clients_of_other_makers_log_in_by_the_same_file(broker: Broker) -> None
         file = broker.log.with_name("java.properties")
         file.write_text(text, encoding="utf-8")
         words = ("--bootstrap-server", broker.at(listener), "--command-config", str(file), "--describe")
-        argv = [*broker.java, "org.apache.kafka.tools.TopicCommand", *words]
+        java = [str(jre.java()), *FLAGS, "-cp", classpath("tools")]
+        argv = [*java, "org.apache.kafka.tools.TopicCommand", *words]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=START_S)
         assert done.returncode == 0, done.stderr
 

@@ -36,7 +36,8 @@ def brokers(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[C
 
     Shared by the tests in their order: each goes on where the one before ended.
     """
-    made = checkout.make(tmp_path_factory.mktemp("upgrade"), cache, shift=checkout.free_shift(), brokers_only=True)
+    folder, shift = tmp_path_factory.mktemp("upgrade"), checkout.free_shift()
+    made = checkout.make(folder, cache, shift=shift, brokers_only=True, kafka=OLD)
     made.edit(
         "infra/05-messaging/kafka/docker-compose.yml",
         '${KAFKA_FAILOVER_PROFILE:-default}.env"]',

@@ -23,7 +23,8 @@ OLD, NEW = "4.3.1", "4.4.0"
 @pytest.fixture(scope="module")
 def brokers(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Checkout]:
     """Three brokers with one topic, shared by the tests in their order: each goes on where the one before ended."""
-    made = checkout.make(tmp_path_factory.mktemp("upgrade"), cache, shift=checkout.free_shift(), brokers_only=True)
+    folder, shift = tmp_path_factory.mktemp("upgrade"), checkout.free_shift()
+    made = checkout.make(folder, cache, shift=shift, brokers_only=True, kafka=OLD)
     made.run("up")
     made.run("topics", "create", "kept")
     yield made

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def test_the_pages_of_this_checkout_are_current(capsys: pytest.CaptureFixture[str]) -> None:
     assert pages.main(["--check"]) == ExitCode.OK
-    assert "6 pages are up to date" in capsys.readouterr().err
+    assert " pages are up to date" in capsys.readouterr().err
 
 
 def test_a_page_that_is_missing_or_another_is_stale(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tests.unit.bench.builders import constantly, samples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from backbone.bench.samples import Samples
 
@@ -62,3 +63,20 @@ def test_stalls_are_shown_by_kind_and_turn() -> None:
 def test_what_is_no_setting_is_refused(pair: str) -> None:
     with pytest.raises(StackError, match="bad-variant"):
         trial.parse([pair])
+
+
+def test_two_kafkas_kept_are_a_table_of_the_docs(tmp_path: Path) -> None:
+    variants = {"A": {"KAFKA_VERSION": "4.3.1"}, "B": {"KAFKA_VERSION": "4.4.0"}}
+    asked = ["-a", "KAFKA_VERSION=4.3.1", "-b", "KAFKA_VERSION=4.4.0", "--", "--quick"]
+    rows = [["start, new data, s", "4.8, 4.9", "5, 5.1", "", ""]]
+    for name in (f"{trial.OF_KAFKA}4.4.0", "trial-young-generation"):
+        trial.keep(tmp_path / name, asked, variants, [], rows)
+    assert list(trial.kept_tables(tmp_path)) == [
+        "",
+        f"`nox -s trial -- {' '.join(asked)}` ([kept](../results/kept/trial-kafka-4.4.0)):",
+        "",
+        "| what | KAFKA_VERSION=4.3.1 | KAFKA_VERSION=4.4.0 | B - A, 95 % | B is |",
+        "| --- | --- | --- | --- | --- |",
+        "| start, new data, s | 4.8, 4.9 | 5, 5.1 |  |  |",
+        "",
+    ]

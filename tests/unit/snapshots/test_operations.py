@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -257,6 +258,23 @@ def test_a_home_without_data_becomes_the_cluster_of_a_file(tmp_path: Path) -> No
     operations.adopt(other, "one", quiet)
     assert contents(tmp_path / "there") == ["old"] * 3
     assert (tmp_path / "there" / ".env").read_text(encoding="utf-8") == "CLUSTER_ID=ours\n"
+
+
+def test_a_home_without_data_becomes_the_kafka_of_a_file_too(tmp_path: Path) -> None:
+    stack, _ = made(tmp_path / "here")
+    save(stack)
+    operations.of(stack.settings).export("one", tmp_path / "file", quiet)
+    later = services(tmp_path / "there", "ours")
+    for name in ("kafka-1", "kafka-2"):
+        later[name]["image"] = "messaging-backbone/kafka:4.4.0"
+    (tmp_path / "there" / "infra").mkdir(parents=True)
+    (tmp_path / "there" / ".env").write_text("CLUSTER_ID=ours\nKAFKA_VERSION=4.4.0\n", encoding="utf-8")
+    other = Stack(Settings(tmp_path / "there", {}), model(**later), FakeEngine(model(**later)))
+    lock = json.dumps({"sets": {"kafka@4.3.1": {"roots": [], "files": []}}, "files": {}})
+    (tmp_path / "there" / "infra" / "artifacts.lock.json").write_text(lock, encoding="utf-8")
+    operations.bring(other.settings, tmp_path / "file", quiet)
+    operations.adopt(other, "one", quiet)
+    assert "KAFKA_VERSION=4.3.1\n" in other.settings.env_file.read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from backbone.stack import home
 from backbone.stack.engine import open_stack
 from backbone.stack.settings import Settings, ensure_env_file
 from backbone.upgrade import clone, rehearsal
+from scripts.maintain import kafka_version
 from tests import ROOT
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def origin(tmp_path: Path) -> Settings:
     """A stack that does not run, with a snapshot of its data, which has changed since."""
     root, elsewhere = tmp_path / "home", tmp_path / "disk"
     home.write(root, home.copies(ROOT, root))
+    kafka_version.begin_with(root, "4.3.1")
     found = Settings(root, {"XDG_DATA_HOME": str(tmp_path / "xdg"), "DEFAULT_MESSAGE_BROKER_DIR": str(elsewhere)})
     ensure_env_file(found)
     elsewhere.joinpath(*DATA).parent.mkdir(parents=True)
