@@ -87,6 +87,23 @@ def test_leases(backbone, lease):
 """
 """Two leases of one test: what each may do, and what ends with it."""
 
+COLLEAGUES = """
+  works:
+    login: password
+    may:
+      - {do: [read, write, create, delete, describe_configs], topics: [events-topic, works-*]}
+      - {do: [read, delete], groups: [works]}
+      - {do: [write, describe], transactional_ids: [produce-events-topic-*]}
+
+  looks:
+    login: password
+    may:
+      - {do: [describe, describe_configs], topics: [events-topic, works-*]}
+      - {do: [describe], groups: [works]}
+      - {do: [write, describe], transactional_ids: [produce-events-topic-*]}
+"""
+"""Rules for what the tasks do, and for looking at it."""
+
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Checkout]:
@@ -146,20 +163,45 @@ def test_a_lease_is_a_user_whose_rules_end_at_its_prefix(secure: Checkout, secre
     assert known.result(WAIT_S).keys() == {"app", "admin"}
 
 
+@pytest.fixture(scope="module")
+def colleagues(secure: Checkout) -> None:
+    """One who may do with a topic and a group what the tasks do, and one who may look at them."""
+    with (secure.root / access.FILE).open("a", encoding="utf-8") as file:
+        file.write(COLLEAGUES)
+    secure.run("access", "apply")
+    for name in ("private", "works-on"):
+        secure.run("topics", "create", name, code=None)  # another test may have made it
+    me = librdkafka(Secrets(secure.root / "secrets" / "kafka"), "works")
+    assert written(me, TOPIC) is None
+    assert read_by(me, "works") is None
+
+
+NOT_ALLOWED = "error[not-allowed]: the cluster does not allow that to {}"
+
+
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("user", "words", "code", "said"),
     [
-        (("topics", "delete", TOPIC, "--yes"), 4, "error[not-allowed]: the cluster does not allow that to app"),
-        (("topics", "create", "of-my-own"), 1, "Authorization failed"),
+        ("app", ("produce", TOPIC), 4, NOT_ALLOWED),  # the transactional id that the task takes is none of app's
+        ("looks", ("produce", TOPIC), 4, NOT_ALLOWED),
+        ("looks", ("consume", TOPIC, "--max", "1"), 4, NOT_ALLOWED),
+        ("looks", ("groups", "reset", "works", "--to", "earliest", "--topic", TOPIC, "--yes"), 4, NOT_ALLOWED),
+        ("looks", ("topics", "create", "works-too"), 4, NOT_ALLOWED),
+        ("looks", ("topics", "delete", "works-on", "--yes"), 4, NOT_ALLOWED),
         # What somebody may not even describe is not there for them: neither topic nor group.
-        (("consume", "private", "--from", "earliest", "--max", "1"), 2, "error[no-topic]"),
-        (("groups", "delete", "theirs", "--yes"), 2, "error[no-such-group]"),
+        ("app", ("consume", "private", "--max", "1"), 2, "error[no-topic]"),
+        ("app", ("groups", "delete", "works", "--yes"), 2, "error[no-such-group]"),
     ],
 )
+@pytest.mark.usefixtures("colleagues")
 def test_the_tasks_tell_what_the_rules_do_not_allow(
-    secure: Checkout, secrets: Secrets, words: tuple[str, ...], code: int, said: str
+    secure: Checkout, secrets: Secrets, tmp_path: Path, user: str, words: tuple[str, ...], code: int, said: str
 ) -> None:
-    assert said in secure.run(*words, "--command-config", str(secrets.properties("app")), code=code).stderr
+    if words[0] == "produce":
+        (tmp_path / "events.jsonl").write_text(json.dumps(EVENT), encoding="utf-8")
+        words = (*words, "--file", str(tmp_path / "events.jsonl"))
+    assert said.format(user) in secure.refused(*words, "--command-config", str(secrets.properties(user)), code=code)
+    secure.run(*words, "--command-config", str(secrets.properties("admin" if "private" in words else "works")))
 
 
 def test_everybody_reads_contracts_and_only_who_knows_the_password_writes_them(secure: Checkout) -> None:
@@ -258,11 +300,13 @@ def test_a_client_with_another_authority_refuses_the_cluster(secrets: Secrets, t
     assert "certificate verify failed" in str(refused)
 
 
+@pytest.fixture(scope="module")
 def internal(secure: Checkout) -> tuple[str, int]:
+    """Where kafka-1 listens to the stack's services."""
     return "127.0.0.11", int(env_file.read(secure.root / ".env", {})["KAFKA_INTERNAL_PORT"])
 
 
-def ask(secure: Checkout, secrets: Secrets, keystore: Path | None, *, host: str = "kafka-1") -> int:
+def ask(address: tuple[str, int], secrets: Secrets, keystore: Path | None, *, host: str = "kafka-1") -> int:
     """Ask the listener of the services to make a topic; return Kafka's error code, or raise what TLS says."""
     context = ssl.create_default_context(cafile=secrets.ca)
     if keystore:
@@ -273,7 +317,7 @@ def ask(secure: Checkout, secrets: Secrets, keystore: Path | None, *, host: str 
     )
     protocol.send_request(CreateTopicsRequest(topics=[topic], timeout_ms=5000, validate_only=True, version=4))
     with (
-        socket.create_connection(internal(secure), 5) as plain,
+        socket.create_connection(address, 5) as plain,
         context.wrap_socket(plain, server_hostname=host) as connection,
     ):
         connection.sendall(protocol.send_bytes())
@@ -284,16 +328,16 @@ def ask(secure: Checkout, secrets: Secrets, keystore: Path | None, *, host: str 
 
 
 def test_a_service_shows_a_certificate_of_this_authority_or_gets_no_word(
-    secure: Checkout, secrets: Secrets, tmp_path: Path
+    internal: tuple[str, int], secrets: Secrets, tmp_path: Path
 ) -> None:
     now = time.time()
-    assert ask(secure, secrets, secrets.keystore("admin")) == 0
-    assert ask(secure, secrets, secrets.keystore("schema-registry")) == TOPIC_AUTHORIZATION_FAILED
+    assert ask(internal, secrets, secrets.keystore("admin")) == 0
+    assert ask(internal, secrets, secrets.keystore("schema-registry")) == TOPIC_AUTHORIZATION_FAILED
     with pytest.raises(ssl.SSLError, match=r"(?i)certificate.required"):
-        ask(secure, secrets, None)
+        ask(internal, secrets, None)
     certificates.ensure(tmp_path / "rogue", "admin", (), now=now)
     with pytest.raises((ssl.SSLError, ConnectionError)) as rogue:
-        ask(secure, secrets, tmp_path / "rogue" / "admin" / "keystore.pem")
+        ask(internal, secrets, tmp_path / "rogue" / "admin" / "keystore.pem")
     assert re.search("(?i)certificate|unknown.ca|reset", str(rogue.value))
     past = tmp_path / "past"
     past.mkdir()
@@ -301,9 +345,9 @@ def test_a_service_shows_a_certificate_of_this_authority_or_gets_no_word(
         (past / name).write_bytes((secrets.folder / name).read_bytes())
     certificates.ensure(past, "admin", (), now=now - 100 * 24 * 3600)
     with pytest.raises(ssl.SSLError, match=r"(?i)certificate.(expired|unknown)"):
-        ask(secure, secrets, past / "admin" / "keystore.pem")
+        ask(internal, secrets, past / "admin" / "keystore.pem")
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-        ask(secure, secrets, secrets.keystore("admin"), host="kafka-2")
+        ask(internal, secrets, secrets.keystore("admin"), host="kafka-2")
 
 
 def test_no_password_and_no_key_is_anywhere_but_in_its_file(secure: Checkout, secrets: Secrets) -> None:
