@@ -308,7 +308,7 @@ def e2e_console(session: nox.Session) -> None:
 def e2e_docker(session: nox.Session) -> None:
     """Start the real Compose files on a Docker engine (the one that answers, else a private one) and try them.
 
-    The private engine wants root and Debian's docker.io, iptables, iproute2, tini and busybox-static.
+    The private engine wants root and Debian's docker.io, iptables, iproute2, tini, busybox-static and openssl.
     """
     run(session, "pytest", "--ignore", "tests/docker/live", "-s", *aimed(session, "tests/docker"))
 

@@ -39,16 +39,18 @@ def secrets(model: Model) -> Secrets | None:
     return next((Secrets(own.parent) for own in found if own), None)
 
 
-def identify(model: Model) -> None:
+def identify(model: Model, bootstrap: Sequence[str]) -> None:
     """Let the Kafka clients of this process, and of those it starts, log in as the administrator of a stack.
 
     In a stack that asks nobody, and before the first start, they show nothing. A login that somebody else has named
-    (--command-config, the environment) stays.
+    (--command-config, the environment) stays. Where containers have made the password, its client.properties is made.
     """
     if os.environ.get(client_properties.CONFIG, "") not in _NAMED:
         return
     known = secrets(model)
     file = known.properties(ADMIN) if known else None
+    if known and file and not file.exists() and known.password(ADMIN).exists():
+        users.write(known, ADMIN, bootstrap)
     given = client_properties.read(file) if file and file.exists() else client_properties.PLAINTEXT
     client_properties.use(given)
     _NAMED.add(os.environ.get(client_properties.CONFIG, ""))
@@ -65,13 +67,13 @@ def prepare(services: Iterable[Service], bootstrap: Sequence[str], *, now: float
     from backbone.security import certificates  # noqa: PLC0415 - what it imports is there for this profile only
 
     home = Secrets(next(iter(own.values()))[0].parent)
-    wanted = {name: _hosts(service) for name, (_, service) in own.items()} | {ADMIN: set()}
-    made = [name for name, hosts in wanted.items() if certificates.ensure(home.folder, name, hosts, now=now)]
+    wanted = {name: hosts(service) for name, (_, service) in own.items()} | {ADMIN: set()}
+    made = [name for name, shown in wanted.items() if certificates.ensure(home.folder, name, shown, now=now)]
     users.write(home, ADMIN, bootstrap)
     return made
 
 
-def _hosts(service: Service) -> set[str]:
+def hosts(service: Service) -> set[str]:
     """Return the names and addresses by which clients come to a service."""
     advertised = listeners(service.environment.get("KAFKA_ADVERTISED_LISTENERS", ""))
     named = {one.host.strip("[]") for one in advertised.values()}

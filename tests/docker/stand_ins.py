@@ -89,10 +89,13 @@ def kafka(lock: artifacts.Lock, cache: Path, version: str) -> StandIn:
         for name in ("tools", "connect", f"kafka@{version}")
         for item, path in zip(lock[name], _fetched(lock, name, cache), strict=True)
     }
+    openssl = Path(shutil.which("openssl") or "openssl")
     jars = {path.name: path for path in libraries.values()}
     return StandIn(
         tree={
             **_java(),
+            **_base(openssl),
+            "usr/bin/openssl": openssl,  # the official image has it from eclipse-temurin:21-jre-alpine
             **{f"opt/kafka/libs/{name}": path for name, path in jars.items()},
             "opt/kafka/bin/kafka-run-class.sh": HERE / "kafka" / "kafka-run-class.sh",
             "opt/kafka/bin/kafka-topics.sh": _runs("org.apache.kafka.tools.TopicCommand"),

@@ -58,12 +58,12 @@ def test_a_node_shows_every_name_by_which_clients_come(tmp_path: Path) -> None:
 
 def test_clients_are_the_administrator_once_there_is_one(tmp_path: Path) -> None:
     found = model(k=node(tmp_path))
-    secure.identify(found)
+    secure.identify(found, BOOTSTRAP)
     assert client_properties.CONFIG not in os.environ
     secure.prepare(found.services.values(), BOOTSTRAP, now=time.time())
-    secure.identify(found)
+    secure.identify(found, BOOTSTRAP)
     assert client_properties.current().username == "admin"
-    secure.identify(model(k=node(tmp_path, certificate=False)))
+    secure.identify(model(k=node(tmp_path, certificate=False)), BOOTSTRAP)
     assert client_properties.CONFIG not in os.environ
 
 
@@ -72,7 +72,7 @@ def test_a_login_that_somebody_named_stays(tmp_path: Path, monkeypatch: pytest.M
     secure.prepare(found.services.values(), BOOTSTRAP, now=time.time())
     monkeypatch.setenv(client_properties.CONFIG, "remote.properties")
     for each in (found, model(k=node(tmp_path, certificate=False))):
-        secure.identify(each)
+        secure.identify(each, BOOTSTRAP)
         assert os.environ[client_properties.CONFIG] == "remote.properties"
 
 
@@ -89,7 +89,7 @@ def test_a_change_of_the_profile_wants_everything_stopped(tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def profiles() -> dict[str, compose.Model]:
     return {
-        kind: compose.load(Settings(ROOT, {**os.environ, "KAFKA_SECURITY": kind}), ["messaging"])
+        kind: compose.load(Settings(ROOT, {**os.environ, "KAFKA_SECURITY": kind}), ["*"])
         for kind in ("plaintext", "secure")
     }
 
@@ -98,7 +98,19 @@ def test_the_files_say_who_shows_a_certificate(profiles: dict[str, compose.Model
     assert secure.secrets(profiles["plaintext"]) is None
     named = {name: own for name, one in profiles["secure"].services.items() if (own := secure.folder(one))}
     assert {name: own.name for name, own in named.items()} == {name: name for name in named}
-    assert named.keys() == {"kafka-1", "kafka-2", "kafka-3", "kafka-connect", "schema-registry"}
+    assert named.keys() == {
+        *("kafka-1", "kafka-2", "kafka-3"),
+        *("kafka-connect", "schema-registry", "kafka-rest", "kafka-exporter", "kafka-ui"),
+    }
+
+
+def test_the_one_shot_makes_what_the_files_mount(profiles: dict[str, compose.Model]) -> None:
+    said = [str(word).split(",") for word in profiles["secure"]["kafka-certificates"].raw["command"]]
+    held = {name for name, one in profiles["secure"].services.items() if secure.folder(one)}
+    assert {name for name, *_ in said} == {*held, "admin"}
+    for name, *hosts in said:
+        wanted = secure.hosts(profiles["secure"][name]) if name in held else set()
+        assert {name, *hosts} == {name, *wanted}, name
 
 
 def test_no_listener_of_the_secure_profile_is_without_tls(profiles: dict[str, compose.Model]) -> None:
@@ -115,4 +127,11 @@ def test_the_profiles_differ_only_in_who_asks_whom(profiles: dict[str, compose.M
             for key in plain.raw.keys() | profiles["secure"][name].raw.keys()
             if plain.raw.get(key) != profiles["secure"][name].raw.get(key)
         }
-        assert changed <= {"environment", "volumes", "x-certificate", "command", "entrypoint", "depends_on"}, name
+        assert changed <= {
+            "environment",
+            "volumes",
+            "x-certificate",
+            "command",
+            "group_add",
+            "depends_on",
+        }, name

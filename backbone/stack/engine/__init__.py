@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError, meant
 from backbone.stack import compose, secure
-from backbone.stack.engine.base import Engine, ServiceState, Stack
+from backbone.stack.engine.base import Engine, ServiceState, Stack, brokers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -94,5 +94,5 @@ def _engine(settings: Settings, model: Model, name: str, downloads: Downloads, r
         from backbone.stack.engine.docker.engine import DockerEngine  # noqa: PLC0415 - nor are its libraries
 
         engine = DockerEngine(settings, model)
-    secure.identify(engine.as_running)
+    secure.identify(engine.as_running, tuple(brokers(engine.as_running).values()))
     return engine

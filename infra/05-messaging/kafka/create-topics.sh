@@ -32,5 +32,6 @@ if [[ ${2-} == --print ]]; then
     exit
 fi
 while read -r -a line; do
-    /opt/kafka/bin/kafka-topics.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --create --if-not-exists "${line[@]}"
+    /opt/kafka/bin/kafka-topics.sh --bootstrap-server "$BOOTSTRAP_SERVERS" \
+        ${COMMAND_CONFIG:+--command-config "$COMMAND_CONFIG"} --create --if-not-exists "${line[@]}"
 done <<< "$lines"

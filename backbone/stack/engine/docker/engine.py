@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from docker.errors import APIError, ContainerError, NotFound
 
 from backbone.errors import ExitCode, StackError
+from backbone.stack import secure
 from backbone.stack.engine import reach
-from backbone.stack.engine.base import Progress, ServiceState
+from backbone.stack.engine.base import Progress, ServiceState, brokers
 from backbone.stack.engine.docker import connection, data, preflight
 from backbone.stack.engine.docker.cli import ComposeCli
 from backbone.stack.engine.docker.containers import ContainerView, used_memory
@@ -99,6 +100,7 @@ class DockerEngine:
             progress=progress,
             watch=lambda: self._guilty(before),
         )
+        secure.identify(self.model, tuple(brokers(self.model).values()))
 
     def let_in(self) -> None:
         """Do nothing: a one-shot of the Compose files does it."""

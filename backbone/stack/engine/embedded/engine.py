@@ -172,11 +172,10 @@ class EmbeddedEngine:
             return
         self._verify(starting)
         self._write_hosts()
-        if made := secure.prepare(
-            (local.service for local in starting), tuple(brokers(self.as_running).values()), now=time.time()
-        ):
+        bootstrap = tuple(brokers(self.as_running).values())
+        if made := secure.prepare((local.service for local in starting), bootstrap, now=time.time()):
             progress(f"made the certificates of {', '.join(made)}")
-        secure.identify(self.as_running)
+        secure.identify(self.as_running, bootstrap)
         progress("configuring " + ", ".join(local.service.name for local in starting))
         with ThreadPoolExecutor() as pool:
             launches = list(pool.map(self._prepare, starting))
