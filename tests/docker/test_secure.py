@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import docker
 import pytest
-from confluent_kafka import KafkaError
 
 from backbone.security import certificates
 from backbone.security.layout import Secrets
+from backbone.source import env_file
 from backbone.stack import compose
 from backbone.stack.settings import Settings
-from tests.e2e import checkout
-from tests.e2e.logins import TOPIC, code, librdkafka, read_by, written
+from tests.e2e import checkout, test_secure
+from tests.e2e.logins import TOPIC, librdkafka, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from docker.models.containers import Container
 
     from tests.e2e.checkout import Checkout
 
 SERVICES = ("kafka-1", "kafka-2", "kafka-3", "kafka-topics", "schema-registry", "kafka-connect", "postgres")
 PROJECT = "e2e-secure"
 UP_TIMEOUT_S = 240
+
+# What is allowed and what is refused is the same with either engine.
+colleagues = test_secure.colleagues
+test_who_may_do_what = test_secure.test_the_user_of_the_file_may_do_what_it_says_and_nothing_else
+test_transactions = test_secure.test_transactions_are_for_the_ids_of_the_user
+test_impostors = test_secure.test_who_is_not_who_they_say_is_refused
+test_without_tls = test_secure.test_a_client_without_tls_gets_no_word
+test_another_authority = test_secure.test_a_client_with_another_authority_refuses_the_cluster
+test_certificates_are_asked_for = test_secure.test_a_service_shows_a_certificate_of_this_authority_or_gets_no_word
+test_the_tasks_say_why = test_secure.test_the_tasks_tell_what_the_rules_do_not_allow
 
 
 def plain_compose(stack: Checkout, *words: str) -> str:
@@ -53,6 +66,10 @@ def state(stack: Checkout) -> str:
     return "\n".join(run_compose(stack, *words, timeout=60).stdout for words in said)
 
 
+def up(stack: Checkout) -> None:
+    plain_compose(stack, "up", "--detach", "--wait", *SERVICES)
+
+
 @pytest.fixture(scope="module")
 def secure(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """A checkout whose stack was started by plain Docker Compose."""
@@ -63,7 +80,7 @@ def secure(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
         assign(made.root / ".env", name, value)
     try:
         plain_compose(made, "build", "kafka-folders", "kafka-connect")
-        plain_compose(made, "up", "--detach", "--wait", *SERVICES)
+        up(made)
         yield made
     finally:
         run_compose(made, "down", "--volumes", "--remove-orphans", timeout=UP_TIMEOUT_S)
@@ -77,7 +94,7 @@ def assign(file: Path, name: str, value: str) -> None:
     file.write_text("\n".join(changed) + "\n", encoding="utf-8")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def secrets(secure: Checkout) -> Secrets:
     found = Secrets(secure.root / "secrets" / "kafka")
     secure.run("topics", "list")  # the tasks make the administrator's file of the password that a container has made
@@ -85,44 +102,43 @@ def secrets(secure: Checkout) -> Secrets:
     return found
 
 
+@pytest.fixture(scope="module")
+def containers(secure: Checkout) -> Iterator[dict[str, Container]]:
+    """What runs of the stack, or has: service → container."""
+    where = secure.environ.get("DOCKER_HOST")
+    with contextlib.closing(docker.DockerClient(where) if where else docker.from_env()) as client:
+        label = f"com.docker.compose.project={PROJECT}"
+        found = client.containers.list(all=True, filters={"label": label})
+        yield {one.labels["com.docker.compose.service"]: one for one in found}
+
+
+@pytest.fixture(scope="module")
+def internal(secure: Checkout, containers: dict[str, Container]) -> tuple[str, int]:
+    """Where kafka-1 listens to the stack's services: this machine reaches the containers' network."""
+    (network,) = containers["kafka-1"].attrs["NetworkSettings"]["Networks"].values()
+    return network["IPAddress"], int(env_file.read(secure.root / ".env", {})["KAFKA_INTERNAL_PORT"])
+
+
+def inside(containers: dict[str, Container], name: str, script: str) -> str:
+    """Return what a script says in a container, run as whoever its process is."""
+    _, said = containers[name].exec_run(["sh", "-c", script], user=name if name == "postgres" else "")
+    assert isinstance(said, bytes)
+    return said.decode(errors="replace")
+
+
 def test_the_tasks_join_what_plain_compose_has_started(secure: Checkout) -> None:
     secure.run("smoke")
     assert secure.json("access", "drift") == []
-    shown = {row["name"]: row["days_left"] for row in secure.json("certs", "show")}
-    assert {shown[name] for name in ("kafka-1", "kafka-2", "kafka-3", "schema-registry", "kafka-connect", "admin")} == {
-        89
-    }
-
-
-def test_what_is_allowed_works_and_the_rest_is_refused(secure: Checkout, secrets: Secrets) -> None:
-    secure.run("topics", "create", "private")
-    settings = librdkafka(secrets)
-    assert written(settings, TOPIC) is None
-    assert read_by(settings, "app-reader") is None
-    assert code(written(settings, "private")) == KafkaError.TOPIC_AUTHORIZATION_FAILED
-    assert code(read_by(settings, "other")) == KafkaError.GROUP_AUTHORIZATION_FAILED
-    wrong = written(librdkafka(secrets, sasl__password="wrong"), TOPIC)  # noqa: S106 - is refused
-    assert code(wrong) == KafkaError._AUTHENTICATION, wrong  # noqa: SLF001 - its name
-
-
-def test_a_node_asks_for_a_certificate_of_this_authority(secure: Checkout, engine: dict[str, str]) -> None:
-    where = engine.get("DOCKER_HOST")
-    with contextlib.closing(docker.DockerClient(where) if where else docker.from_env()) as client:
-        (node,) = client.containers.list(
-            filters={"label": [f"com.docker.compose.project={PROJECT}", "com.docker.compose.service=kafka-2"]}
-        )
-        listeners = dict(item.split("=", 1) for item in node.attrs["Config"]["Env"])["KAFKA_LISTENERS"]
-        port = listeners.split(",")[0].rpartition(":")[2]
-        ask = f"openssl s_client -ign_eof -connect kafka-1:{port} -CAfile /etc/kafka/tls/ca.pem </dev/null 2>&1"
-        _, nobody = node.exec_run(["timeout", "10", "bash", "-c", ask])
-    assert b"Verify return code: 0 (ok)" in nobody
-    assert b"certificate required" in nobody
+    days = {row["name"]: row["days_left"] for row in secure.json("certs", "show")}
+    assert {days[name] for name in (*SERVICES[:3], "schema-registry", "kafka-connect", "admin")} == {89}
+    secure.run("contracts", "apply")
+    test_secure.test_events_come_into_the_table(secure)
 
 
 def test_another_start_makes_nothing_anew(secure: Checkout, secrets: Secrets) -> None:
     files = [path for path in secrets.folder.rglob("*") if path.is_file()]
     before = {path: path.read_bytes() for path in files}
-    plain_compose(secure, "up", "--detach", "--wait", *SERVICES)
+    up(secure)
     assert {path: path.read_bytes() for path in files} == before
     keys = [secrets.folder / "ca.key", secrets.password("app"), secrets.password("admin")]
     assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
@@ -141,14 +157,47 @@ def test_tasks_and_one_shots_leave_each_others_certificates(secure: Checkout, se
     assert secrets.keystore("kafka-ui").stat().st_mode & 0o777 == 0o640  # its container is let in again
 
 
-def test_no_password_is_in_what_the_engine_knows(secure: Checkout, secrets: Secrets, engine: dict[str, str]) -> None:
-    hidden = [path.read_text(encoding="ascii").strip() for path in secrets.folder.glob("users/*.password")]
-    assert len(hidden) >= 2
-    where = engine.get("DOCKER_HOST")
-    with contextlib.closing(docker.DockerClient(where) if where else docker.from_env()) as client:
-        label = f"com.docker.compose.project={PROJECT}"
-        containers = client.containers.list(all=True, filters={"label": label})
-        shown = [str(each.attrs) for each in containers] + [each.logs().decode(errors="replace") for each in containers]
-    shown.append(plain_compose(secure, "config"))
-    assert len(shown) > len(SERVICES)
-    assert [text[:80] for text in shown if any(word in text for word in hidden)] == []
+def test_a_container_reads_its_own_key_and_no_other(containers: dict[str, Container]) -> None:
+    read = "cat {} 2>&1 | grep --count 'PRIVATE KEY' || true"
+    everything = {"kafka-connect": "/opt/kafka/connect/secrets", "postgres": "/run/secrets"}
+    for name in (*SERVICES[:3], "schema-registry", *everything):
+        own, others = (
+            inside(containers, name, read.format(f"{folder}/keystore.pem")).strip()
+            for folder in ("/etc/kafka/tls", f"{everything.get(name, '/none')}/kafka/*")
+        )
+        assert (own, others) == ("0" if name == "postgres" else "2", "0"), name
+
+
+def test_no_password_is_in_what_the_engine_knows(
+    secure: Checkout, secrets: Secrets, containers: dict[str, Container]
+) -> None:
+    hidden = {path.read_text(encoding="ascii").strip() for path in secrets.folder.glob("users/*.password")}
+    for path in (*secrets.folder.glob("*/keystore.pem"), secrets.folder / "ca.key"):
+        hidden.add(path.read_text(encoding="ascii").splitlines()[1])
+    for file in ("registry/user.properties", "connect/user"):
+        hidden.add((secure.root / "secrets" / file).read_text(encoding="ascii").partition(":")[2])
+    assert len(hidden) >= 14
+    shown = {"compose config": plain_compose(secure, "config")}
+    for name, each in containers.items():
+        shown[f"inspection of {name}"] = json.dumps(each.attrs)
+        shown[f"log of {name}"] = each.logs().decode(errors="replace")
+        if each.status == "running":
+            said = inside(containers, name, "cat /proc/1/cmdline /proc/1/environ")
+            assert "\0PATH=" in said, (name, said)
+            shown[f"arguments and environment of {name}"] = said
+    assert {"inspection of kafka-access", "log of kafka-certificates"} <= shown.keys()
+    assert [place for place, text in shown.items() if any(word in text for word in hidden)] == []
+
+
+def test_data_users_and_rules_outlive_a_change_of_the_profile_and_back(secure: Checkout, secrets: Secrets) -> None:
+    me = librdkafka(secrets)
+    secure.run("topics", "create", "kept")
+    for kind in ("plaintext", "secure"):
+        plain_compose(secure, "down", "--remove-orphans")
+        assign(secure.root / ".env", "KAFKA_SECURITY", kind)
+        up(secure)
+        refused = written(me, TOPIC)
+        assert (refused is None) == (kind == "secure"), refused
+        secure.run("smoke")
+        assert "kept" in secure.run("topics", "list").stdout
+    assert secure.json("access", "drift") == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,23 @@ def test_the_one_shot_makes_what_the_files_mount(profiles: dict[str, compose.Mod
         assert {name, *hosts} == {name, *wanted}, name
 
 
+def test_who_shows_a_certificate_may_read_it_and_nobody_elses(profiles: dict[str, compose.Model]) -> None:
+    script = (ROOT / "infra" / "05-messaging" / "security" / "make-certificates.sh").read_text(encoding="utf-8")
+    (group,) = re.findall(r"(?m)^group=(\d+)$", script)
+    services = profiles["secure"].services
+    member = {name for name, one in services.items() if group in one.raw.get("group_add", ())}
+    assert member == {name for name, one in services.items() if secure.folder(one)} | {"kafka-topics"}
+    everything = secure.secrets(profiles["secure"])
+    assert everything
+    for name in member:
+        one = services[name]
+        hidden = [str(entry).partition(":")[0] for entry in one.raw.get("tmpfs", ())]
+        for mount in one.mounts:
+            if mount.kind == "bind" and everything.folder.is_relative_to(mount.source):
+                inside = str(everything.folder.relative_to(mount.source))
+                assert f"{mount.target}/{inside}" in hidden, name
+
+
 def test_no_listener_of_the_secure_profile_is_without_tls(profiles: dict[str, compose.Model]) -> None:
     for name in ("kafka-1", "kafka-2", "kafka-3"):
         environment = profiles["secure"][name].environment
@@ -133,5 +151,6 @@ def test_the_profiles_differ_only_in_who_asks_whom(profiles: dict[str, compose.M
             "x-certificate",
             "command",
             "group_add",
+            "tmpfs",
             "depends_on",
         }, name

@@ -30,9 +30,9 @@ import org.yaml.snakeyaml.Yaml;
 /**
  * Lets a cluster of the secure profile know its users' passwords and what access.yml allows, where no task does it.
  *
- * <p>usage: Access CLIENT.PROPERTIES ACCESS.YML USERS: it comes as whoever CLIENT.PROPERTIES makes it; USERS is the folder
- * with NAME.password, made on first use for the folder's owner alone. It adds what is missing and takes nothing away, as
- * `invoke up` does (backbone/security/access.py). A client hashes a password before it sends it.
+ * <p>usage: Access BOOTSTRAP CLIENT.PROPERTIES ACCESS.YML USERS: it comes as whoever CLIENT.PROPERTIES makes it; USERS
+ * is the folder with NAME.password, made on first use for the folder's owner alone. It adds what is missing and takes
+ * nothing away, as `invoke up` does (backbone/security/access.py). A client hashes a password before it sends it.
  */
 public final class Access {
     private static final String ADMIN = "admin";
@@ -43,19 +43,21 @@ public final class Access {
     private Access() {}
 
     public static void main(String[] arguments) throws Exception {
-        Map<String, Map<String, Object>> users = users(Path.of(arguments[1]));
+        Map<String, Map<String, Object>> users = users(Path.of(arguments[2]));
         List<UserScramCredentialAlteration> logins = new ArrayList<>();
         List<AclBinding> rules = new ArrayList<>();
-        logins.add(login(Path.of(arguments[2]), ADMIN));
+        logins.add(login(Path.of(arguments[3]), ADMIN));
         for (Map.Entry<String, Map<String, Object>> user : users.entrySet()) {
             if ("password".equals(user.getValue().get("login"))) {
-                logins.add(login(Path.of(arguments[2]), user.getKey()));
+                logins.add(login(Path.of(arguments[3]), user.getKey()));
             }
             for (Object may : (List<?>) user.getValue().get("may")) {
                 allow(user.getKey(), (Map<?, ?>) may, rules);
             }
         }
-        try (Admin admin = Admin.create(properties(Path.of(arguments[0])))) {
+        Properties client = properties(Path.of(arguments[1]));
+        client.setProperty("bootstrap.servers", arguments[0]);
+        try (Admin admin = Admin.create(client)) {
             admin.alterUserScramCredentials(logins).all().get();
             admin.createAcls(rules).all().get();
         }

@@ -2,12 +2,12 @@
 # usage: make-certificates.sh FOLDER NAME[,HOST…]…: makes what FOLDER lacks of the secure profile's secrets: an authority,
 # and for each holder NAME/keystore.pem (key, certificate, authority) and NAME/ca.pem. What ends within 30 days, is for
 # other hosts or of another authority is made again; what is whole stays, whoever made it (the tasks make the same).
-# The checkout's owner may read all of it; a holder's folder also the group 999, which every service that shows a
-# certificate is in. Runs as root.
+# The checkout's owner may read all of it; a holder's folder also the group 9093, which every service that shows a
+# certificate is in, and PostgreSQL, which sees all secrets, is not. Runs as root.
 set -euo pipefail
 folder=$1
 shift
-group=999
+group=9093
 renew_s=$((30 * 24 * 3600))
 owner=$(stat -c %u "$0")
 work=$(mktemp -d)
@@ -57,11 +57,15 @@ will_do() {
   [[ $(sort -u <<<"$said") == "$(alternatives "${@:2}")" ]]
 }
 
-if [[ ! -s $folder/ca.key ]]; then
+if [[ ! -e $folder/ca.key && ! -e $folder/ca.pem ]]; then
   key "$work/ca.key"
   sign authority 3650 "messaging-backbone $(openssl rand -hex 4)" -key "$work/ca.key" -out "$work/ca.pem"
-  mv "$work/ca.pem" "$folder"
-  mv "$work/ca.key" "$folder"
+  mv "$work/ca.key" "$work/ca.pem" "$folder"
+fi
+if [[ ! -s $folder/ca.key || ! -s $folder/ca.pem ]]; then
+  echo "the authority in SECRETS_DIR/kafka cannot be used: put ca.pem and ca.key back; or move that folder away to have" \
+    "a new one made, which every client has to trust anew" >&2
+  exit 1
 fi
 
 for holder; do
@@ -86,3 +90,4 @@ done
 mkdir -p "$folder/users"
 chown "$owner" "$folder" "$folder/ca.key" "$folder/ca.pem" "$folder/users"
 chmod 0644 "$folder/ca.pem"
+chmod 0700 "$folder/users"
