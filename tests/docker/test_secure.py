@@ -101,6 +101,7 @@ def secrets(secure: Checkout) -> Secrets:
     found = Secrets(secure.root / "secrets" / "kafka")
     secure.run("topics", "list")  # the tasks make the administrator's file of the password that a container has made
     secure.run("access", "apply")  # and the users'
+    secure.run("contracts", "apply")
     return found
 
 
@@ -128,12 +129,12 @@ def inside(containers: dict[str, Container], name: str, script: str) -> str:
     return said.decode(errors="replace")
 
 
+@pytest.mark.usefixtures("secrets")
 def test_the_tasks_join_what_plain_compose_has_started(secure: Checkout) -> None:
     secure.run("smoke")
     assert secure.json("access", "drift") == []
     days = {row["name"]: row["days_left"] for row in secure.json("certs", "show")}
     assert {days[name] for name in (*SERVICES[:3], "schema-registry", "kafka-connect", "admin")} == {89}
-    secure.run("contracts", "apply")
     test_secure.test_events_come_into_the_table(secure)
 
 
