@@ -171,9 +171,10 @@ def errors_as(reference: str, message: str, hint: str = "./invoke status\n./invo
         ) from error
     except UnicodeEncodeError as error:
         raise StackError("no-text", f"{error.object!r} is no name that Kafka has", exit_code=ExitCode.USAGE) from error
-    except errors.AuthorizationError as error:
-        raise refusals.not_allowed(client_properties.current(), str(error)) from error
     except errors.KafkaError as error:
+        # A transaction that was refused tells it in words only.
+        if isinstance(error, errors.AuthorizationError) or "AuthorizationFailedError" in str(error):
+            raise refusals.not_allowed(client_properties.current(), str(error)) from error
         raise StackError(
             reference, message, context=str(error)[:400], hint=hint, exit_code=ExitCode.ENVIRONMENT
         ) from error
@@ -209,6 +210,16 @@ def _open(make: Callable[..., Any], bootstrap: Sequence[str], settings: Mapping[
         if error.reference == "no-broker" and security.file:
             kafka_probe.demand(bootstrap, security)
         raise
+
+
+def commit(producer: KafkaProducer) -> None:
+    """Commit a producer's transaction.
+
+    Its records go first: when a partition is refused while a commit waits for them, kafka-python 3.0.12 sleeps on, for
+    minutes, before the commit hears of it.
+    """
+    producer.flush()
+    producer.commit_transaction()
 
 
 def join(consumer: KafkaConsumer, topic: str, listener: ConsumerRebalanceListener | None = None) -> None:

@@ -162,8 +162,8 @@ class FakeProducer:
         self.sent.append(self.cluster.append(topic, key, value, **more))
         return FakeFuture(self.sent[-1])
 
-    def flush(self, timeout: float) -> None:
-        assert timeout > 0
+    def flush(self, timeout: float | None = None) -> None:
+        assert timeout is None or timeout > 0
 
     def commit_transaction(self) -> None:
         self.sent.clear()

@@ -248,7 +248,7 @@ def transaction(bootstrap: Sequence[str], topic: str, limit: int | None = None) 
                 with suppress(KafkaError):  # the first failure is the one to tell; the broker aborts in time
                     producer.abort_transaction()
                 raise
-            producer.commit_transaction()
+            clients.commit(producer)
         finally:
             producer.close(timeout=10)
 

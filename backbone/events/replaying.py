@@ -72,7 +72,7 @@ class Sender:
         except BaseException:
             self._producer.abort_transaction()
             raise
-        self._producer.commit_transaction()
+        clients.commit(self._producer)
 
     def close(self) -> None:
         """Close the connection; what was not committed is forgotten."""

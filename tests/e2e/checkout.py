@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TASK_TIMEOUT_S = 240
 REFUSED_S = 2.0
-"""Within so long a task says why it is refused, from its start to its end."""
+"""Within so long a task says why it is refused, beyond what a task takes that asks nobody."""
 
 _TRIES = 3
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
@@ -124,8 +124,10 @@ class Checkout:
         took: list[float] = []
         while len(took) < _TRIES:
             began = time.monotonic()
+            self.run("--version")
+            started = time.monotonic()
             said = self.run(*words, code=code).stderr
-            took.append(time.monotonic() - began)
+            took.append(time.monotonic() - started - (started - began))
             if took[-1] <= REFUSED_S:
                 return said
         raise AssertionError(f"{words} said why after {took} s")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from kafka.errors import (
+    KafkaError,
     KafkaTimeoutError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailedError,
@@ -87,16 +88,23 @@ def test_what_the_library_raises_becomes_one_error() -> None:
     assert caught.value.context == "KafkaTimeoutError: expired"
 
 
-@pytest.mark.parametrize("refused", [TopicAuthorizationFailedError, TransactionalIdAuthorizationFailedError])
+@pytest.mark.parametrize(
+    "refused",
+    [
+        TopicAuthorizationFailedError("orders"),
+        TransactionalIdAuthorizationFailedError("orders"),
+        KafkaError("we are in an error state: [Error 29] TopicAuthorizationFailedError: {'orders'}"),
+    ],
+)
 def test_what_no_rule_allows_is_told_as_that_with_who_asked(
-    refused: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    refused: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "app.properties"
     login = 'org.apache.kafka.common.security.scram.ScramLoginModule required username="app" password="secret";'
     file.write_text(f"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\nsasl.jaas.config={login}\n")
     monkeypatch.setenv(client_properties.CONFIG, str(file))
     with pytest.raises(StackError) as caught, clients.errors_as("not-sent", "nothing was sent"):
-        raise refused("orders")
+        raise refused
     assert str(caught.value) == "not-allowed: the cluster does not allow that to app"
     assert caught.value.exit_code is ExitCode.ENVIRONMENT
     assert "orders" in str(caught.value.context)
