@@ -161,7 +161,7 @@ def test_tasks_and_one_shots_leave_each_others_certificates(secure: Checkout, se
 
 
 def test_a_container_reads_its_own_key_and_no_other(containers: dict[str, Container]) -> None:
-    read = "cat {} 2>&1 | grep --count 'PRIVATE KEY' || true"
+    read = "cat {} 2>&1 | grep -c 'PRIVATE KEY' || true"
     everything = {"kafka-connect": "/opt/kafka/connect/secrets", "postgres": "/run/secrets"}
     for name in (*SERVICES[:3], "schema-registry", *everything):
         own, others = (

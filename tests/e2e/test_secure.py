@@ -172,7 +172,8 @@ def colleagues(secure: Checkout) -> None:
     for name in ("private", "works-on"):
         secure.run("topics", "create", name, code=None)  # another test may have made it
     me = librdkafka(Secrets(secure.root / "secrets" / "kafka"), "works")
-    assert written(me, TOPIC) is None
+    for name in (TOPIC, "works-on"):
+        assert written(me, name) is None
     assert read_by(me, "works") is None
 
 
@@ -184,7 +185,7 @@ NOT_ALLOWED = "error[not-allowed]: the cluster does not allow that to {}"
     [
         ("app", ("produce", TOPIC), 4, NOT_ALLOWED),  # the transactional id that the task takes is none of app's
         ("looks", ("produce", TOPIC), 4, NOT_ALLOWED),
-        ("looks", ("consume", TOPIC, "--max", "1"), 4, NOT_ALLOWED),
+        ("looks", ("consume", "works-on", "--max", "1"), 4, NOT_ALLOWED),
         ("looks", ("groups", "reset", "works", "--to", "earliest", "--topic", TOPIC, "--yes"), 4, NOT_ALLOWED),
         ("looks", ("topics", "create", "works-too"), 4, NOT_ALLOWED),
         ("looks", ("topics", "delete", "works-on", "--yes"), 4, NOT_ALLOWED),
