@@ -310,7 +310,14 @@ def e2e_docker(session: nox.Session) -> None:
 
     The private engine wants root and Debian's docker.io, iptables, iproute2, tini, busybox-static and openssl.
     """
-    run(session, "pytest", "--ignore", "tests/docker/live", "-s", *aimed(session, "tests/docker"))
+    beside = ("--ignore", "tests/docker/live", "--ignore", "tests/docker/test_secure.py")
+    run(session, "pytest", *beside, "-s", *aimed(session, "tests/docker"))
+
+
+@nox.session(name="e2e-docker-secure", venv_backend="none", requires=["dev"], default=False)
+def e2e_docker_secure(session: nox.Session) -> None:
+    """Start the secure profile on a Docker engine by plain Compose, and try what it allows and refuses."""
+    run(session, "pytest", "-s", *aimed(session, "tests/docker/test_secure.py"))
 
 
 @nox.session(name="alerts-live", venv_backend="none", requires=["dev"], default=False)

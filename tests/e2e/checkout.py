@@ -121,7 +121,7 @@ class Checkout:
     def refused(self, *words: str, code: int = 4) -> str:
         """Run a task that is refused, and return what it says within REFUSED_S.
 
-        The fastest of some tries, and longer where the machine has less time than usual for a task: that is not its own.
+        The fastest of some tries, and longer where the machine has less time than usual for any task.
         """
         took: list[float] = []
         while len(took) < _TRIES:
