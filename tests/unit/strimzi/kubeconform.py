@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,5 +65,6 @@ def test_kubeconform_takes_every_resource_of_an_export(
 def test_kubeconform_finds_each_planted_fault(
     exports: Mapping[str, tuple[Manifest, ...]], schemas: Path, tmp_path: Path, plant: Plant
 ) -> None:
-    found = judged(planted(exports["secure"], plant), schemas, tmp_path)
+    without_notes = (replace(each, notes={}) for each in planted(exports["secure"], plant))  # of what was taken out
+    found = judged(without_notes, schemas, tmp_path)
     assert [each["status"] for each in found if each["status"] != "statusValid"] in (["statusInvalid"], ["statusError"])
