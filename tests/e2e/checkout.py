@@ -36,7 +36,7 @@ START_S = 0.3
 _TRIES = 3
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 KAFKA = os.environ.get(kafka_versions.VARIABLE) or env_file.read(ROOT / ".env.example", {})[kafka_versions.VARIABLE]
-"""The Kafka that these tests are of: KAFKA_VERSION=4.3.1 nox -s e2e."""
+"""The Kafka that these tests are of: KAFKA_VERSION=4.4.0 nox -s e2e."""
 KAFKA_JARS = f"kafka@{KAFKA}"
 """Its set of the lock."""
 

@@ -13,7 +13,6 @@ import pytest
 from backbone.stack.engine.embedded import artifacts, jre, plugin_source
 from backbone.stack.settings import Settings
 from tests import ROOT
-from tests.e2e.checkout import KAFKA_JARS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +70,7 @@ def test_the_java_program_runs_with_the_libraries_that_the_page_names(data_stack
     source = save(section, data_stack.root / "my-service")
     settings = Settings(environ=data_stack.env)
     lock = artifacts.read_lock(ROOT / "infra/artifacts.lock.json")
-    libraries = [*lock[KAFKA_JARS], *lock["connect-avro"]]
+    libraries = [*lock["connect"], *lock["connect-avro"]]
     named = {line.rpartition(":")[::2] for line in block(section, "text").split()}
     assert named <= {(each.library, each.coordinate.rpartition(":")[2]) for each in libraries}
     jars = artifacts.ensure([*libraries, *lock["java-compiler"]], settings.cache_dir, lambda *_: nullcontext(id))

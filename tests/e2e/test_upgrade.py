@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.wait import wait_until
+from scripts.maintain import kafka_version
 from tests.e2e import checkout
 
 if TYPE_CHECKING:
@@ -89,3 +90,13 @@ def test_the_older_program_refuses_finalised_data_and_the_snapshot_leads_back(br
     assert "after-the-snapshot" not in {each["name"] for each in brokers.json("topics", "list")}
     brokers.run("upgrade", "--back", "--yes")
     assert running(brokers) == {OLD}
+
+
+def test_data_stays_with_its_kafka_whatever_new_data_begins_with(brokers: Checkout) -> None:
+    kafka_version.begin_with(brokers.root, NEW)  # as a newer state of these files would
+    brokers.run("down")
+    brokers.edit(".env", "kafka:${KAFKA_VERSION}", f"kafka:{OLD}")  # as a .env from before that variable has it
+    for words in (("up",), ("restart", "kafka-1", "--renew")):
+        brokers.edit(".env", f"KAFKA_VERSION={OLD}\n", "")
+        assert f"the data here is of Kafka {OLD}" in brokers.run(*words).stderr
+        assert running(brokers) == {OLD}

@@ -75,7 +75,7 @@ def _two_ids(node: Node) -> Iterator[Finding]:
             label="another id",
             help=f"remove {node.variable('broker.id')}",
             related=(Related(node.where("node.id"), "its id"),) if node.is_set("node.id") else (),
-            why='The node ends at once: "You must set `node.id` to the same value as `broker.id`."',
+            why="The node ends at once: node.id and broker.id must have the same value.",
         )
 
 
