@@ -18,7 +18,6 @@ from backbone.source import env_file
 from backbone.stack.engine.embedded.process import owner
 from backbone.stack.settings import new_cluster_id
 from backbone.wait import wait_until
-from tests import ROOT
 from tests.e2e import checkout
 from tests.e2e.checkout import TASK_TIMEOUT_S, Checkout
 
@@ -28,11 +27,7 @@ if TYPE_CHECKING:
 
 NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
 COMPOSE = "infra/05-messaging/kafka/docker-compose.yml"
-BROKERS_JAR: str = next(
-    name
-    for name in json.loads((ROOT / "infra" / "artifacts.lock.json").read_text())["files"]
-    if name.startswith("org.apache.kafka:kafka-clients:jar:")
-)
+BROKERS_JAR = f"org.apache.kafka:kafka-clients:jar:{checkout.KAFKA}"
 
 
 @pytest.fixture
