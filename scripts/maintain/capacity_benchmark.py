@@ -63,7 +63,7 @@ def keep(folder: Path, known: Mapping[int, float], cases: Sequence[Case]) -> Map
 
 
 def main(argv: Sequence[str]) -> ExitCode:
-    """Sweep some record sizes, predict others from these alone, sweep those, and keep both: about 25 minutes.
+    """Sweep some record sizes, predict others from these alone, sweep those, and keep both: about 15 minutes.
 
     Exits 1 if a prediction is more than a quarter off. The checkout's own stack must not run.
     """
