@@ -95,8 +95,7 @@ def _expected(sweep: _Sweep, size: float) -> float:
     """Return the rate for a size: the cost of a record is a line through the two nearest sizes that were measured.
 
     Cost is a part for each record and a part for each batch, of which a record fills a share (ADR 0164). Beyond the
-    sizes that were measured a larger record costs more by its bytes, and no less; a smaller one no more, and not less
-    than its bytes.
+    sizes that were measured a larger record costs no less, a smaller one no more and not less than its bytes.
     """
     costs = {each: 1 / rate for each, rate in sweep.held.items()}
     if size in costs:
@@ -107,7 +106,7 @@ def _expected(sweep: _Sweep, size: float) -> float:
     ordered = sorted(costs)
     upper = min(max(bisect_left(ordered, size), 1), len(ordered) - 1)
     one, two = ordered[upper - 1], ordered[upper]
-    of = _batches if size < two and _batches(one) < _batches(two) else float
+    of = _batches if _batches(one) < _batches(two) else float
     cost = costs[one] + (costs[two] - costs[one]) * (of(size) - of(one)) / (of(two) - of(one))
     if size > two:
         cost = max(cost, costs[two])
