@@ -163,6 +163,16 @@ def await_same(lab: Lab, wanted: dict[str, str]) -> None:
     wait_until(same, what="the same fingerprint", timeout=60, last_seen=differs)
 
 
+def await_other(lab: Lab, before: dict[str, str], part: str, damage: str) -> dict[str, str]:
+    """Wait until a damage is seen: what a broker is told of itself reaches it by the metadata log, a moment later."""
+
+    def seen() -> dict[str, str] | None:
+        after = lab.fingerprint()
+        return after if after[part] != before[part] else None
+
+    return wait_until(seen, what=f"{damage} to be seen", timeout=60)
+
+
 def test_every_damage_is_seen_and_undone_and_a_file_begins_another_checkout(
     lab: Lab, cache: Path, tmp_path: Path
 ) -> None:
@@ -174,9 +184,7 @@ def test_every_damage_is_seen_and_undone_and_a_file_begins_another_checkout(
     before = first
     for name, part, damage in DAMAGES:
         damage(lab)
-        after = lab.fingerprint()
-        assert after[part] != before[part], f"{name} is not seen"
-        before = after
+        before = await_other(lab, before, part, name)
     lab.stack.run("snapshot", "restore", "whole", "--yes")
     await_same(lab, first)
 
