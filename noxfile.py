@@ -436,7 +436,7 @@ def start_bench(session: nox.Session) -> None:
 
 @nox.session(name="capacity-bench", venv_backend="none", requires=["dev"], default=False)
 def capacity_bench(session: nox.Session) -> None:
-    """Predict the highest rates of three record sizes from a sweep of two others, and measure them: a quarter of an hour."""
+    """Predict the highest rates of three record sizes from a sweep of two others, and measure them: 15 minutes."""
     maintain(session, "capacity_benchmark", *session.posargs)
 
 
