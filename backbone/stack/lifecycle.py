@@ -188,10 +188,8 @@ def stopped(
     states = stack.engine.states(names)
     before = [state.name for state in states if state.phase in (*_ALIVE, *_DEAD)]
     try:
-        for state in states:
-            if replaced and state.phase in _ALIVE and state.name in {*stack.brokers, *_on_brokers(stack)}:
-                with suppress(StackError):  # it has just ended, or its engine kills nothing that is paused
-                    stack.engine.signal(state.name, signal.SIGKILL)
+        if replaced:
+            _kill(stack, [state.name for state in states if state.phase in _ALIVE])
         stack.engine.stop(names, progress)
         yield
     finally:
@@ -199,6 +197,15 @@ def stopped(
             part = replace(stack, model=stack.model.only(before))
             stack.engine.preflight(before, progress)
             _start(part, timeout=timeout, progress=progress, watch=watch, wait=True, clock=clock)
+
+
+def _kill(stack: Stack, running: Sequence[str]) -> None:
+    """Kill those of the running services that are brokers, or can do nothing without one."""
+    by_brokers = _on_brokers(stack) | stack.brokers.keys()
+    for name in running:
+        if name in by_brokers:
+            with suppress(StackError):  # it has just ended, or its engine kills nothing that is paused
+                stack.engine.signal(name, signal.SIGKILL)
 
 
 def restart(

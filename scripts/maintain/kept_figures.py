@@ -37,15 +37,13 @@ def tables(kept: Path) -> Iterator[str]:
         kept, _CLIENTS, "Clients", "The clients beside each other, from `./invoke bench --sweep --client`"
     )
     yield from _named(kept, _THROUGHPUT, "Throughput", "Throughput, from `./invoke bench --throughput --reference`")
-    if (path := kept / _START / start_benchmark.FILE).is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
+    if found := _read(kept, _START, start_benchmark.FILE):
         yield from _table(
             f"Starts of the messaging profile, kinds in turn, from `nox -s start-bench` {_link(_START)}:",
             start_benchmark.COLUMNS,
             start_benchmark.rows(found),
         )
-    if (path := kept / _CAPACITY / capacity_benchmark.FILE).is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
+    if found := _read(kept, _CAPACITY, capacity_benchmark.FILE):
         known = " and ".join(f"{rate:,.0f}/s of {size} B" for size, rate in found["known"].items())
         title = f"Rates that `capacity` predicts from {known}, and what `nox -s capacity-bench` measured"
         yield from _table(
@@ -112,6 +110,6 @@ def _link(folder: str) -> str:
     return f"([kept](../results/kept/{folder}))"
 
 
-def _read(kept: Path, folder: str) -> dict[str, Any] | None:
-    path = kept / folder / REPORT
+def _read(kept: Path, folder: str, file: str = REPORT) -> dict[str, Any] | None:
+    path = kept / folder / file
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
