@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from backbone.errors import ExitCode, StackError
 from backbone.stack import compose
-from backbone.stack.engine.embedded import plugin_source
+from backbone.stack.engine.embedded import plugin_source, process
 from backbone.stack.engine.embedded.local_service import LocalService
 from backbone.stack.engine.embedded.runtimes import kafka_connect, postgres, schema_registry
 from backbone.stack.engine.embedded.unpack import unpack
 from backbone.stack.settings import Settings
+from backbone.wait import wait_until
 from tests import ROOT
+from tests.ports import free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ENVIRON = {"PATH": "/usr/bin:/bin", "BIND_ADDRESS": "127.0.0.1"}
 
@@ -226,25 +233,70 @@ def test_postgres_is_made_and_launched_on_loopback_with_the_compose_files_settin
     postgres.check(local)
 
 
-def test_a_pid_that_is_another_programs_by_now_keeps_postgres_from_nothing(tmp_path: Path) -> None:
+def lock(pid: int, data: Path) -> str:
+    """Return what a server writes into postmaster.pid."""
+    return f"{pid}\n{data}\n1\n15432\n\n127.0.0.1\n        0         0\nready   \n"
+
+
+def single(server: Sequence[str]) -> str:
+    """Start the server for one user over its data, and return why it does not, "" if it does."""
+    data = server[server.index("-D") + 1]
+    alone = [*server[: server.index("-D")], "--single", "-D", data, "postgres"]
+    done = subprocess.run(alone, input="", capture_output=True, text=True, check=False, cwd="/")
+    return done.stderr if done.returncode else ""
+
+
+@pytest.mark.parametrize("state", ["another program's", "not collected yet"])
+def test_the_pid_of_a_killed_server_keeps_the_next_from_nothing(tmp_path: Path, state: str) -> None:
     local = make_site(tmp_path, "postgres", POSTGRES_PORT="15432")
     server = postgres.launch(local).argv
     data = Path(server[server.index("-D") + 1])
-    alone = [*server[: server.index("-D")], "--single", "-D", str(data), "postgres"]
-
-    def tried() -> str:
-        done = subprocess.run(alone, input="", capture_output=True, text=True, check=False, cwd="/")
-        return done.stderr if done.returncode else ""
-
-    with subprocess.Popen(["sleep", "60"]) as stranger:  # after a power cut the pids are given anew
-        lock = f"{stranger.pid}\n{data}\n1\n15432\n\n127.0.0.1\n        0         0\nready   \n"
-        (data / "postmaster.pid").write_text(lock, encoding="utf-8")
+    program = tmp_path / ("postgres" if state == "not collected yet" else "sleep")
+    program.symlink_to(shutil.which("sleep") or "")
+    with subprocess.Popen([str(program), "60"]) as holder:  # after a power cut the pids are given anew
+        (data / "postmaster.pid").write_text(lock(holder.pid, data), encoding="utf-8")
         try:
-            assert "already exists" in tried()
+            if state == "not collected yet":
+                holder.kill()
+                wait_until(lambda: process.has_ended(psutil.Process(holder.pid)), what="its end", timeout=5)
+            assert "already exists" in single(server)
             postgres.launch(local)
-            assert tried() == ""
+            assert single(server) == ""
         finally:
-            stranger.kill()
+            holder.kill()
+
+
+def test_a_backend_that_outlives_its_killed_server_keeps_the_next_from_nothing(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    local = make_site(tmp_path, "postgres", POSTGRES_PORT=str(port))
+    launch = postgres.launch(local)
+    password = (tmp_path / "secrets" / "postgres_password").read_text()
+    client = [str(postgres.packaged_client()), "-h", "127.0.0.1", "-p", str(port), "-U", "backbone", "-c"]
+    asked = {**launch.env, "PGPASSWORD": password.strip(), "PGDATABASE": "events"}
+    with subprocess.Popen(launch.argv, env=dict(launch.env), cwd="/", stderr=subprocess.DEVNULL) as server:
+        try:
+            can = [*client, "select 1"]
+            wait_until(
+                lambda: subprocess.run(can, env=asked, capture_output=True, check=False).returncode == 0,
+                what="PostgreSQL",
+                timeout=30,
+            )
+            busy = [*client, "do $$ begin loop end loop; end $$"]
+            with subprocess.Popen(busy, env=asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as query:
+                backends = psutil.Process(server.pid).children
+                wait_until(
+                    lambda: any(" DO" in " ".join(process.arguments(each)) for each in backends()),
+                    what="the query",
+                    timeout=30,
+                )
+                server.kill()
+                server.wait()
+                assert "still in use" in single(launch.argv)
+                postgres.launch(local)
+                assert single(launch.argv) == ""
+                query.wait()
+        finally:
+            server.kill()
 
 
 def test_data_of_another_major_version_is_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,9 @@ import psutil
 from backbone import secret_file
 from backbone.errors import ExitCode, StackError
 from backbone.source import reading
-from backbone.stack.engine.embedded import setup_program
+from backbone.stack.engine.embedded import process, setup_program
 from backbone.stack.engine.embedded.local_service import Launch, LocalService, Runtime
+from backbone.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,7 @@ NEW_PASSWORD = ".new-password"  # noqa: S105 - a file's name
 """Beside the database: its user has to be given the password of this home at the next start."""
 
 _SETUP_TIMEOUT_S = 60
+_BACKENDS_END_S = 10.0
 _NOBODYS_PID = 2**31 - 1  # above every system's largest
 _NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 _ENV = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -147,21 +150,47 @@ def _create(local: LocalService, data: Path, password: Path) -> None:
 
 
 def _release(data: Path) -> None:
-    """Let the server start though the pid of one that was killed is another program's by now.
+    """Let the server start after one that was killed: free its lock, and end what it has left.
 
-    It takes whoever has the pid in postmaster.pid for a server of this data (CreateLockFile), and after a power cut
-    pids are given anew. The other lines stay: by them it sees whether an old backend still holds the shared memory.
+    It takes whoever has the pid in postmaster.pid for a server of this data (CreateLockFile): another program after a
+    power cut, when pids are given anew, and a server that has ended but which its parent has not collected yet. The
+    other lines stay: by them it sees whether an old backend still holds the shared memory.
     """
     file = data / "postmaster.pid"
     first, *rest = reading.peek(file).splitlines(keepends=True) or [""]
     if not first.strip().isdecimal():
         return
     try:
-        stranger = psutil.Process(int(first)).name() != "postgres"
-    except (psutil.Error, OverflowError):
-        return  # it has ended: the server sees that by itself
-    if stranger:
+        found = psutil.Process(int(first))
+        if found.name() == "postgres" and not process.has_ended(found):
+            return  # a server that somebody else started here: the new one says so
         file.write_text(f"{_NOBODYS_PID}\n{''.join(rest)}", encoding="utf-8")  # in place: it stays its owner's
+    except (psutil.Error, OverflowError):
+        pass  # nobody has the pid: the server sees that by itself
+    _end_backends(data)
+
+
+def _end_backends(data: Path) -> None:
+    """End the backends of a server that was killed: one in the middle of a query sees that at its end only.
+
+    SIGQUIT is what their server sends them after a crash (postmaster.c), and what they answer at any moment.
+    """
+    left = [found for found in psutil.process_iter() if _works_in(found, data)]
+    for found in left:
+        process.send(found, signal.SIGQUIT)
+    wait_until(
+        lambda: all(map(process.has_ended, left)),
+        what="the end of PostgreSQL's backends",
+        timeout=_BACKENDS_END_S,
+        interval=0.02,
+    )
+
+
+def _works_in(found: psutil.Process, data: Path) -> bool:
+    try:
+        return found.name() == "postgres" and not process.has_ended(found) and Path(found.cwd()) == data
+    except (psutil.Error, OSError):
+        return False
 
 
 def _renew_password(local: LocalService, data: Path, password: Path) -> None:
