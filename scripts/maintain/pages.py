@@ -38,9 +38,12 @@ def made(settings: Settings) -> dict[Path, str]:
     failover = docs / kept_stalls.PAGE
     picture = docs / "architecture.md"
     clients = docs / "clients.md"
-    upgrade = docs / "upgrade.md"
+    trials = {docs / "upgrade.md": trial.OF_KAFKA, docs / "security.md": trial.OF_SECURE}
     return {
-        upgrade: diagram.between_markers(upgrade.read_text(encoding="utf-8"), trial.kept_tables(kept)),
+        **{
+            page: diagram.between_markers(page.read_text(encoding="utf-8"), trial.kept_tables(kept, named))
+            for page, named in trials.items()
+        },
         clients: diagram.between_markers(clients.read_text(encoding="utf-8"), client_matrix.kept_table(settings.root)),
         docs / "rules.md": manual.book(rules.values()),
         picture: diagram.render(picture.read_text(encoding="utf-8"), diagram.with_defaults(settings)),

@@ -122,8 +122,8 @@ def starts(turns: Sequence[Mapping[str, Any]]) -> list[list[str]]:
 
 COLUMNS = ("what", "A", "B", "B - A, 95 %", "B is")
 FILE = "trial.json"
-OF_KAFKA = "trial-kafka-"
-"""How the folders of results/kept begin that compare two versions of Kafka."""
+OF_KAFKA, OF_SECURE = "trial-kafka-", "trial-secure"
+"""How the folders of results/kept begin that compare two versions of Kafka, and the secure profile with plaintext."""
 
 
 def _samples(report: Mapping[str, Any]) -> Sequence[Samples]:
@@ -144,9 +144,9 @@ def keep(
     return path
 
 
-def kept_tables(kept: Path) -> Iterator[str]:
-    """Yield the lines of docs/upgrade.md's tables: each kept trial of two Kafka versions."""
-    for file in sorted(kept.glob(f"{OF_KAFKA}*/{FILE}")):
+def kept_tables(kept: Path, named: str) -> Iterator[str]:
+    """Yield the lines of a page's tables: each kept trial whose name begins so."""
+    for file in sorted(kept.glob(f"{named}*/{FILE}")):
         found = json.loads(file.read_text(encoding="utf-8"))
         what, _, _, *rest = found["columns"]
         columns = (what, *(_told(found["variants"][side]) for side in ("A", "B")), *rest)

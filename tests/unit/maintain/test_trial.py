@@ -71,7 +71,7 @@ def test_two_kafkas_kept_are_a_table_of_the_docs(tmp_path: Path) -> None:
     rows = [["start, new data, s", "4.8, 4.9", "5, 5.1", "", ""]]
     for name in (f"{trial.OF_KAFKA}4.4.0", "trial-young-generation"):
         trial.keep(tmp_path / name, asked, variants, [], rows)
-    assert list(trial.kept_tables(tmp_path)) == [
+    assert list(trial.kept_tables(tmp_path, trial.OF_KAFKA)) == [
         "",
         f"`nox -s trial -- {' '.join(asked)}` ([kept](../results/kept/trial-kafka-4.4.0)):",
         "",
