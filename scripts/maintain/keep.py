@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from backbone import console, results
+from backbone.errors import ExitCode, StackError
 from backbone.pages.folder import PAGE, REPORT
 from backbone.stack.settings import Settings
 from scripts.maintain import ROOT, costs, pages, processes, program
@@ -17,8 +18,6 @@ from scripts.maintain import ROOT, costs, pages, processes, program
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-    from backbone.errors import ExitCode
 
 KEPT = ROOT / "results" / "kept"
 FILES = (REPORT, PAGE, "report.md")
@@ -91,10 +90,16 @@ def main(argv: Sequence[str]) -> ExitCode:
     """
     parser = argparse.ArgumentParser(prog="nox -s keep --", description=main.__doc__)
     parser.add_argument("name", nargs="+", choices=list(RECIPES), help="which, in this order")
+    failed = []
     for name in parser.parse_args(argv).name:
-        console.say(f"kept: {make(name, console.say)}")
-        results.write_pages(KEPT)
-    return pages.main([])
+        try:
+            console.say(f"kept: {make(name, console.say)}")
+            results.write_pages(KEPT)
+        except StackError as error:  # the others are worth their time all the same
+            console.print_error(error)
+            failed.append(error)
+    pages.main([])
+    return failed[0].exit_code if failed else ExitCode.OK
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ class Lab:
     """The addresses that a listens on."""
     alone: float | None = None
     """Seconds that the last of a and b may take to stop."""
+    endpoint: str = "tcp://127.0.0.1:1"
 
     def engine(self, *renewed: str) -> EmbeddedEngine:
         bodies: dict[str, dict[str, Any]] = {
@@ -79,7 +80,7 @@ class Lab:
         if self.topics:
             needs = {name: {"condition": "service_healthy"} for name in self.nodes}
             bodies["b"] |= {"x-embedded": {"runtime": "waiting"}, "depends_on": needs}
-        plain = replace(PLAIN, alone=self.alone)
+        plain = replace(PLAIN, alone=self.alone, endpoint=lambda _: self.endpoint)
         waiting = replace(PLAIN, topics=lambda _: self.topics)
         settings = Settings(self.root, {"XDG_CACHE_HOME": str(self.root / "cache")})
         return EmbeddedEngine(
@@ -290,6 +291,21 @@ def test_what_is_paused_goes_on_at_the_next_start(lab: Lab) -> None:
     wait_until(lambda: lab.state("a")[0] == "starting", what="going on", timeout=30, interval=0.01)
     assert lab.pid("a") == pid
     assert "a was paused and goes on" in lab.said
+
+
+def test_who_is_paused_is_not_asked_and_so_not_waited_for(lab: Lab) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        lab.endpoint = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        lab.up("a")
+        (found,) = lab.engine().states(["a"])
+        assert found.phase == "running"
+        listener.accept()[0].close()
+        lab.engine().signal("a", signal.SIGSTOP)
+        wait_until(lambda: psutil.Process(found.pid).status() == psutil.STATUS_STOPPED, what="the pause", timeout=30)
+        assert lab.state("a")[0] == "paused"
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 def test_data_that_is_moved_while_it_runs_is_named(lab: Lab) -> None:

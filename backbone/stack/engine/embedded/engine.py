@@ -339,7 +339,8 @@ class EmbeddedEngine:
         except psutil.NoSuchProcess:  # it ended between two looks; a zombie is one that has
             return ServiceState(name, "exited", detail="died")
         runtime = self._runtime(local)
-        up = answers(runtime.endpoint(local), runtime.user_file(local))
+        # Who stands still cannot answer: waiting for that would make the pause of a fault longer than it is.
+        up = not paused and answers(runtime.endpoint(local), runtime.user_file(local))
         gone = [folder for folder in local.data_dirs() if not folder.exists()]
         hangs = not up and age > _START_TAKES_S
         return ServiceState(
