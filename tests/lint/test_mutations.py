@@ -23,6 +23,7 @@ COMMON = "infra/common/service.yml"
 ROOT_FILE = "docker-compose.yml"
 EXAMPLE = ".env.example"
 CONTRACT = "schemas/contracts/events-topic-value/contract.yml"
+ACCESS = topics_as_code.ACCESS.as_posix()
 CONNECTOR = "infra/05-messaging/connect/connectors/postgres-archive.yml"
 PARTS = (ROOT_FILE, "infra", "schemas", EXAMPLE, "policy.toml")
 TOPICS_IMAGE = "apache/kafka:4.3.1"
@@ -177,6 +178,12 @@ MUTATIONS = (
         '      KAFKA_NODE_ID: "2"\n      KAFKA_SUPER_USERS: User:admin,User:kafka\n'
         f"      KAFKA_AUTHORIZER_CLASS_NAME: {STANDARD}\n",
     ),
+    Mutation(
+        "KC181",
+        NODE_2,
+        '      KAFKA_NODE_ID: "2"\n      KAFKA_SUPER_USERS: User:kafka-2;User:kafka-connect\n'
+        f"      KAFKA_AUTHORIZER_CLASS_NAME: {STANDARD}\n",
+    ),
     Mutation("KC301", NODE_2, '      KAFKA_NODE_ID: "2"\n      KAFKA_NUM_IO_THREADS: ${KAFKA_IO_THREADS:-4}\n'),
     Mutation("KC302", r"\Z", "\nKAFKA_FORGOTTEN_SETTING=1\n", EXAMPLE),
     Mutation("KC303", r"\$\{KAFKA_MEM_LIMIT:-1280m\}", "${KAFKA_MEMORY_LIMIT}"),
@@ -271,6 +278,9 @@ MUTATIONS = (
     Mutation("KC703", r"topic: events-topic\n", "topic: event-topic\n", file=CONTRACT),
     Mutation("KC704", r"topics: events-topic\n", "topics: event-topic\n", file=CONNECTOR),
     Mutation("KC705", r'tasks.max: "2"', "tasks.max: 2", file=CONNECTOR),
+    Mutation(
+        "KC706", r"do: \[read, write, describe_configs\], topics: \[events-topic\]", 'do: [all], topics: ["*"]', ACCESS
+    ),
 )
 
 

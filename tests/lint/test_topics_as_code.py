@@ -151,3 +151,24 @@ def test_a_password_in_a_connector_file_is_told_and_not_quoted(lint: Lint) -> No
 def test_files_of_another_layout_are_not_ours(lint: Lint) -> None:
     other = {"docker-compose.yml": "services: {web: {image: 'x:1.2.3'}}\n", "schemas/requirements.yml": "kafka: 3\n"}
     assert codes(lint(other, select=RULES)) == []
+
+
+@pytest.mark.parametrize(
+    ("may", "found"),
+    [
+        ("{do: [read, all], topics: [orders, '*']}", ["all"]),
+        ("{do: [all], groups: ['*'], transactional_ids: ['*']}", ["all", "all"]),
+        ("{do: [alter, describe], cluster: true}", ["alter"]),
+        ("{do: [all], topics: [orders-*, 'true'], groups: [orders*]}", []),
+        ("{do: [read, write, describe], topics: ['*'], groups: ['*']}", []),
+        ("{do: [describe, create, cluster_action], cluster: true}", []),
+        ("{do: all, topics: '*'}", ["all"]),
+        ("{topics: ['*']}", []),
+        ("[all]", []),
+    ],
+)
+def test_who_may_do_everything_is_told_where_it_is_said(may: str, found: list[str], lint: Lint) -> None:
+    access = f"users:\n  app:\n    login: password\n    may:\n      - {may}\n"
+    outcome = lint(files("topics: []\n", **{topics_as_code.ACCESS.as_posix(): access}), select=("KC706",))
+    assert (codes(outcome), excerpts(outcome)) == (["KC706"] * len(found), found)
+    assert not outcome.result.crashes

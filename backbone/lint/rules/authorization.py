@@ -1,11 +1,11 @@
-"""Rules on who may do what: the authorizer, its super users, settings in vain (KC171 to KC174, KC179, KC180)."""
+"""Rules on who may do what: the authorizer, its super users, settings in vain (KC171 to KC174, KC179 to KC181)."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from backbone.lint.kafka import clusters
+from backbone.lint.kafka import clients, clusters
 from backbone.lint.model import Finding, Severity, rule
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ _ANONYMOUS = "User:ANONYMOUS"
 _PREFIX = "KAFKA_"
 _STANDARD = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 _OF_ZOOKEEPER = frozenset({"kafka.security.authorizer.AclAuthorizer", "kafka.security.auth.SimpleAclAuthorizer"})
+_NAMED = re.compile(r"User:(CN=)?(?P<name>[^,]+)")
 # listener.name.NAME.MECHANISM.…: what is written with dots between its parts is no mechanism that Kafka knows.
 _DOTTED = re.compile(r"listener\.name\..+?\.(?P<mechanism>scram\.sha\.(?:256|512))\.")
 
@@ -293,3 +294,60 @@ def super_user_malformed(project: Project) -> Iterator[Finding]:
                 label="names nobody",
                 help=fix,
             )
+
+
+@rule("KC181", "super-user-client", Severity.WARNING)
+def super_user_client(project: Project) -> Iterator[Finding]:
+    """Flag a super user who is a client among the project's services, such as a registry or a Connect worker.
+
+    Nodes have to be super users, and so has somebody who administers the cluster: they pass.
+
+    Why:
+        No rule holds for a super user: whoever takes over that one service reads, writes and deletes everything, and
+        gives rights to others.
+
+    Fails:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: CLIENTS://:9092
+              KAFKA_ADVERTISED_LISTENERS: CLIENTS://kafka:9092
+              KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: CLIENTS:SSL
+              KAFKA_AUTHORIZER_CLASS_NAME: org.apache.kafka.metadata.authorizer.StandardAuthorizer
+              KAFKA_SUPER_USERS: User:kafka;User:CN=ui
+          ui:
+            image: kafbat/kafka-ui:v1.5.0
+            environment: {KAFKA_CLUSTERS_0_BOOTSTRAPSERVERS: "kafka:9092"}
+
+    Passes:
+        services:
+          kafka:
+            image: apache/kafka:4.3.1
+            environment:
+              KAFKA_LISTENERS: CLIENTS://:9092
+              KAFKA_ADVERTISED_LISTENERS: CLIENTS://kafka:9092
+              KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: CLIENTS:SSL
+              KAFKA_AUTHORIZER_CLASS_NAME: org.apache.kafka.metadata.authorizer.StandardAuthorizer
+              KAFKA_SUPER_USERS: User:kafka;User:admin
+          ui:
+            image: kafbat/kafka-ui:v1.5.0
+            environment: {KAFKA_CLUSTERS_0_BOOTSTRAPSERVERS: "kafka:9092"}
+
+    Source:
+        Kafka documentation, Security, "Authorization and ACLs"; KIP-801
+    """
+    own = clusters.by_service(project).keys()
+    served = {one.service.name for one in clients.bootstraps(project) if one.speaks} - own
+    for node in clusters.nodes(project):
+        for principal in map(str.strip, node.get(_SUPER_USERS).split(";") if node.get(_AUTHORIZER) else ()):
+            match = _NAMED.match(principal)
+            if match and node.is_set(_SUPER_USERS) and match["name"] in served:
+                yield Finding(
+                    at=node.where(_SUPER_USERS, part=principal),
+                    message=f"{node.name} asks the client {match['name']} for no rule: it is a super user",
+                    service=node.name,
+                    evidence=principal,
+                    label="may do everything",
+                    help="take it out, and allow it what it needs (kafka-acls, or access.yml in this layout)",
+                )

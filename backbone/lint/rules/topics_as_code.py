@@ -1,4 +1,4 @@
-"""KC702-KC705, a project's own files: topics.yml, and the contracts, connectors and requirements beside it.
+"""KC702-KC706, a project's own files: topics.yml, and the contracts, connectors and requirements beside it.
 
 Each is judged by its schema, as the tasks judge it when they use it, and by what no single file can tell. Where there
 is no topics.yml, a project has another layout and these files are none of ours.
@@ -27,15 +27,23 @@ if TYPE_CHECKING:
 TOPICS = Path("infra", "05-messaging", "kafka", "topics.yml")
 CONTRACTS = Path("schemas", "contracts")
 CONNECTORS = Path("infra", "05-messaging", "connect", "connectors")
+ACCESS = Path("infra", "05-messaging", "security", "access.yml")
 _SCHEMA = resources.schema("topics.schema.json")
 _OTHERS = (
     (CONTRACTS, "*/contract.yml", resources.schema("contract.schema.json")),
     (CONNECTORS, "*.yml", resources.schema("connector.schema.json")),
-    (Path("infra", "05-messaging", "security"), "access.yml", resources.schema("access.schema.json")),
+    (ACCESS.parent, ACCESS.name, resources.schema("access.schema.json")),
     (Path("schemas"), "requirements.yml", resources.schema("requirements.schema.json")),
 )
 """Folder, files in it, and the schema that they keep to."""
 _MOST_FILES = 500
+_EVERYTHING = {
+    ("topics", "*"): ("all",),
+    ("groups", "*"): ("all",),
+    ("transactional_ids", "*"): ("all",),
+    ("cluster", "true"): ("all", "alter"),
+}
+"""What in access.yml gives away all there is of a kind; who may alter the cluster makes rules, for themselves too."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -185,6 +193,61 @@ def own_file_schema(project: Project) -> Iterator[Finding]:
                     yield from _departures(file, schema)
 
 
+@rule("KC706", "access-to-everything", Severity.WARNING, needs_model=False)
+def access_to_everything(project: Project) -> Iterator[Finding]:
+    """Flag a user of access.yml who may do everything with every topic, group or transactional id, or with the cluster.
+
+    On the cluster `alter` is as much as `all`: whoever has it makes rules, for themselves too.
+
+    Why:
+        A leaked password, or one service that is taken over, is then the whole cluster.
+
+    Fails:
+        services:
+          web: {image: "nginx:1.29.3"}
+        --- infra/05-messaging/security/access.yml
+        users:
+          app:
+            login: password
+            may:
+              - {do: [all], topics: ["*"]}
+
+    Passes:
+        services:
+          web: {image: "nginx:1.29.3"}
+        --- infra/05-messaging/security/access.yml
+        users:
+          app:
+            login: password
+            may:
+              - {do: [all], topics: ["app-*"]}
+              - {do: [describe], topics: ["*"]}
+
+    Source:
+        Kafka documentation, Security, "Operations and Resources on Protocols"
+    """
+    file = _read(project.directory / ACCESS)
+    users = entries(file.root).get("users") if file else None
+    if file is None or users is None:
+        return
+    for name, (_, body) in entries(users[1]).items():
+        listed = entries(body).get("may")
+        for may in _parts(listed[1]) if listed else ():
+            keys = entries(may)
+            done = {str(node.value): node for node in _parts(keys["do"][1])} if "do" in keys else {}
+            for (kind, everything), operations in _EVERYTHING.items():
+                named = [str(node.value) for node in _parts(keys[kind][1])] if kind in keys else []
+                for operation in (each for each in operations if each in done and everything in named):
+                    what = "the cluster" if kind == "cluster" else f"every one of the {kind.replace('_', ' ')}"
+                    yield Finding(
+                        at=file.span_of(done[operation]),
+                        message=f"{name} may do {operation} with {what}",
+                        evidence=f"{name} {kind} {operation}",
+                        label="more than anybody needs",
+                        help="name what it does, and with what: a name, or a beginning with * at its end",
+                    )
+
+
 def _departures(file: ComposeFile, schema: Path) -> Iterator[Finding]:
     """Yield a finding for a file that cannot be read, else for each place where it departs from its schema."""
     name = file.path.name
@@ -265,6 +328,11 @@ def _read(path: Path) -> ComposeFile | None:
 def _topics(file: ComposeFile) -> list[dict[str, tuple[Node, Node]]]:
     listed = entries(file.root).get("topics")
     return [entries(node) for node in listed[1].value] if listed and isinstance(listed[1], SequenceNode) else []
+
+
+def _parts(node: Node) -> list[Node]:
+    """Return the entries of a sequence, and a single node as the only one."""
+    return list(node.value) if isinstance(node, SequenceNode) else [node]
 
 
 def _at(root: Node, path: tuple[str | int, ...]) -> Node:
