@@ -409,6 +409,12 @@ def kafka(session: nox.Session) -> None:
     maintain(session, "kafka_version", *session.posargs)
 
 
+@nox.session(venv_backend="none", requires=["dev"], default=False)
+def digests(session: nox.Session) -> None:
+    """Pin each image that is pulled by its digest too, in .env: wants an engine and the images' registries."""
+    maintain(session, "digests", *session.posargs)
+
+
 @nox.session(name="kafka-properties", venv_backend="none", requires=["dev"], default=False)
 def kafka_properties(session: nox.Session) -> None:
     """Write schemas/kafka-properties.json again, from the classes of the locked Kafka version."""

@@ -95,7 +95,7 @@ def shell_overrides(evidence: Evidence) -> Iterator[Finding]:
 def lock_drift(evidence: Evidence) -> Iterator[Finding]:
     """Both engines are to run one version."""
     for image, version in evidence.lock.items():
-        tag = image.rpartition(":")[2]
+        tag = image.partition("@")[0].rpartition(":")[2]
         if tag.removeprefix("v") != version:
             yield Finding(
                 "warning",

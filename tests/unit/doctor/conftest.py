@@ -78,7 +78,7 @@ def healthy() -> Evidence:
         engine_name="docker",
         env=env,
         env_example=env | {"CLUSTER_ID": "TWVzc2FnaW5nQmFja2JvbQ"},
-        lock={"apache/kafka:4.3.1": "4.3.1"},
+        lock={"apache/kafka:4.3.1": "4.3.1", "registry:v3.3.3@sha256:0f": "3.3.3"},
         secret_modes={"/secrets/postgres_password": 0o640},
         engine=EngineFacts("28.2.2", memory=16 * GIB),
         compose_version="2.40.0",
