@@ -17,7 +17,7 @@ from backbone.errors import ExitCode, StackError
 from backbone.wait import CLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from backbone.wait import Clock
 
@@ -26,6 +26,9 @@ Untyped: TypeAlias = Any
 
 Stamps: TypeAlias = dict[tuple[str, int, int], "int | None"]
 """(topic, partition, offset) → timestamp in ms of the first record at or behind it; None: only markers are left."""
+
+Bounds: TypeAlias = "tuple[dict[Untyped, int], dict[Untyped, int]]"
+"""First offset, and that of the next record, of partitions."""
 
 SHARE = "share"
 _CLASSIC = "classic"
@@ -146,16 +149,19 @@ def _newer_member(body: Untyped) -> Member:
     return Member(body.client_id, body.client_host.removeprefix("/"), tuple(partitions))
 
 
-def places(client: Untyped, groups: Sequence[Group]) -> dict[str, tuple[Place, ...]]:
+def places(
+    client: Untyped, groups: Sequence[Group], look: Callable[[Untyped, Collection[Untyped]], Bounds] | None = None
+) -> dict[str, tuple[Place, ...]]:
     """Return where each group is, by name: every partition with a committed offset whose topic is still there.
 
-    Share groups commit no offsets of this kind; they have no places.
+    Share groups commit no offsets of this kind; they have no places. look: tells the bounds of partitions.
     """
     held = committed(client, groups)
     if not held:
         return {}
     existing = _partitions(client)
-    return placed(held, *bounds(client, {each for found in held.values() for each in found if tuple(each) in existing}))
+    wanted = {each for found in held.values() for each in found if tuple(each) in existing}
+    return placed(held, *(look or bounds)(client, wanted))
 
 
 def committed(client: Untyped, groups: Sequence[Group]) -> dict[str, dict[Untyped, int]]:
@@ -198,15 +204,28 @@ def _partitions(client: Untyped) -> set[tuple[str, int]]:
     return {(topic["name"], number) for topic in described for number in range(len(topic["partitions"]))}
 
 
-def bounds(client: Untyped, partitions: Collection[Untyped]) -> tuple[dict[Untyped, int], dict[Untyped, int]]:
+def bounds(client: Untyped, partitions: Collection[Untyped]) -> Bounds:
     """Return the first offset, and that of the next record, of each partition."""
+    return firsts(client, partitions), ends(client, partitions)
+
+
+def firsts(client: Untyped, partitions: Collection[Untyped]) -> dict[Untyped, int]:
+    """Return the first offset of each partition, which only retention and who deletes records move."""
     from kafka.admin import OffsetSpec  # noqa: PLC0415 - slow, see backbone.clients
 
-    if not partitions:
-        return {}, {}
-    first = client.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
-    end = client.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
-    return {each: found.offset for each, found in first.items()}, {each: found.offset for each, found in end.items()}
+    return _offsets(client, partitions, OffsetSpec.EARLIEST)
+
+
+def ends(client: Untyped, partitions: Collection[Untyped]) -> dict[Untyped, int]:
+    """Return the offset of each partition's next record."""
+    from kafka.admin import OffsetSpec  # noqa: PLC0415 - slow, see backbone.clients
+
+    return _offsets(client, partitions, OffsetSpec.LATEST)
+
+
+def _offsets(client: Untyped, partitions: Collection[Untyped], spec: Untyped) -> dict[Untyped, int]:
+    found = client.list_partition_offsets(dict.fromkeys(partitions, spec)) if partitions else {}
+    return {each: place.offset for each, place in found.items()}
 
 
 def waiting(

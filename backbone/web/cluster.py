@@ -14,7 +14,7 @@ from backbone.stack import groups, health, topic_rules
 from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from backbone.stack.groups import Group, Place
     from backbone.stack.health import ClusterHealth, PartitionState
@@ -85,6 +85,8 @@ class Cluster:
     _stamps: groups.Stamps = field(default_factory=dict)
     _least: dict[str, int] = field(default_factory=dict)
     _least_at: float = float("-inf")
+    _firsts: dict[Untyped, int] = field(default_factory=dict)
+    _firsts_at: float = float("-inf")
     _bytes: Mapping[str, int] = field(default_factory=dict)
     _bytes_at: float = float("-inf")
 
@@ -126,6 +128,13 @@ class Cluster:
         self._least |= health.min_isr(client, [name for name in topics if name not in self._least])
         return self._least
 
+    def _bounds(self, client: Untyped, partitions: Collection[Untyped]) -> groups.Bounds:
+        """Return first and end offset of partitions; the first ones change seldom, as above."""
+        if self.clock.now() - self._firsts_at > _SELDOM_S:
+            self._firsts, self._firsts_at = {}, self.clock.now()
+        self._firsts |= groups.firsts(client, [each for each in partitions if each not in self._firsts])
+        return self._firsts, groups.ends(client, partitions)
+
     def _sizes(self) -> Mapping[str, int]:
         """Return bytes by topic, asked for again after half a minute: each broker looks at each of its folders."""
         if self.clock.now() - self._bytes_at > _SELDOM_S:
@@ -138,7 +147,7 @@ class Cluster:
         by_name: dict[str, list[PartitionState]] = {}
         for partition in described.partitions:
             by_name.setdefault(partition.topic, []).append(partition)
-        first, end = self.ask(lambda client: _bounds(client, described.partitions))
+        first, end = self.ask(lambda client: self._bounds(client, _led(described.partitions)))
         ends = _records(first, end)
         sizes = self._sizes()
         held = self.ask(lambda client: groups.committed(client, groups.find(client)))
@@ -174,7 +183,9 @@ class Cluster:
 
     def places(self) -> Mapping[str, Sequence[Place]]:
         """Return where each group is, by name; share groups have no places."""
-        found: Mapping[str, Sequence[Place]] = self.ask(lambda client: groups.places(client, groups.find(client)))
+        found: Mapping[str, Sequence[Place]] = self.ask(
+            lambda client: groups.places(client, groups.find(client), self._bounds)
+        )
         return found
 
     def followers(self) -> list[Follower]:
@@ -182,7 +193,7 @@ class Cluster:
 
         def question(client: Untyped) -> list[Follower]:
             found = groups.find(client)
-            places = groups.places(client, found)
+            places = groups.places(client, found, self._bounds)
             return [Follower(group, places.get(group.name, ()), None) for group in found]
 
         found: list[Follower] = self.ask(question)
@@ -201,13 +212,11 @@ class Cluster:
             return groups.waiting(consumer, held, time.time() * 1000, self.clock, known=self._stamps, within=_READ_S)
 
 
-def _bounds(client: Untyped, partitions: Sequence[PartitionState]) -> tuple[dict[Untyped, int], dict[Untyped, int]]:
-    """Return first and end offset of the partitions that have a leader."""
+def _led(partitions: Sequence[PartitionState]) -> list[Untyped]:
+    """Return the partitions that have a leader, who alone tells offsets."""
     from kafka import TopicPartition  # noqa: PLC0415 - slow, see backbone.clients
 
-    return groups.bounds(
-        client, [TopicPartition(each.topic, each.partition) for each in partitions if each.leader >= 0]
-    )
+    return [TopicPartition(each.topic, each.partition) for each in partitions if each.leader >= 0]
 
 
 def _records(first: Mapping[Untyped, int], end: Mapping[Untyped, int]) -> dict[str, tuple[int, int]]:
@@ -215,7 +224,8 @@ def _records(first: Mapping[Untyped, int], end: Mapping[Untyped, int]) -> dict[s
     found: dict[str, tuple[int, int]] = {}
     for each, offset in end.items():
         ends, held = found.get(each.topic, (0, 0))
-        found[each.topic] = (ends + offset, held + offset - first[each])
+        # A topic that was made anew meanwhile begins before the first offset that was told of the former one.
+        found[each.topic] = (ends + offset, held + max(0, offset - first[each]))
     return found
 
 

@@ -103,6 +103,23 @@ def test_sizes_and_settings_are_asked_for_twice_a_minute(cluster: tuple[Cluster,
     assert (kafka.asked["describe_log_dirs"], kafka.asked["describe_configs"]) == (2, 3)
 
 
+def test_first_offsets_are_asked_for_twice_a_minute_and_of_a_new_topic_at_once(cluster: tuple[Cluster, Asked]) -> None:
+    looked, kafka = cluster
+    for _ in range(9):
+        looked.topics()
+        looked.followers()
+        looked.clock.sleep(3)
+    assert kafka.asked["list_partition_offsets"] == 1 + 9 * 2
+    kafka.logs[TopicPartition("new", 0)] = [FakeRecord(7, 0), FakeRecord(8, 0)]
+    assert next(each for each in looked.topics() if each.name == "new").records == 2
+    where = TopicPartition("t0", 0)
+    kafka.logs[where] = [FakeRecord(8, 0)]
+    looked.clock.sleep(30)
+    assert next(each for each in looked.topics() if each.name == "t0").records == 5, "retention took all but one"
+    kafka.logs[where] = [FakeRecord(0, 0)]
+    assert next(each for each in looked.topics() if each.name == "t0").records == 4, "it was made anew"
+
+
 def test_the_list_of_groups_is_too_and_reads_each_place_once(cluster: tuple[Cluster, Asked]) -> None:
     looked, kafka = cluster
     first = looked.followers()
