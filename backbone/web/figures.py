@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 JOB = "kafka"
 """The scrape job of the brokers, and the one of the consumers' lag: as prometheus.yml calls them."""
 LAG_JOB = "kafka-exporter"
-_TIMEOUT_S = 8.0  # as in prometheus.yml: hundreds of topics take an exporter seconds
+_TIMEOUT_S = 8.0  # as in prometheus.yml: thousands of topics take an exporter seconds
 _LINE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{((?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})?\s+(\S+)(?:\s+(-?\d+))?\s*", re.ASCII)
 _LABEL = re.compile(r"([a-zA-Z_]\w*)=\"((?:[^\"\\]|\\.)*)\"", re.ASCII)
 _ESCAPED = {r"\\": "\\", r"\"": '"', r"\n": "\n"}

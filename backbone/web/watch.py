@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from backbone.web.figures import Figure
 
 _LATE_S = 30.0
-_REST = 3  # exporters of hundreds of topics work for seconds: the brokers have three times as long for their own
+_REST = 3  # exporters of thousands of topics work for seconds: the brokers have three times as long for their own
 _SELDOM_S = 15.0
 
 
