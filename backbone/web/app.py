@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -207,6 +209,11 @@ def _duration(seconds: float | None) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
+def _breakable(name: str) -> Markup:
+    """Return a name that may go on in the next line after a dot, and before a capital letter."""
+    return Markup(re.sub(r"(?<=[.])(?=\w)|(?<=[a-z])(?=[A-Z])", "<wbr>", escape(name)))  # noqa: S704 - escaped
+
+
 def _moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%F %T}"
 
@@ -224,5 +231,5 @@ _TEMPLATES = Environment(
     loader=PackageLoader("backbone.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 _TEMPLATES.globals |= {"tone": _tone, "by_broker": _by_broker}
-_TEMPLATES.filters |= {"moment": _moment, "size": _size, "duration": _duration}
+_TEMPLATES.filters |= {"breakable": _breakable, "moment": _moment, "size": _size, "duration": _duration}
 _TEMPLATES.tests |= {"match_add": lambda line: line[:1] == "+", "match_remove": lambda line: line[:1] == "-"}

@@ -258,6 +258,12 @@ def test_the_page_of_alerts_says_what_fires_since_when_and_what_to_do(exporter: 
     assert "1 alert fires" in shown(desk, "/")
 
 
+def test_a_long_name_can_go_on_in_the_next_line_and_is_no_markup() -> None:
+    watch = Watch([], judged=[alerts.Judged("BrokerDown<b>", "critical", 0, "docs/operations.md#x")])
+    page = shown(Desk(MadeUp(["127.0.0.1:1"]), watch=watch), "/alerts")
+    assert "Broker<wbr>Down&lt;b&gt;</th>" in page
+
+
 def test_exporters_that_work_for_seconds_are_asked_less_often() -> None:
     assert [pause(took) for took in (0.1, 3, 60)] == [EVERY_S, 9, 15]
 
