@@ -310,7 +310,8 @@ def e2e_docker(session: nox.Session) -> None:
 
     The private engine wants root and Debian's docker.io, iptables, iproute2, tini, busybox-static and openssl.
     """
-    beside = ("--ignore", "tests/docker/live", "--ignore", "tests/docker/test_secure.py")
+    elsewhere = ("tests/docker/live", "tests/docker/test_secure.py", "tests/docker/test_secure_load.py")
+    beside = (f"--ignore={each}" for each in elsewhere)
     run(session, "pytest", *beside, "-s", *aimed(session, "tests/docker"))
 
 
@@ -318,6 +319,12 @@ def e2e_docker(session: nox.Session) -> None:
 def e2e_docker_secure(session: nox.Session) -> None:
     """Start the secure profile on a Docker engine by plain Compose, and try what it allows and refuses."""
     run(session, "pytest", "-s", *aimed(session, "tests/docker/test_secure.py"))
+
+
+@nox.session(name="e2e-docker-secure-load", venv_backend="none", requires=["dev"], default=False)
+def e2e_docker_secure_load(session: nox.Session) -> None:
+    """Renew certificates and passwords of secure containers under load, break them, and measure latency: 8 minutes."""
+    run(session, "pytest", "-s", *aimed(session, "tests/docker/test_secure_load.py"))
 
 
 @nox.session(name="alerts-live", venv_backend="none", requires=["dev"], default=False)

@@ -5,12 +5,14 @@ The clients are librdkafka's and Python's ssl, which say why they were refused a
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
 import ssl
 import time
 import uuid
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -22,7 +24,8 @@ from confluent_kafka.cimpl import NewTopic
 from kafka.protocol.admin import CreateTopicsRequest
 from kafka.protocol.parser import KafkaProtocol
 
-from backbone.security import access, certificates
+from backbone import client_properties, kafka_probe
+from backbone.security import access, certificates, users
 from backbone.security.layout import Secrets
 from backbone.source import env_file
 from backbone.stack import compose
@@ -30,7 +33,7 @@ from tests.e2e import checkout
 from tests.e2e.logins import TOPIC, WAIT_S, code, librdkafka, read_by, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from tests.e2e.checkout import Checkout
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 EVENT = {"event_id": "s-1", "event_type": "t", "source": "e2e", "occurred_at": "2026-01-31T12:00:00Z", "amount": 1.5}
 TOPIC_AUTHORIZATION_FAILED = 29
+INDEXES = (".index", ".timeindex")
 LEASES = """
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -307,6 +311,18 @@ def internal(secure: Checkout) -> tuple[str, int]:
     return "127.0.0.11", int(env_file.read(secure.root / ".env", {})["KAFKA_INTERNAL_PORT"])
 
 
+@pytest.fixture(scope="module")
+def impostors(secrets: Secrets, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the administrator's certificates of another authority (rogue), and that has expired (past)."""
+    made = tmp_path_factory.mktemp("impostors")
+    (made / "past").mkdir()
+    for name in ("ca.pem", "ca.key"):
+        (made / "past" / name).write_bytes((secrets.folder / name).read_bytes())
+    certificates.ensure(made / "past", "admin", (), now=time.time() - 100 * 24 * 3600)
+    certificates.ensure(made / "rogue", "admin", (), now=time.time())
+    return made
+
+
 def ask(address: tuple[str, int], secrets: Secrets, keystore: Path | None, *, host: str = "kafka-1") -> int:
     """Ask the listener of the services to make a topic; return Kafka's error code, or raise what TLS says."""
     context = ssl.create_default_context(cafile=secrets.ca)
@@ -329,55 +345,124 @@ def ask(address: tuple[str, int], secrets: Secrets, keystore: Path | None, *, ho
 
 
 def test_a_service_shows_a_certificate_of_this_authority_or_gets_no_word(
-    internal: tuple[str, int], secrets: Secrets, tmp_path: Path
+    internal: tuple[str, int], secrets: Secrets, impostors: Path
 ) -> None:
-    now = time.time()
     assert ask(internal, secrets, secrets.keystore("admin")) == 0
     assert ask(internal, secrets, secrets.keystore("schema-registry")) == TOPIC_AUTHORIZATION_FAILED
     with pytest.raises(ssl.SSLError, match=r"(?i)certificate.required"):
         ask(internal, secrets, None)
-    certificates.ensure(tmp_path / "rogue", "admin", (), now=now)
     with pytest.raises((ssl.SSLError, ConnectionError)) as rogue:
-        ask(internal, secrets, tmp_path / "rogue" / "admin" / "keystore.pem")
+        ask(internal, secrets, impostors / "rogue" / "admin" / "keystore.pem")
     assert re.search("(?i)certificate|unknown.ca|reset", str(rogue.value))
-    past = tmp_path / "past"
-    past.mkdir()
-    for name in ("ca.pem", "ca.key"):
-        (past / name).write_bytes((secrets.folder / name).read_bytes())
-    certificates.ensure(past, "admin", (), now=now - 100 * 24 * 3600)
     with pytest.raises(ssl.SSLError, match=r"(?i)certificate.(expired|unknown)"):
-        ask(internal, secrets, past / "admin" / "keystore.pem")
+        ask(internal, secrets, impostors / "past" / "admin" / "keystore.pem")
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         ask(internal, secrets, secrets.keystore("admin"), host="kafka-2")
 
 
-def test_no_password_and_no_key_is_anywhere_but_in_its_file(secure: Checkout, secrets: Secrets) -> None:
-    hidden = {path.read_text(encoding="ascii").strip().encode() for path in secrets.folder.glob("users/*.password")}
+BY_CERTIFICATE = {
+    "bootstrap.servers": "{internal}",
+    "security.protocol": "SSL",
+    "ssl.keystore.type": "PEM",
+    "ssl.endpoint.identification.algorithm": "",  # an address of this machine is in no certificate for INTERNAL
+}
+
+
+@pytest.mark.parametrize(
+    ("reference", "changes"),
+    [
+        ("login-refused", {"sasl.jaas.config": users.jaas("app", "wrong")}),
+        ("login-refused", {"sasl.jaas.config": users.jaas("nobody", "wrong")}),
+        ("login-wanted", {"security.protocol": "SSL"}),
+        ("tls-wanted", {"security.protocol": "PLAINTEXT"}),
+        ("unknown-ca", {"ssl.truststore.location": "{impostors}/rogue/ca.pem"}),
+        ("wrong-host-name", {"bootstrap.servers": "{internal}"}),
+        ("client-certificate-wanted", BY_CERTIFICATE),
+        (
+            "client-certificate-refused",
+            {**BY_CERTIFICATE, "ssl.keystore.location": "{impostors}/rogue/admin/keystore.pem"},
+        ),
+        (
+            "client-certificate-refused",
+            {**BY_CERTIFICATE, "ssl.keystore.location": "{impostors}/past/admin/keystore.pem"},
+        ),
+    ],
+)
+def test_the_tasks_tell_why_somebody_is_not_let_in(
+    secure: Checkout,
+    secrets: Secrets,
+    internal: tuple[str, int],
+    impostors: Path,
+    tmp_path: Path,
+    reference: str,
+    changes: dict[str, str],
+) -> None:
+    right = secrets.properties("app")
+    file = tmp_path / "client.properties"
+    values = client_properties.parse(right.read_text(encoding="utf-8")) | changes
+    text = "".join(f"{name}={value}\n" for name, value in values.items())
+    address = f"{internal[0]}:{internal[1]}"
+    file.write_text(text.format(internal=address, impostors=impostors), encoding="utf-8")
+    assert f"error[{reference}]" in secure.refused("topics", "list", "--command-config", str(file))
+    if changes.get("ssl.keystore.location"):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(re.sub(r"(?m)^(ssl.keystore.location)=.*", rf"\1={secrets.keystore('admin')}", text))
+        assert kafka_probe.refusal(address, client_properties.read(file)) is None
+    else:
+        secure.run("topics", "list", "--command-config", str(right))
+
+
+def hidden(secure: Checkout, secrets: Secrets) -> set[bytes]:
+    """Return the passwords and keys of a stack, each with what an HTTP client sends of it."""
+    found = {path.read_bytes().strip() for path in secrets.folder.glob("users/*.password")}
     for path in (*secrets.folder.glob("*/keystore.pem"), secrets.folder / "ca.key"):
-        hidden.add(path.read_bytes().splitlines()[1])
-    for user_file in ("registry/user.properties", "connect/user"):
-        hidden.add((secure.root / "secrets" / user_file).read_bytes().partition(b":")[2])
-    assert len(hidden) >= 10
+        found.add(path.read_bytes().splitlines()[1])
+    for file in ("registry/user.properties", "connect/user"):
+        user = (secure.root / "secrets" / file).read_bytes()
+        found |= {user.partition(b":")[2], base64.b64encode(user)}
+    found.add((secure.root / "secrets" / "postgres_password").read_bytes().strip())
+    assert len(found) >= 13
+    return found
+
+
+def told(secure: Checkout) -> Iterator[tuple[str, bytes]]:
+    """Yield what the tasks and Compose say of a stack, and each file of its checkout but the secrets."""
     resolved = compose.config(secure.root / "docker-compose.yml", profiles=["*"], environ=secure.env)
-    assert b"ANONYMOUS_READ_ACCESS" in resolved.stdout.encode()
-    shown = {
-        "compose config": resolved.stdout.encode(),
-        "status": secure.run("status", "--json").stdout.encode(),
-        "endpoints": secure.run("endpoints", "--json").stdout.encode(),
-        "doctor": secure.run("doctor", code=None).stdout.encode(),
-        "env": secure.run("env").stdout.encode(),
-        "certs": secure.run("certs", "show", "--json").stdout.encode(),
-        "contracts": secure.run("contracts", "plan", "--json").stdout.encode(),
-    }
+    assert "ANONYMOUS_READ_ACCESS" in resolved.stdout
+    yield "compose config", resolved.stdout.encode()
+    for words in (
+        ("status", "--json"),
+        ("endpoints", "--json"),
+        ("doctor", "--json"),
+        ("env",),
+        ("certs", "show", "--json"),
+        ("contracts", "plan", "--json"),
+        ("access", "plan", "--json"),
+        ("connectors", "plan", "--json"),
+    ):
+        said = secure.run(*words, code=None)
+        yield " ".join(words), (said.stdout + said.stderr).encode()
+    own = secure.root / ".stack" / "pgpass"  # PostgreSQL's password as its clients want it (docs/adr/0062)
+    for path in secure.root.rglob("*"):
+        # An index of Kafka's is numbers, and 10 MiB of nothing.
+        if path.is_file() and not path.is_relative_to(secure.root / "secrets") and path.suffix not in INDEXES:
+            yield str(path), b"" if path == own else path.read_bytes()
+    assert not own.exists() or own.stat().st_mode & 0o777 == 0o600
+
+
+def leaks(shown: Iterable[tuple[str, bytes]], words: Collection[bytes]) -> list[str]:
+    """Return the places that show one of some words."""
+    return [place for place, content in shown if any(word in content for word in words)]
+
+
+def test_no_password_and_no_key_is_anywhere_but_in_its_file(secure: Checkout, secrets: Secrets) -> None:
+    shown: dict[str, bytes] = {}
     for pid in secure.pids().values():
         process = psutil.Process(pid)
         shown[f"arguments of {pid}"] = " ".join(process.cmdline()).encode()
         shown[f"environment of {pid}"] = repr(process.environ()).encode()
-    for path in secure.root.rglob("*"):
-        if path.is_file() and not path.is_relative_to(secure.root / "secrets"):
-            shown[str(path)] = path.read_bytes()
-    found = [place for place, content in shown.items() if any(word in content for word in hidden)]
-    assert found == []
+    assert len(shown) > len(BROKERS)
+    assert leaks(chain(shown.items(), told(secure)), hidden(secure, secrets)) == []
 
 
 def test_an_export_has_the_users_and_rules_that_the_cluster_has(secure: Checkout, tmp_path: Path) -> None:

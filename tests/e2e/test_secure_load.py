@@ -100,7 +100,7 @@ def test_a_user_is_added_by_one_command(secure: Checkout, secrets: Secrets) -> N
 def test_failover_and_bench_are_valid_over_it(secure: Checkout) -> None:
     report = secure.json("failover", "--quick")
     assert (report["verdict"], report["faults"]["proved"]) == ("valid", report["faults"]["done"])
-    secure.run("bench", "--quick", "--engine", "embedded")
+    secure.run("bench", "--quick")
 
 
 def ends(settings: dict[str, Any]) -> dict[int, int]:

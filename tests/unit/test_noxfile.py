@@ -56,4 +56,5 @@ def test_every_session_says_what_it_does(sessions: dict[str, str]) -> None:
 
 def test_the_stages_are_what_the_task_runs() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    assert {"stage ./invoke test", "stage ./invoke test --session e2e-docker"} <= set(script)
+    stages = ("", " --session e2e-docker", " --session e2e-docker-secure")
+    assert {f"stage ./invoke test{which}" for which in stages} <= set(script)

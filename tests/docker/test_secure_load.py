@@ -1,0 +1,15 @@
+"""The secure profile by plain Compose under load: the tests of the other engine, on containers."""
+
+from __future__ import annotations
+
+from tests.docker import test_secure
+from tests.e2e import test_secure_load
+
+secure = test_secure.secure
+secrets = test_secure.secrets
+
+# What is renewed belongs to the user who called: the one-shot lets its container in when it comes back.
+test_renewal = test_secure_load.test_certificates_and_a_password_are_renewed_while_records_flow_and_none_is_lost
+test_two_passwords = test_secure_load.test_a_former_password_is_good_until_it_is_settled
+test_another_user = test_secure_load.test_a_user_is_added_by_one_command
+test_failover_and_bench = test_secure_load.test_failover_and_bench_are_valid_over_it
