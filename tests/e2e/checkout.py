@@ -48,7 +48,7 @@ sys.addaudithook(knock)
 """A sitecustomize.py that writes down when its process opens a connection (PEP 578), on the clock that all share."""
 BROKERS = ("kafka-1", "kafka-2", "kafka-3")
 KAFKA = os.environ.get(kafka_versions.VARIABLE) or env_file.read(ROOT / ".env.example", {})[kafka_versions.VARIABLE]
-"""The Kafka that these tests are of: KAFKA_VERSION=4.4.0 nox -s e2e."""
+"""The Kafka that these tests are of: KAFKA_VERSION=4.3.1 nox -s e2e."""
 KAFKA_JARS = f"kafka@{KAFKA}"
 """Its set of the lock."""
 
