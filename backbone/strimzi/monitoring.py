@@ -16,16 +16,26 @@ if TYPE_CHECKING:
 ALERTS = Path("infra", "06-observability", "prometheus", "alerts.yml")
 DASHBOARDS = Path("infra", "06-observability", "grafana", "dashboards")
 _API = "monitoring.coreos.com/v1"
+_GROUP = "kafka"
+"""The group of rules that hold for a cluster wherever it runs."""
 
 
 def manifests(cluster: str, alerts: str, dashboards: Mapping[str, str]) -> Iterator[Manifest]:
     """Yield what Prometheus' operator and Grafana's side-car take. alerts, dashboards: the stack's own files."""
     yield _pod_monitor(cluster)
-    rules = yaml.safe_load(alerts)
+    groups = [group for group in yaml.safe_load(alerts)["groups"] if group["name"] == _GROUP]
     yield Manifest(
         "monitoring/prometheus-rule.yaml",
-        {"apiVersion": _API, "kind": "PrometheusRule", "metadata": metadata("kafka-alerts", cluster), "spec": rules},
-        {(): f"{ALERTS.as_posix()} as it is: the same expressions, for the PodMonitor gives the labels they ask for."},
+        {
+            "apiVersion": _API,
+            "kind": "PrometheusRule",
+            "metadata": metadata("kafka-alerts", cluster),
+            "spec": {"groups": groups},
+        },
+        {
+            (): f"The group {_GROUP} of {ALERTS.as_posix()} as it is: the PodMonitor gives the labels it asks for. "
+            "The kubelet tells of volumes (kubelet_volume_stats_available_bytes), the operator renews certificates."
+        },
     )
     labels = {"labels": {"grafana_dashboard": "1"}}
     yield Manifest(

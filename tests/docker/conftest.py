@@ -53,10 +53,15 @@ def _load_stand_ins(host: str, workdir: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def docker_stack(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def docker_settings(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return the checkout whose stack is started."""
+    return checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-docker", environ=engine)
+
+
+@pytest.fixture(scope="session")
+def docker_stack(docker_settings: Settings) -> Iterator[Stack]:
     """Yield the stack of all four profiles, started on Docker; with stand-ins, as much of it as they are for."""
-    settings = checkout.fresh(tmp_path_factory.mktemp("clone"), "e2e-docker", environ=engine)
-    whole = open_stack(settings, _PROFILES, "docker", no_display)
+    whole = open_stack(docker_settings, _PROFILES, "docker", no_display)
     stack = _runnable(whole)
     started = time.monotonic()
     try:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import urllib.parse
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from backbone.stack.engine import Stack
+
+class Stack(Protocol):
+    """What knows where Prometheus is."""
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """Return the addresses by their variables' names."""
 
 
 def ask(stack: Stack, what: str, **parameters: str) -> Any:

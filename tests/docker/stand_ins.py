@@ -1,9 +1,9 @@
 """Stand-ins for the base images that an engine without a network cannot pull.
 
-Each carries the same program as the image it stands for (Kafka, Apicurio, PostgreSQL, Prometheus), from the
-sources that the embedded engine uses or from this Debian, on the host's C library, bash and busybox, under the
-very name that the Compose files give; kafka-exporter's figures are told by our own program. What they cannot show
-is in docs/docker-in-ci.md: the official images' own scripts, users and Java version.
+Each carries the same program as the image it stands for (Kafka, Apicurio, PostgreSQL, Prometheus and two of its
+exporters), from the sources that the embedded engine uses or from this Debian, on the host's C library, bash and
+busybox, under the very name that the Compose files give; kafka-exporter's figures are told by our own program. What
+they cannot show is in docs/docker-in-ci.md: the official images' own scripts, users and Java version.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class StandIn:
 
 def all_images(lock: artifacts.Lock, cache: Path, workdir: Path) -> Iterator[tuple[str, StandIn]]:
     """Yield (image name as the Compose files give it, stand-in) for each base image that can be stood in for."""
-    model = compose.load(Settings(environ={}), ["*"])
+    model = compose.load(Settings(environ={"KAFKA_SECURITY": "secure"}), ["*"])  # it has every service
     arguments = model["kafka-folders"].raw["build"]["args"]
     for version in (name.removeprefix("kafka@") for name in lock.sets if name.startswith("kafka@")):
         yield f"{arguments['KAFKA_BASE_IMAGE'].rpartition(':')[0]}:{version}", kafka(lock, cache, version)
@@ -63,6 +63,8 @@ def all_images(lock: artifacts.Lock, cache: Path, workdir: Path) -> Iterator[tup
     yield model["schema-registry"].image, schema_registry(registry_archive(lock, cache, workdir))
     yield model["postgres"].image, postgres()
     yield model["prometheus"].image, prometheus(workdir)
+    for name in ("node-exporter", "blackbox-exporter"):
+        yield model[name].image, exporter(name, workdir)
     yield model["kafka-1"].raw["x-network-tools"], network_tools()
     yield model["kafka-exporter"].image, lag_exporter()
 
@@ -174,6 +176,13 @@ def prometheus(workdir: Path) -> StandIn:
         changes=('ENTRYPOINT ["/bin/prometheus"]', "USER nobody", *_PATHS),
         owned={"prometheus": 65534},
     )
+
+
+def exporter(name: str, workdir: Path) -> StandIn:
+    """Return one of Prometheus' own exporters, from Debian's package: an older release, same flags and figures."""
+    binary = _from_debian(f"prometheus-{name}", workdir) / "usr" / "bin" / f"prometheus-{name}"
+    place = f"bin/{name.replace('-', '_')}"
+    return StandIn(tree={**_base(binary), place: binary}, changes=(f'ENTRYPOINT ["/{place}"]', "USER nobody", *_PATHS))
 
 
 def lag_exporter() -> StandIn:

@@ -37,6 +37,17 @@ FIGURES = {
 } | {'kafka_controller_active{broker="kafka-1"}': "1x90"}
 
 
+def disk(free: str, broker: str = "kafka-1") -> dict[str, str]:
+    """Return what is told of a broker's disk of 100 bytes."""
+    labels = f'{{job="node-exporter",broker="{broker}"}}'
+    return {f"node_filesystem_avail_bytes{labels}": free, f"node_filesystem_size_bytes{labels}": "100x90"}
+
+
+ENDS = 'probe_ssl_earliest_cert_expiry{job="certificates",broker="kafka-1"}'
+ASKED = 'up{job="certificates",broker="kafka-1"}'
+FORTNIGHT_S = 14 * 24 * 3600
+
+
 @dataclass(frozen=True)
 class Case:
     """Series from second 0 on, one value every 10 s, and what has to fire at a second: its labels, or nothing."""
@@ -153,6 +164,41 @@ CASES = (
         firing(topic="events.dead-letters"),
     ),
     Case("DeadLetters", "series absent: no topic is no record", UP, 800),
+    Case(
+        "DiskNearlyFull",
+        "fires for the broker whose disk it is",
+        {**disk("50x3 9x80", "kafka-2"), **disk("10x90")},
+        170,
+        firing(broker="kafka-2"),
+    ),
+    Case("DiskNearlyFull", "not before its time", disk("50x3 9x80"), 150),
+    Case("DiskNearlyFull", "silent while a tenth is free", {**disk("10x90"), **disk("99x90", "kafka-2")}, 300),
+    Case("DiskNearlyFull", "silent when retention has freed it in time", disk("50x3 9x10 12x80"), 300),
+    Case(
+        "DiskNearlyFull",
+        "silent for other disks",
+        {
+            **disk("50x90"),
+            "node_filesystem_avail_bytes{job='node'}": "1x90",
+            "node_filesystem_size_bytes{job='node'}": "100x90",
+        },
+        300,
+    ),
+    Case("DiskNearlyFull", "series absent", UP, 120, firing(job="node-exporter")),
+    Case("DiskNearlyFull", "series that ends", disk("50x3 stale"), 200, firing(job="node-exporter")),
+    # These series begin in 1970: a certificate ends at its value in seconds.
+    Case("CertificateEndsSoon", "fires", {ENDS: f"{FORTNIGHT_S + 29}x90"}, 170, firing(broker="kafka-1")),
+    Case("CertificateEndsSoon", "fires when it has ended", {ENDS: "60x90"}, 300, firing(broker="kafka-1")),
+    Case("CertificateEndsSoon", "not before its time", {ENDS: f"{FORTNIGHT_S + 29}x90"}, 140),
+    Case("CertificateEndsSoon", "silent", {ENDS: f"{FORTNIGHT_S + 301}x90", ASKED: "1x90"}, 300),
+    Case("CertificateEndsSoon", "series absent: without certificates none ends", UP, 300),
+    Case(
+        "CertificateEndsSoon",
+        "the one who asks is absent",
+        {ASKED: "1x3 0x80"},
+        170,
+        firing(job="certificates", broker="kafka-1"),
+    ),
 )
 
 
@@ -211,17 +257,15 @@ def test_each_alert_is_shown_to_fire_to_be_silent_and_without_its_series(alert: 
 def turned(rule: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return mutations of a rule: comparisons turned round, the ways out for a missing series cut, its time gone."""
     expr = str(rule["expr"])
-    opposite = {"==": "!=", "!=": "==", ">": "<"}
+    opposite = {"==": "!=", "!=": "==", ">": "<", "<": ">"}
     found = [
         expr[: match.start()] + opposite[match[0]] + expr[match.end() :]
-        for match in re.finditer(r"(?<![=!])[!=]=(?!~)|>", expr)
+        for match in re.finditer(r"(?<![=!])[!=]=(?!~)|[<>]", expr)
     ]
-    found += [
-        expr[: match.start()] + expr[match.end() :] for match in re.finditer(r" or (absent\([^)]*\)|vector\(0\))", expr)
-    ]
-    found += (
-        [re.sub(r"\b(\d{3,})\b", lambda number: str(int(number[1]) * 10), expr)] if re.search(r"\d{3,}", expr) else []
-    )
+    ways_out = r" or (absent\([^)]*\)|vector\(0\)|up{[^}]*} == 0$)"
+    found += [expr[: match.start()] + expr[match.end() :] for match in re.finditer(ways_out, expr)]
+    limits = re.compile(r"\d{3,}|\d+\.\d+")
+    found += [limits.sub(lambda number: f"{float(number[0]) * 10:g}", expr)] if limits.search(expr) else []
     found += [expr.replace(" unless ", " and ", 1)] if " unless " in expr else []
     mutants = [{**rule, "expr": each} for each in found]
     return [*mutants, {**rule, "for": "0s"}, {**rule, "for": "1h"}] if "for" in rule else mutants

@@ -2,7 +2,8 @@
 
 In the order of the file: the dead letter comes first, for its alert ends ten minutes later, at the very end. How long
 each took is written to results/docker/alerts.json. Not provoked: LogDirectoryOffline, for a broker with one log
-directory ends with it, which BrokerDown tells.
+directory ends with it, which BrokerDown tells; CertificateEndsSoon, for this stack has no certificate
+(tests/docker/test_secure.py).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from backbone.stack.engine import Stack
     from backbone.stack.engine.docker.engine import DockerEngine
 
-NOT_PROVOKED = {"LogDirectoryOffline"}
+NOT_PROVOKED = {"LogDirectoryOffline", "CertificateEndsSoon"}
 SCRAPE_S = 10
 SOON_S = 60
 LETTERS_S = 11 * 60
@@ -101,7 +102,7 @@ def seconds(text: str) -> float:
 def watched(docker_stack: Stack) -> Iterator[Watched]:
     """Yield the stack, every target that runs scraped and nothing firing; keep what was seen."""
     found = Watched(docker_stack)
-    wanted = {*docker_stack.brokers, "kafka-connect", "kafka-exporter"}
+    wanted = {*docker_stack.brokers, "kafka-connect", "kafka-exporter", "node-exporter"}
     wait_until(
         lambda: wanted <= prometheus.up_targets(docker_stack) and not prometheus.firing(docker_stack),
         what="every target to be scraped and no alert to fire",
@@ -207,6 +208,21 @@ def test_brokers_that_answer_without_their_figures(watched: Watched, docker_engi
     watched.fires({"MetricsMissing": time.monotonic()})
     rename(f"{figure}_gone", figure)
     watched.ends("MetricsMissing")
+
+
+def test_a_disk_that_is_nearly_full(watched: Watched, docker_engine: DockerEngine) -> None:
+    """One twentieth of it stays free, of the blocks that its file system tells."""
+    fill = (
+        'set -- $(stat -f -c "%a %b %S" /var/lib/kafka/data) && '
+        "dd if=/dev/zero of=/var/lib/kafka/data/filler bs=$3 count=$(($1 - $2 / 20))"
+    )
+    kafka = docker_engine.containers()["kafka-3"]
+    done = kafka.exec_run(["sh", "-c", fill])
+    assert done.exit_code == 0, done.output
+    watched.fires({"DiskNearlyFull": time.monotonic()}, broker="kafka-3")
+    assert not watched.firing("DiskNearlyFull", broker="kafka-1")
+    kafka.exec_run(["rm", "/var/lib/kafka/data/filler"])
+    watched.ends("DiskNearlyFull")
 
 
 def test_a_broker_that_was_killed(watched: Watched, docker_engine: DockerEngine) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.servers.http import Body
 
 EVERY_S = 10
-NEEDS_PROMETHEUS = {"DeadLetters"}
+NEEDS_PROMETHEUS = {"DeadLetters", "DiskNearlyFull", "CertificateEndsSoon"}
 HERE = [case for case in CASES if case.alert not in NEEDS_PROMETHEUS]
 
 
