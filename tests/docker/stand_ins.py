@@ -99,8 +99,10 @@ def kafka(lock: artifacts.Lock, cache: Path, version: str) -> StandIn:
             **_base(openssl),
             "usr/bin/openssl": openssl,  # the official image has it from eclipse-temurin:21-jre-alpine
             **{f"opt/kafka/libs/{name}": path for name, path in jars.items()},
+            # The tools are locked once, and run with the libraries of their own release.
+            **{f"opt/kafka/tools/{path.name}": path for path in _fetched(lock, "tools", cache)},
             "opt/kafka/bin/kafka-run-class.sh": HERE / "kafka" / "kafka-run-class.sh",
-            "opt/kafka/bin/kafka-topics.sh": _runs("org.apache.kafka.tools.TopicCommand"),
+            "opt/kafka/bin/kafka-topics.sh": _runs("org.apache.kafka.tools.TopicCommand", "tools"),
             "opt/kafka/bin/connect-distributed.sh": _runs("org.apache.kafka.connect.cli.ConnectDistributed"),
             "opt/kafka/config/": "",
             "mnt/shared/config/": "",
@@ -252,8 +254,9 @@ def _java() -> dict[str, Path | str]:
     return {**_base(_JRE / "bin" / "java", *_JRE.rglob("*.so")), "opt/java": _JRE}
 
 
-def _runs(main: str) -> str:
-    return f'#!/bin/bash\nexec /opt/kafka/bin/kafka-run-class.sh {main} "$@"\n'
+def _runs(main: str, folder: str = "libs") -> str:
+    """Return a script that runs a class with the jars of a folder in /opt/kafka."""
+    return f'#!/bin/bash\nCLASSPATH="/opt/kafka/{folder}/*" exec /opt/kafka/bin/kafka-run-class.sh {main} "$@"\n'
 
 
 def _libraries(*binaries: Path) -> set[Path]:
