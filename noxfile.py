@@ -329,7 +329,7 @@ def e2e_docker_secure_load(session: nox.Session) -> None:
 
 @nox.session(name="alerts-live", venv_backend="none", requires=["dev"], default=False)
 def alerts_live(session: nox.Session) -> None:
-    """Fire each alert by a real fault on the stack of `e2e-docker`: a quarter of an hour."""
+    """Fire each alert by a real fault on the stack of `e2e-docker`: twenty minutes."""
     run(session, "pytest", "-s", *aimed(session, "tests/docker/live"))
 
 

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import json
-import ssl
 import subprocess
 import time
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import docker
 import pytest
-from cryptography import x509
 
 from backbone.security import certificates
 from backbone.security.layout import Secrets
 from backbone.source import env_file
 from backbone.stack import compose
 from backbone.stack.settings import Settings
-from backbone.wait import wait_until
-from tests.docker import prometheus
 from tests.e2e import checkout, test_secure
 from tests.e2e.logins import TOPIC, librdkafka, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from docker.models.containers import Container
@@ -38,9 +33,6 @@ PROJECT = "e2e-secure"
 UP_TIMEOUT_S = 240
 EXEC_TRIES = 3
 """An engine of a busy machine has lost the words of a command that ended at once."""
-DAY_S = 86_400
-ALERT = "CertificateEndsSoon"
-TOLD_S = 2 * 60 + 120 + 30  # two looks, one each minute, `for`, and a machine that is busy
 
 # What is allowed and what is refused is the same with either engine.
 colleagues = test_secure.colleagues
@@ -200,62 +192,6 @@ def test_no_password_is_in_what_the_engine_knows(
             shown[f"arguments and environments of {name}"] = said.encode()
     assert {"inspection of kafka-access", "log of kafka-certificates"} <= shown.keys()
     assert test_secure.leaks(chain(shown.items(), test_secure.told(secure)), test_secure.hidden(secure, secrets)) == []
-
-
-def test_a_certificate_near_its_end_is_told_until_another_is_shown(secure: Checkout, secrets: Secrets) -> None:
-    """One as old as all but ten of its days; a node shows what it has read at its start."""
-    plain_compose(secure, "up", "--detach", "--wait", "prometheus", "blackbox-exporter")
-    own = env_file.read(secure.root / ".env", {})
-    stack, port = Watched(own["PROMETHEUS_PORT"]), int(own["KAFKA_2_EXTERNAL_PORT"])
-
-    def shown() -> int | None:
-        with contextlib.suppress(OSError):  # it starts
-            pem = ssl.get_server_certificate(("127.0.0.1", port), timeout=5)
-            return x509.load_pem_x509_certificate(pem.encode()).serial_number
-        return None
-
-    def told_of(now: float, wanted: set[str]) -> None:
-        # Its file stays: the group that lets the container in comes from the one-shot, which would make another one.
-        file, kept = secrets.keystore("kafka-2"), secrets.folder / "kept.pem"
-        kept.hardlink_to(file)
-        made = certificates.renew(secrets.folder, "kafka-2", now=now)
-        kept.write_bytes(file.read_bytes())
-        kept.replace(file)
-        plain_compose(secure, "restart", "kafka-2")
-        wait_until(lambda: shown() == made.serial, what="kafka-2 to show it", timeout=UP_TIMEOUT_S, interval=1)
-        awaited(stack, lambda: told(stack) == wanted, f"{ALERT} to be that of {wanted or 'nobody'}")
-
-    awaited(stack, lambda: set(expiry(stack)) == set(SERVICES[:3]), "the certificate of each node")
-    assert told(stack) == set()
-    told_of(time.time() - (certificates.DAYS - 10) * DAY_S, {"kafka-2"})
-    told_of(time.time(), set())
-
-
-@dataclass(frozen=True)
-class Watched:
-    """Where Prometheus is. A Stack of the library would log this process in, and with it the tasks that it starts."""
-
-    port: str
-
-    @property
-    def endpoints(self) -> dict[str, str]:
-        return {"PROMETHEUS_URL": f"http://127.0.0.1:{self.port}/prometheus/"}
-
-
-def awaited(stack: Watched, probe: Callable[[], bool], what: str) -> None:
-    """Wait for as long as an alert may take."""
-    wait_until(probe, what=what, timeout=TOLD_S, interval=1, last_seen=lambda: f"{told(stack)} {expiry(stack)}")
-
-
-def expiry(stack: Watched) -> dict[str, float]:
-    """Return until when each node's certificate is good, in seconds since 1970."""
-    found = prometheus.query(stack, 'probe_ssl_earliest_cert_expiry{job="certificates"}')
-    return {each["metric"]["broker"]: float(each["value"][1]) for each in found}
-
-
-def told(stack: Watched) -> set[str]:
-    """Return the nodes of which Prometheus says that their certificate ends soon."""
-    return {each["broker"] for each in prometheus.firing(stack) if each["alertname"] == ALERT}
 
 
 def test_data_users_and_rules_outlive_a_change_of_the_profile_and_back(secure: Checkout, secrets: Secrets) -> None:
