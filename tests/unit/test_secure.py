@@ -147,6 +147,7 @@ def test_the_profiles_differ_only_in_who_asks_whom(profiles: dict[str, compose.M
         }
         assert changed <= {
             "environment",
+            "configs",
             "volumes",
             "x-certificate",
             "command",
