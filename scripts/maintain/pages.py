@@ -33,22 +33,22 @@ def made(settings: Settings) -> dict[Path, str]:
             context="\n".join(found.problems),
             hint=f"edit {traceability.DATA_FILE}",
         )
-    performance = docs / kept_figures.PAGE
     kept = settings.root / "results" / "kept"
-    failover = docs / kept_stalls.PAGE
     picture = docs / "architecture.md"
-    clients = docs / "clients.md"
-    trials = {docs / "upgrade.md": trial.OF_KAFKA, docs / "security.md": trial.OF_SECURE}
+    tables = {
+        "upgrade.md": trial.kept_tables(kept, trial.OF_KAFKA),
+        "security.md": trial.kept_tables(kept, trial.OF_SECURE),
+        "clients.md": client_matrix.kept_table(settings.root),
+        kept_figures.PAGE: kept_figures.tables(kept),
+        kept_stalls.PAGE: kept_stalls.table(kept),
+    }
     return {
         **{
-            page: diagram.between_markers(page.read_text(encoding="utf-8"), trial.kept_tables(kept, named))
-            for page, named in trials.items()
+            docs / name: diagram.between_markers((docs / name).read_text(encoding="utf-8"), lines)
+            for name, lines in tables.items()
         },
-        clients: diagram.between_markers(clients.read_text(encoding="utf-8"), client_matrix.kept_table(settings.root)),
         docs / "rules.md": manual.book(rules.values()),
         picture: diagram.render(picture.read_text(encoding="utf-8"), diagram.with_defaults(settings)),
-        performance: diagram.between_markers(performance.read_text(encoding="utf-8"), kept_figures.tables(kept)),
-        failover: diagram.between_markers(failover.read_text(encoding="utf-8"), kept_stalls.table(kept)),
         settings.root / traceability.PAGE_FILE: traceability.page(found, rules),
     }
 

@@ -3,7 +3,7 @@
 In the order of the file: the dead letter comes first, for its alert ends ten minutes later, at the very end. How long
 each took is written to results/docker/alerts.json. Not provoked: LogDirectoryOffline, for a broker with one log
 directory ends with it, which BrokerDown tells; CertificateEndsSoon, for this stack has no certificate
-(tests/docker/test_secure.py).
+(test_certificate.py).
 """
 
 from __future__ import annotations
