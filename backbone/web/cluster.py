@@ -14,7 +14,7 @@ from backbone.stack import groups, health, topic_rules
 from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from backbone.stack.groups import Group, Place
     from backbone.stack.health import ClusterHealth, PartitionState
@@ -73,6 +73,23 @@ class Follower:
 
 
 @dataclass(slots=True)
+class _Seldom:
+    """What is known of some things that change seldom; forgotten after half a minute."""
+
+    _known: dict[Untyped, int] = field(default_factory=dict)
+    _since: float = float("-inf")
+
+    def of(
+        self, things: Iterable[Untyped], ask: Callable[[list[Untyped]], Mapping[Untyped, int]], now: float
+    ) -> dict[Untyped, int]:
+        """Return what is known, after asking for those of these things that are not. now: in seconds."""
+        if now - self._since > _SELDOM_S:
+            self._known, self._since = {}, now
+        self._known |= ask([each for each in things if each not in self._known])
+        return self._known
+
+
+@dataclass(slots=True)
 class Cluster:
     """A cluster behind some addresses. Every method raises StackError; nothing joins a group or commits an offset."""
 
@@ -83,10 +100,8 @@ class Cluster:
     _client: Untyped = None
     _ends: dict[str, tuple[float, int]] = field(default_factory=dict)
     _stamps: groups.Stamps = field(default_factory=dict)
-    _least: dict[str, int] = field(default_factory=dict)
-    _least_at: float = float("-inf")
-    _firsts: dict[Untyped, int] = field(default_factory=dict)
-    _firsts_at: float = float("-inf")
+    _least: _Seldom = field(default_factory=_Seldom)
+    _firsts: _Seldom = field(default_factory=_Seldom)
     _bytes: Mapping[str, int] = field(default_factory=dict)
     _bytes_at: float = float("-inf")
 
@@ -123,17 +138,12 @@ class Cluster:
 
     def _min_isr(self, client: Untyped, topics: Sequence[str]) -> Mapping[str, int]:
         """Return min.insync.replicas by topic, asked for again after half a minute: it changes seldom."""
-        if self.clock.now() - self._least_at > _SELDOM_S:
-            self._least, self._least_at = {}, self.clock.now()
-        self._least |= health.min_isr(client, [name for name in topics if name not in self._least])
-        return self._least
+        return self._least.of(topics, lambda unknown: health.min_isr(client, unknown), self.clock.now())
 
     def _bounds(self, client: Untyped, partitions: Collection[Untyped]) -> groups.Bounds:
         """Return first and end offset of partitions; the first ones change seldom, as above."""
-        if self.clock.now() - self._firsts_at > _SELDOM_S:
-            self._firsts, self._firsts_at = {}, self.clock.now()
-        self._firsts |= groups.firsts(client, [each for each in partitions if each not in self._firsts])
-        return self._firsts, groups.ends(client, partitions)
+        firsts = self._firsts.of(partitions, lambda unknown: groups.firsts(client, unknown), self.clock.now())
+        return firsts, groups.ends(client, partitions)
 
     def _sizes(self) -> Mapping[str, int]:
         """Return bytes by topic, asked for again after half a minute: each broker looks at each of its folders."""
