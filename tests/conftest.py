@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -18,6 +21,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=4, help="random SIGKILLs of `nox -s chaos` (default 4)")
     parser.addoption("--upgrade-kills", type=int, default=3, help="upgrades killed by `nox -s upgrades` (default 3)")
     parser.addoption("--chaos-seed", type=int, default=1, help="which course of kills (default 1)")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Add what failed, and its last lines, to the file that FAILED_TESTS names: `.ci/run` says it again at its end."""
+    failed = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
+    file = os.environ.get("FAILED_TESTS")
+    if file and failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        with Path(file).open("a", encoding="utf-8") as out:
+            for report in failed:
+                last = "\n".join(report.longreprtext.splitlines()[-40:])
+                out.write(f"{report.nodeid} ({report.when})\n{last}\n\n")
 
 
 @pytest.fixture(autouse=True)

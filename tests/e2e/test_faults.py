@@ -157,9 +157,12 @@ def test_a_dying_service_ends_the_wait_with_its_log(fresh: Checkout) -> None:
 
 def test_a_broken_start_up_cache_stops_nothing(fresh: Checkout, tmp_path: Path) -> None:
     fresh.cache = copy_of_cache(fresh.cache, tmp_path)
-    fresh.run("up")
-    fresh.run("down")
-    caches = wait_until(lambda: whole_caches(fresh.cache), what="the start-up cache", timeout=120)
+    for _ in range(3):
+        fresh.run("up")
+        # A node that loses its quorum before it has leave to go (busy machine) is ended and leaves no cache: once more.
+        if "is killed" not in (down := fresh.run("down").stderr):
+            break
+    caches = wait_until(lambda: whole_caches(fresh.cache), what=f"the start-up cache after {down}", timeout=120)
     size = caches[0].stat().st_size
     with caches[0].open("r+b") as file:
         file.truncate(size // 2)
