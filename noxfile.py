@@ -79,10 +79,10 @@ def run(session: nox.Session, tool: str, *arguments: str) -> None:
     session.run(*argv(tool), *arguments, external=True)
 
 
-def aimed(session: nox.Session, folder: str) -> tuple[str, ...]:
-    """Return what pytest is told: the session's own words, and the folder unless they say where to look themselves."""
+def aimed(session: nox.Session, *places: str) -> tuple[str, ...]:
+    """Return what pytest is told: the session's own words, and these places unless they say where to look themselves."""
     named = any(word.startswith("tests/") for word in session.posargs)
-    return (*session.posargs, *(() if named else (folder,)))
+    return (*session.posargs, *(() if named else places))
 
 
 def maintain(session: nox.Session, module: str, *arguments: str) -> None:
@@ -253,8 +253,9 @@ def e2e_data(session: nox.Session) -> None:
 
 @nox.session(name="e2e-secure", venv_backend="none", requires=["dev"])
 def e2e_secure(session: nox.Session) -> None:
-    """Start the stack with KAFKA_SECURITY=secure: what is allowed works, and each refusal has its exact reason."""
-    run(session, "pytest", "tests/e2e/test_secure.py", *session.posargs)
+    """Start the stack with KAFKA_SECURITY=secure: what is allowed works, each refusal has its reason; break and measure it."""
+    breaking = "tests/e2e/test_secure_load.py::test_failover_and_bench_are_valid_over_it"
+    run(session, "pytest", *aimed(session, "tests/e2e/test_secure.py", breaking))
 
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)
@@ -310,15 +311,22 @@ def e2e_docker(session: nox.Session) -> None:
 
     The private engine wants root and Debian's docker.io, iptables, iproute2, tini, busybox-static and openssl.
     """
-    elsewhere = ("tests/docker/live", "tests/docker/test_secure.py", "tests/docker/test_secure_load.py")
-    beside = (f"--ignore={each}" for each in elsewhere)
+    elsewhere = ("live", "test_bare_start.py", "test_secure.py", "test_secure_load.py")
+    beside = (f"--ignore=tests/docker/{each}" for each in elsewhere)
     run(session, "pytest", *beside, "-s", *aimed(session, "tests/docker"))
+
+
+@nox.session(name="e2e-docker-start", venv_backend="none", requires=["dev"], default=False)
+def e2e_docker_start(session: nox.Session) -> None:
+    """Start our brokers and three bare ones of the same image in turns, on a Docker engine: ours take at most 1.6 times."""
+    run(session, "pytest", "-s", *aimed(session, "tests/docker/test_bare_start.py"))
 
 
 @nox.session(name="e2e-docker-secure", venv_backend="none", requires=["dev"], default=False)
 def e2e_docker_secure(session: nox.Session) -> None:
-    """Start the secure profile on a Docker engine by plain Compose, and try what it allows and refuses."""
-    run(session, "pytest", "-s", *aimed(session, "tests/docker/test_secure.py"))
+    """Start the secure profile on a Docker engine by plain Compose, try what it allows and refuses, break and measure it."""
+    breaking = "tests/docker/test_secure_load.py::test_failover_and_bench"
+    run(session, "pytest", "-s", *aimed(session, "tests/docker/test_secure.py", breaking))
 
 
 @nox.session(name="e2e-docker-secure-load", venv_backend="none", requires=["dev"], default=False)
