@@ -80,7 +80,7 @@ def run(session: nox.Session, tool: str, *arguments: str) -> None:
 
 
 def aimed(session: nox.Session, *places: str) -> tuple[str, ...]:
-    """Return what pytest is told: the session's own words, and these places unless they say where to look themselves."""
+    """Return what pytest is told: the session's own words, and these places unless those say where to look."""
     named = any(word.startswith("tests/") for word in session.posargs)
     return (*session.posargs, *(() if named else places))
 
@@ -253,7 +253,7 @@ def e2e_data(session: nox.Session) -> None:
 
 @nox.session(name="e2e-secure", venv_backend="none", requires=["dev"])
 def e2e_secure(session: nox.Session) -> None:
-    """Start the stack with KAFKA_SECURITY=secure: what is allowed works, each refusal has its reason; break and measure it."""
+    """Start the stack with KAFKA_SECURITY=secure: try what it allows and refuses, break it and measure it."""
     breaking = "tests/e2e/test_secure_load.py::test_failover_and_bench_are_valid_over_it"
     run(session, "pytest", *aimed(session, "tests/e2e/test_secure.py", breaking))
 
@@ -318,13 +318,13 @@ def e2e_docker(session: nox.Session) -> None:
 
 @nox.session(name="e2e-docker-start", venv_backend="none", requires=["dev"], default=False)
 def e2e_docker_start(session: nox.Session) -> None:
-    """Start our brokers and three bare ones of the same image in turns, on a Docker engine: ours take at most 1.6 times."""
+    """Start our brokers and three bare ones of one image in turns, on a Docker engine: ours take at most 1.6 times."""
     run(session, "pytest", "-s", *aimed(session, "tests/docker/test_bare_start.py"))
 
 
 @nox.session(name="e2e-docker-secure", venv_backend="none", requires=["dev"], default=False)
 def e2e_docker_secure(session: nox.Session) -> None:
-    """Start the secure profile on a Docker engine by plain Compose, try what it allows and refuses, break and measure it."""
+    """Start the secure profile in containers by plain Compose, try what it allows and refuses, break and measure it."""
     breaking = "tests/docker/test_secure_load.py::test_failover_and_bench"
     run(session, "pytest", "-s", *aimed(session, "tests/docker/test_secure.py", breaking))
 
