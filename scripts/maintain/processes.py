@@ -18,6 +18,7 @@ from scripts.maintain import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _SAMPLE_S = 0.02
 _LAST_WORDS = 2000
@@ -34,12 +35,12 @@ class Ran:
     errors: str
 
 
-def run(argv: Sequence[str], *, timeout: float, environ: Mapping[str, str] | None = None) -> Ran:
-    """Run one command in the checkout to its end; what is not over after `timeout` seconds is killed."""
+def run(argv: Sequence[str], *, timeout: float, environ: Mapping[str, str] | None = None, folder: Path = ROOT) -> Ran:
+    """Run one command in a checkout (this one) to its end; what is not over after `timeout` seconds is killed."""
     began = time.monotonic()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = psutil.Popen(
-            argv, cwd=ROOT, env=_environ(environ or {}), stdout=output, stderr=errors, stdin=subprocess.DEVNULL
+            argv, cwd=folder, env=_environ(environ or {}), stdout=output, stderr=errors, stdin=subprocess.DEVNULL
         )
         peak = 0
         while process.poll() is None:

@@ -24,7 +24,7 @@ from backbone.stack.engine import open_stack
 from backbone.stack.engine.embedded import aot
 from backbone.stack.settings import Settings
 from backbone.wait import wait_until
-from scripts.maintain import program
+from scripts.maintain import ROOT, processes, program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +35,8 @@ FILE = "start.json"
 COLUMNS = ("start", "median s", "fastest to slowest s", "its stop, median s")
 _TIMEOUT_S = 600.0
 _SNAPSHOT = "start-bench"
+_UNCOUNTED = 2
+_LAST_WORDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,30 @@ def _ratio(by_kind: Mapping[str, Sequence[float]], one: Kind, other: Kind) -> fl
     return round(statistics.median(fast / slow for fast, slow in pairs), 3)
 
 
+def beside(checkouts: Mapping[str, Path], rounds: int, progress: Progress) -> dict[str, list[float]]:
+    """Return the seconds of `./invoke up` in checkouts (one of an older commit), on existing data, in turns.
+
+    The first two starts of each make its data and its start-up caches, and are not counted.
+    """
+    took: dict[str, list[float]] = {name: [] for name in checkouts}
+    with TemporaryDirectory() as scratch:
+        for number in range(-_UNCOUNTED, rounds):
+            for name, folder in checkouts.items():
+                environ = {"STACK_ENGINE": "embedded", "DEFAULT_MESSAGE_BROKER_DIR": str(Path(scratch, name))}
+                up, down = (_task(folder, word, environ) for word in ("up", "down"))
+                progress(f"./invoke up {name} {up:.2f} s, its stop {down:.2f} s")
+                if number >= 0:
+                    took[name].append(up)
+    return took
+
+
+def _task(folder: Path, word: str, environ: Mapping[str, str]) -> float:
+    ran = processes.run([str(folder / "invoke"), word], timeout=_TIMEOUT_S, environ=environ, folder=folder)
+    if ran.exit_code:
+        raise StackError("task-failed", f"./invoke {word} failed in {folder}", context=ran.errors[-_LAST_WORDS:])
+    return ran.seconds
+
+
 def without_caches(real: Path, folder: Path) -> None:
     """Make a folder of downloads that is another one but for the start-up caches, of which it has none yet."""
     folder.mkdir()
@@ -205,6 +231,7 @@ def main(argv: Sequence[str]) -> ExitCode:
     parser = argparse.ArgumentParser(prog="nox -s start-bench --", description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="starts of each kind, in turn (default 3)")
     parser.add_argument("--profile", action="append", help="what to start (default: messaging; repeatable)")
+    parser.add_argument("--than", type=Path, metavar="CHECKOUT", help="also `./invoke up` beside another commit's")
     options = parser.parse_args(argv)
     profiles = options.profile or ["messaging"]
     own = open_stack(Settings(), profiles, "embedded", console.download)
@@ -220,6 +247,10 @@ def main(argv: Sequence[str]) -> ExitCode:
             return open_stack(settings, profiles, "embedded", console.download)
 
         result = {"machine": machine.describe(), **summary(measure(on, options.rounds, console.say))}
+    if options.than:
+        took = beside({"here": ROOT, "there": options.than.resolve()}, options.rounds, console.say)
+        ratio = statistics.median(here / there for here, there in zip(took["here"], took["there"], strict=True))
+        result |= {"seconds_of_invoke_up": took, "median_ratio_to_the_other_checkout": round(ratio, 3)}
     kept = own.settings.results_dir / "start" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / FILE
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -31,6 +31,25 @@ class Cached(FakeEngine):
     overlap: bool = True
 
 
+def test_two_checkouts_start_in_turns_and_their_first_starts_do_not_count(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    checkouts = {name: tmp_path / name for name in ("here", "there")}
+    for name, folder in checkouts.items():
+        folder.mkdir()
+        (folder / "invoke").write_text(
+            f'#!/bin/sh\necho "{name} $1 $(basename "$DEFAULT_MESSAGE_BROKER_DIR")" >> {log}\n'
+        )
+        (folder / "invoke").chmod(0o755)
+    took = start_benchmark.beside(checkouts, 1, lambda _: None)
+    assert {name: len(seconds) for name, seconds in took.items()} == {"here": 1, "there": 1}
+    one_turn = ["here up here", "here down here", "there up there", "there down there"]
+    assert log.read_text().splitlines() == one_turn * 3
+    (tmp_path / "there" / "invoke").write_text("#!/bin/sh\necho no >&2\nexit 4\n")
+    with pytest.raises(StackError, match="invoke up failed") as failed:
+        start_benchmark.beside(checkouts, 1, lambda _: None)
+    assert "no" in str(failed.value.context)
+
+
 def test_each_round_starts_every_kind_on_the_data_of_the_round(tmp_path: Path) -> None:
     engines: dict[tuple[str, bool], Cached] = {}
 
