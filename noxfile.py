@@ -45,6 +45,7 @@ E2E_DATA = tuple(
     )
 )
 E2E_FAILOVER = ("tests/e2e/test_failover.py", "tests/e2e/test_upgrade.py", "tests/chaos/test_chaos.py")
+TWO = ("--numprocesses", "2", "--dist", "loadfile")  # what a module's tests share is made once
 STAGES = ("schema", "policy", "config", "security", "workflows")
 
 nox.needs_version = ">=2026.10"
@@ -137,19 +138,19 @@ def types(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def unit(session: nox.Session) -> None:
     """Run the tests that need no cluster, on two processes."""
-    run(session, "pytest", "--numprocesses", "2", "tests/unit", *session.posargs)
+    run(session, "pytest", *TWO, "tests/unit", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)
 def linter(session: nox.Session) -> None:
     """Run the linter over hundreds of small projects, each resolved by the real docker-compose, on two processes."""
-    run(session, "pytest", "--numprocesses", "2", "tests/lint", *session.posargs)
+    run(session, "pytest", *TWO, "tests/lint", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"])
 def coverage(session: nox.Session) -> None:
     """Run the tests of `unit` and `linter`, measure the lines and branches they execute; under the floor it fails."""
-    run(session, "pytest", "--cov", "--numprocesses", "2", "tests/unit", "tests/lint", *session.posargs)
+    run(session, "pytest", "--cov", *TWO, "tests/unit", "tests/lint", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)
@@ -238,7 +239,7 @@ def rabbitmq(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["dev"])
 def e2e(session: nox.Session) -> None:
     """Start real clusters on the embedded engine and try what a user does, faults included; two at a time."""
-    run(session, "pytest", "--numprocesses", "2", "--dist", "loadfile", *(session.posargs or E2E))
+    run(session, "pytest", *TWO, *(session.posargs or E2E))
 
 
 @nox.session(name="e2e-data", requires=["dev"])

@@ -92,7 +92,9 @@ def settings(history: History) -> Mapping[str, str]:
 
 
 def alone(fault: Fault, faults: Collection[Fault]) -> bool:
-    """Tell whether the cluster had recovered from every earlier fault: stalls of two at once are no single one's."""
-    return all(
-        other.recovered is not None and other.recovered <= fault.begun for other in faults if other.begun < fault.begun
-    )
+    """Tell whether the cluster had recovered from every earlier fault: stalls of two at once are no single one's.
+
+    A client's end hits no broker: there is nothing to recover from.
+    """
+    earlier = (other for other in faults if other.nodes and other.begun < fault.begun)
+    return all(other.recovered is not None and other.recovered <= fault.begun for other in earlier)

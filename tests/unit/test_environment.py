@@ -72,6 +72,13 @@ def run(checkout: Path, *words: str, **environ: str) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+@pytest.fixture
+def made(checkout: Path) -> Path:
+    """The checkout with its environment, whichever test came before."""
+    assert run(checkout)[0] == 0
+    return checkout
+
+
 def test_two_first_calls_at_once_make_one_environment_that_a_kill_left_unfinished(checkout: Path) -> None:
     (checkout / ".venv.new" / "bin").mkdir(parents=True)
     both = [start(checkout, "up"), start(checkout, "up")]
@@ -86,30 +93,30 @@ def test_two_first_calls_at_once_make_one_environment_that_a_kill_left_unfinishe
     assert ".venv.new" not in script
 
 
-def test_a_damaged_environment_is_made_again_and_the_command_goes_on(checkout: Path) -> None:
-    (package,) = (checkout / ".venv").glob("lib/python3*/site-packages/tiny")
+def test_a_damaged_environment_is_made_again_and_the_command_goes_on(made: Path) -> None:
+    (package,) = (made / ".venv").glob("lib/python3*/site-packages/tiny")
     shutil.rmtree(package)
-    code, out, err = run(checkout, "status", "--json")
+    code, out, err = run(made, "status", "--json")
     assert (code, out) == (0, "ready status --json\n"), err
     assert ".venv is damaged (tiny is missing); it is made again" in err
-    assert run(checkout)[2] == ""
+    assert run(made)[2] == ""
 
 
-def test_the_users_own_python_settings_break_nothing(checkout: Path, tmp_path: Path) -> None:
+def test_the_users_own_python_settings_break_nothing(made: Path, tmp_path: Path) -> None:
     (tmp_path / "pathlib.py").write_text("raise SystemExit('the wrong pathlib')\n", encoding="utf-8")
-    (checkout / ".venv" / "requirements.txt").unlink()
-    code, out, err = run(checkout, PYTHONPATH=str(tmp_path), PYTHONHOME="/no/such", PYTHONOPTIMIZE="2", LC_ALL="C")
+    (made / ".venv" / "requirements.txt").unlink()
+    code, out, err = run(made, PYTHONPATH=str(tmp_path), PYTHONHOME="/no/such", PYTHONOPTIMIZE="2", LC_ALL="C")
     assert (code, out) == (0, "ready\n"), err
 
 
-def test_what_cannot_be_installed_leaves_the_old_environment_and_nothing_else(checkout: Path) -> None:
-    lock = checkout / "requirements" / "runtime.txt"
+def test_what_cannot_be_installed_leaves_the_old_environment_and_nothing_else(made: Path) -> None:
+    lock = made / "requirements" / "runtime.txt"
     lock.write_text(lock.read_text(encoding="utf-8").replace("1.0", "2.0"), encoding="utf-8")
-    code, _, err = run(checkout, "up")
+    code, _, err = run(made, "up")
     assert code == 4
     assert "invoke: cannot install the requirements; see the lines above\n" in err
-    assert (checkout / ".venv" / "bin" / "tiny").exists()
-    assert not list(checkout.glob(".venv.[no]*"))
+    assert (made / ".venv" / "bin" / "tiny").exists()
+    assert not list(made.glob(".venv.[no]*"))
 
 
 def test_what_is_damage_and_what_our_own_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

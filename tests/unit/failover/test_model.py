@@ -135,3 +135,4 @@ def test_a_fault_in_the_wake_of_another_is_not_judged() -> None:
     assert model.alone(fault, (fault, second))
     assert not model.alone(second, (fault, second))
     assert model.alone(second, (replace(fault, recovered=second.begun), second))
+    assert model.alone(second, (replace(fault, nodes=()), second)), "a client's end"
