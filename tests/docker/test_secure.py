@@ -17,7 +17,7 @@ from backbone.security.layout import Secrets
 from backbone.source import env_file
 from backbone.stack import compose
 from backbone.stack.settings import Settings
-from tests.e2e import checkout, test_secure
+from tests.e2e import checkout, test_secure, test_secure_load
 from tests.e2e.logins import TOPIC, librdkafka, written
 
 if TYPE_CHECKING:
@@ -144,6 +144,14 @@ def test_the_tasks_join_what_plain_compose_has_started(secure: Checkout) -> None
     days = {row["name"]: row["days_left"] for row in secure.json("certs", "show")}
     assert {days[name] for name in (*SERVICES[:3], "schema-registry", "kafka-connect", "admin")} == {89}
     test_secure.test_events_come_into_the_table(secure)
+
+
+test_failover = test_secure_load.test_failover_is_valid_over_it
+
+
+def test_latency(secure: Checkout) -> None:
+    # Without iptables each byte goes through a proxy of the private engine: 1,000/s by TLS keep two cores 90 % busy.
+    secure.run("bench", "--quick", "--rate", "300")
 
 
 def test_another_start_makes_nothing_anew(secure: Checkout, secrets: Secrets) -> None:
