@@ -326,13 +326,13 @@ def e2e_docker_start(session: nox.Session) -> None:
 
 @nox.session(name="e2e-docker-secure", venv_backend="none", requires=["dev"], default=False)
 def e2e_docker_secure(session: nox.Session) -> None:
-    """Start the secure profile in containers by plain Compose, try what it allows and refuses, break and measure it."""
+    """Start the secure profile in containers by plain Compose, try what it allows and refuses, and break it."""
     run(session, "pytest", "-s", *aimed(session, "tests/docker/test_secure.py"))
 
 
 @nox.session(name="e2e-docker-secure-load", venv_backend="none", requires=["dev"], default=False)
 def e2e_docker_secure_load(session: nox.Session) -> None:
-    """Renew certificates and passwords of secure containers under load: 8 minutes."""
+    """Renew certificates and passwords of secure containers under load, and measure them: 8 minutes."""
     run(session, "pytest", "-s", *aimed(session, "tests/docker/test_secure_load.py"))
 
 

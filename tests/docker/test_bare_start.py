@@ -1,6 +1,6 @@
 """What our checks, limits and one-shots cost at start, beside three bare brokers of the same image, in one run.
 
-The file comes first by its name, so that no other cluster of these tests runs beside it.
+A session of its own (`nox -s e2e-docker-start`), so that no other cluster runs beside it.
 """
 
 from __future__ import annotations

@@ -149,11 +149,6 @@ def test_the_tasks_join_what_plain_compose_has_started(secure: Checkout) -> None
 test_failover = test_secure_load.test_failover_is_valid_over_it
 
 
-def test_latency(secure: Checkout) -> None:
-    # Without iptables each byte goes through a proxy of the private engine: 1,000/s by TLS keep two cores 90 % busy.
-    secure.run("bench", "--quick", "--rate", "300")
-
-
 def test_another_start_makes_nothing_anew(secure: Checkout, secrets: Secrets) -> None:
     files = [path for path in secrets.folder.rglob("*") if path.is_file()]
     before = {path: path.read_bytes() for path in files}

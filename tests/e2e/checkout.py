@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TASK_TIMEOUT_S = 240
+TASK_TIMEOUT_S = 360
+"""`failover --quick` on secure containers takes 180 s of it on two cores."""
+
 REFUSED_S = 2.0
 """Within so long of its first knock at a door a task has said why it is refused, and is gone."""
 
