@@ -115,7 +115,8 @@ def dev(session: nox.Session) -> None:
     stamp = Path(session.virtualenv.location) / "requirements.txt"
     if stamp.is_file() and stamp.read_bytes() == LOCK.read_bytes():
         return
-    session.install("--quiet", "--require-hashes", "-r", str(LOCK))
+    # Not session.install: with -R that does nothing, and says nothing.
+    session.run("python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(LOCK))
     stamp.write_bytes(LOCK.read_bytes())
 
 
