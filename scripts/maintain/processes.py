@@ -66,13 +66,19 @@ def started(argv: Sequence[str]) -> Iterator[None]:
 def task(*words: str, timeout: float, environ: Mapping[str, str] | None = None, codes: Sequence[int] = (0,)) -> Ran:
     """Run a task of this checkout; StackError("task-failed") with its last words if it ends otherwise than asked."""
     ran = run([sys.executable, "-m", "invoke", *words], timeout=timeout, environ=environ)
+    return _ended(ran, f"invoke {words[0]} ended with {ran.exit_code}", codes)
+
+
+def task_of(folder: Path, *words: str, timeout: float, environ: Mapping[str, str]) -> Ran:
+    """Run `./invoke` of any checkout; StackError("task-failed") as above."""
+    ran = run([str(folder / "invoke"), *words], timeout=timeout, environ=environ, folder=folder)
+    return _ended(ran, f"./invoke {words[0]} failed in {folder}")
+
+
+def _ended(ran: Ran, otherwise: str, codes: Sequence[int] = (0,)) -> Ran:
     if ran.exit_code not in codes:
-        raise StackError(
-            "task-failed",
-            f"invoke {words[0]} ended with {ran.exit_code}",
-            context=(ran.errors or ran.output)[-_LAST_WORDS:],
-            exit_code=ExitCode.ENVIRONMENT,
-        )
+        context = (ran.errors or ran.output)[-_LAST_WORDS:]
+        raise StackError("task-failed", otherwise, context=context, exit_code=ExitCode.ENVIRONMENT)
     return ran
 
 

@@ -36,7 +36,6 @@ COLUMNS = ("start", "median s", "fastest to slowest s", "its stop, median s")
 _TIMEOUT_S = 600.0
 _SNAPSHOT = "start-bench"
 _UNCOUNTED = 2
-_LAST_WORDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +164,8 @@ def summary(starts: Sequence[Start]) -> dict[str, object]:
         "seconds": {name: [round(each, 2) for each in values] for name, values in by_kind.items()},
         "median_seconds": {name: round(statistics.median(values), 2) for name, values in by_kind.items()},
         "median_down_seconds": {name: round(statistics.median(values), 2) for name, values in downs.items()},
-        "median_ratio_with_to_without": _ratio(by_kind, EXISTING, UNCACHED),
-        "median_ratio_overlapped_to_one_after_another": _ratio(by_kind, EXISTING, IN_TURN),
+        "median_ratio_with_to_without": _ratio(by_kind[EXISTING.name], by_kind[UNCACHED.name]),
+        "median_ratio_overlapped_to_one_after_another": _ratio(by_kind[EXISTING.name], by_kind[IN_TURN.name]),
         "median_seconds_of_a_restore_beyond_a_start": _beyond(by_kind, RESTORED, EXISTING),
         "largest_broker_mib": max(max(start.memory) for start in starts) >> 20,
     }
@@ -186,9 +185,8 @@ def _beyond(by_kind: Mapping[str, Sequence[float]], one: Kind, other: Kind) -> f
     return round(statistics.median(found), 2) if (found := [slow - fast for slow, fast in pairs]) else None
 
 
-def _ratio(by_kind: Mapping[str, Sequence[float]], one: Kind, other: Kind) -> float:
-    pairs = zip(by_kind[one.name], by_kind[other.name], strict=True)
-    return round(statistics.median(fast / slow for fast, slow in pairs), 3)
+def _ratio(fast: Sequence[float], slow: Sequence[float]) -> float:
+    return round(statistics.median(one / other for one, other in zip(fast, slow, strict=True)), 3)
 
 
 def beside(checkouts: Mapping[str, Path], rounds: int, progress: Progress) -> dict[str, list[float]]:
@@ -201,18 +199,14 @@ def beside(checkouts: Mapping[str, Path], rounds: int, progress: Progress) -> di
         for number in range(-_UNCOUNTED, rounds):
             for name, folder in checkouts.items():
                 environ = {"STACK_ENGINE": "embedded", "DEFAULT_MESSAGE_BROKER_DIR": str(Path(scratch, name))}
-                up, down = (_task(folder, word, environ) for word in ("up", "down"))
+                up, down = (
+                    processes.task_of(folder, word, timeout=_TIMEOUT_S, environ=environ).seconds
+                    for word in ("up", "down")
+                )
                 progress(f"./invoke up {name} {up:.2f} s, its stop {down:.2f} s")
                 if number >= 0:
                     took[name].append(up)
     return took
-
-
-def _task(folder: Path, word: str, environ: Mapping[str, str]) -> float:
-    ran = processes.run([str(folder / "invoke"), word], timeout=_TIMEOUT_S, environ=environ, folder=folder)
-    if ran.exit_code:
-        raise StackError("task-failed", f"./invoke {word} failed in {folder}", context=ran.errors[-_LAST_WORDS:])
-    return ran.seconds
 
 
 def without_caches(real: Path, folder: Path) -> None:
@@ -249,8 +243,8 @@ def main(argv: Sequence[str]) -> ExitCode:
         result = {"machine": machine.describe(), **summary(measure(on, options.rounds, console.say))}
     if options.than:
         took = beside({"here": ROOT, "there": options.than.resolve()}, options.rounds, console.say)
-        ratio = statistics.median(here / there for here, there in zip(took["here"], took["there"], strict=True))
-        result |= {"seconds_of_invoke_up": took, "median_ratio_to_the_other_checkout": round(ratio, 3)}
+        ratio = _ratio(took["here"], took["there"])
+        result |= {"seconds_of_invoke_up": took, "median_ratio_to_the_other_checkout": ratio}
     kept = own.settings.results_dir / "start" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / FILE
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
