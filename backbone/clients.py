@@ -36,7 +36,7 @@ _CONNECTION: Mapping[str, Any] = MappingProxyType(
         "request_timeout_ms": 5_000,
         # No topic may be created by a typing error.
         "allow_auto_create_topics": False,
-        # A task says that no broker answers after this, not after 30 s.
+        # A task says that brokers which take a connection do not answer after this, not after 30 s.
         "bootstrap_timeout_ms": 5_000,
     }
 )
@@ -195,6 +195,8 @@ def identity(security: ClientSecurity) -> dict[str, Any]:
 
 
 def _open(make: Callable[..., Any], bootstrap: Sequence[str], settings: Mapping[str, Any]) -> Any:
+    from kafka.errors import KafkaConnectionError  # noqa: PLC0415 - see above
+
     from backbone.kafka_network import NetClient  # noqa: PLC0415 - see above
 
     # While brokers start or go, refused connections are expected; the library would log each of them.
@@ -204,6 +206,9 @@ def _open(make: Callable[..., Any], bootstrap: Sequence[str], settings: Mapping[
         with errors_as(
             "no-broker", f"no broker answers at {', '.join(bootstrap)}", hint="./invoke status\n./invoke up"
         ):
+            if words := kafka_probe.refused(bootstrap):
+                # The library would try again until its time is up.
+                raise KafkaConnectionError(words)
             return make(bootstrap_servers=list(bootstrap), kafka_client=NetClient, **{**identity(security), **settings})
     except StackError as error:
         # The library does not say what it was refused for.

@@ -32,6 +32,7 @@ _SECOND_LOOK = 0.25
 """What part of that is kept for a second look, which tells why the first one failed."""
 
 _SHORTEST_S = 0.05
+_REFUSES_S = 0.2
 _SASL_HANDSHAKE, _API_VERSIONS, _SASL_AUTHENTICATE = 17, 18, 36
 _UNSUPPORTED_MECHANISM, _NO_SASL_HERE = 33, 34
 _OPEN = ("broker-silent", "no-broker")
@@ -75,6 +76,24 @@ def demand(addresses: Sequence[str], security: ClientSecurity, timeout: float = 
             raise error
     if len(found) == len(addresses) and all(error.reference == "no-broker" for error in found):
         raise refusals.nobody(", ".join(addresses), found[0].context or "")
+
+
+def refused(addresses: Sequence[str]) -> str:
+    """Return the system's words if every address refuses a connection: nothing listens there, and to wait is in vain.
+
+    Empty if one takes it, says nothing for a moment, or cannot be looked up.
+    """
+    words = ""
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), _REFUSES_S):
+                return ""
+        except ConnectionRefusedError as error:
+            words = str(error)
+        except (OSError, ValueError):
+            return ""
+    return words
 
 
 def _answer(

@@ -231,6 +231,13 @@ def test_nothing_listens(nobody: str, silent: str) -> None:
     kafka_probe.demand([nobody, silent], PLAINTEXT, timeout=0.4)
 
 
+def test_only_where_every_address_refuses_is_it_in_vain_to_wait(nobody: str, silent: str) -> None:
+    assert "refused" in kafka_probe.refused([nobody, nobody])
+    assert not kafka_probe.refused([nobody, silent])
+    assert not kafka_probe.refused([nobody, "no such host.invalid:9092"])
+    assert not kafka_probe.refused([nobody, "localhost"])
+
+
 def test_a_connection_stays_open_for_who_goes_on(ours: Authority) -> None:
     door = Door(ours.sign("broker"), mechanisms=(SCRAM,), users=USERS)
     with door.open() as address:

@@ -159,9 +159,9 @@ def test_what_lacks_the_database_and_what_has_failed_are_told_apart(worker: Work
     for name, config in (("sink", {"connection.url": url}), ("fine", {}), ("broken", {})):
         worker.put(name, {"connector.class": SINK, **config})
     fake.traces = {"sink": "no database", "broken": "a wrong setting"}
-    lacking, failed = troubles(worker, database=False)
+    lacking, failed = troubles(worker, database=False, clock=Clock())
     assert (lacking, [state.name for state in failed]) == (("sink",), ["broken"])
-    lacking, failed = troubles(worker, database=True)
+    lacking, failed = troubles(worker, database=True, clock=Clock())
     assert (lacking, [state.name for state in failed]) == ((), ["broken", "sink"])
 
 

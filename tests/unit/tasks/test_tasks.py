@@ -142,7 +142,6 @@ def test_the_databases_url_is_whole_and_without_the_password_unless_asked_for(
         "snapshot save one",
         "snapshot fingerprint",
         "dead-letters list",
-        "bench --self-test",
         "up --profile nosuch",
         "smoke --bootstrap nonsense",
         "rabbitmq",

@@ -1,0 +1,16 @@
+"""The latency instrument against faults planted in a server that only echoes; `nox -s bench` runs it alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from tests import ROOT, outputs
+
+
+def test_planted_faults_are_found_and_told_as_the_schema_promises() -> None:
+    words = ("bench", "--self-test", "--json")
+    done = subprocess.run([sys.executable, "-m", "invoke", *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    outputs.check(words, json.loads(done.stdout))
