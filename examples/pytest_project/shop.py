@@ -18,6 +18,8 @@ def serve(bootstrap: str, orders: str, confirmations: str, group: str, stop: Eve
     consumer = KafkaConsumer(
         orders, bootstrap_servers=servers, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
     )
+    # kafka-python 3.0.12 may join the group before it knows the topic, and then sit there without partitions for ever.
+    consumer.partitions_for_topic(orders)
     try:
         while not stop.is_set():
             came = [record for records in consumer.poll(timeout_ms=100).values() for record in records]
