@@ -44,6 +44,20 @@ E2E_DATA = tuple(
         "shared_by_tests",
     )
 )
+# What needs no stack of its own on the engine, or brings it, comes before the whole stack that the others share.
+E2E_DOCKER = tuple(
+    f"tests/docker/test_{name}.py"
+    for name in (
+        "private_engine",
+        "secure",
+        "failover",
+        "snapshots",
+        "both_engines",
+        "docker_engine",
+        "dashboards",
+        "events_to_table",
+    )
+)
 E2E_FAILOVER = ("tests/e2e/test_failover.py", "tests/e2e/test_upgrade.py", "tests/chaos/test_chaos.py")
 TWO = ("--numprocesses", "2", "--dist", "loadfile")  # what a module's tests share is made once
 STAGES = ("schema", "policy", "config", "security", "workflows")
@@ -55,7 +69,8 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = [
     "lint",
     "types",
-    "coverage",
+    "unit",
+    "linter",
     "validate",
     "wheel",
     "matrix",
@@ -136,19 +151,19 @@ def types(session: nox.Session) -> None:
     run(session, "mypy", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=["dev"], default=False)
+@nox.session(venv_backend="none", requires=["dev"])
 def unit(session: nox.Session) -> None:
     """Run the tests that need no cluster, on two processes."""
     run(session, "pytest", *TWO, "tests/unit", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=["dev"], default=False)
+@nox.session(venv_backend="none", requires=["dev"])
 def linter(session: nox.Session) -> None:
     """Run the linter over hundreds of small projects, each resolved by the real docker-compose, on two processes."""
     run(session, "pytest", *TWO, "tests/lint", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=["dev"])
+@nox.session(venv_backend="none", requires=["dev"], default=False)
 def coverage(session: nox.Session) -> None:
     """Run the tests of `unit` and `linter`, measure the lines and branches they execute; under the floor it fails."""
     run(session, "pytest", "--cov", *TWO, "tests/unit", "tests/lint", *session.posargs)
@@ -220,7 +235,8 @@ def wheel(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["dev"])
 def matrix(session: nox.Session) -> None:
     """Try every state of a stack with every command, over small programs in the place of the brokers (ADR 0130)."""
-    run(session, "pytest", "--numprocesses", "2", "--dist", "loadgroup", "tests/matrix", *session.posargs)
+    # Four at a time: a command waits for the small programs more than it works.
+    run(session, "pytest", "--numprocesses", "4", "--dist", "loadgroup", "tests/matrix", *session.posargs)
 
 
 @nox.session(requires=["dev"])
@@ -247,10 +263,10 @@ def e2e(session: nox.Session) -> None:
 def e2e_data(session: nox.Session) -> None:
     """Bring events into PostgreSQL on the whole stack, with all that can go wrong; run the programs of docs/clients.md.
 
-    Node and Go come from this session's own environment.
+    Two at a time. Node and Go come from this session's own environment.
     """
     session.install("--quiet", "--require-hashes", "-r", str(EXAMPLES_LOCK))
-    run(session, "pytest", *(session.posargs or E2E_DATA))
+    run(session, "pytest", *TWO, *(session.posargs or E2E_DATA))
 
 
 @nox.session(name="e2e-secure", venv_backend="none", requires=["dev"])
@@ -299,7 +315,7 @@ def contracts_differential(session: nox.Session) -> None:
 @nox.session(name="e2e-failover", venv_backend="none", requires=["dev"])
 def e2e_failover(session: nox.Session) -> None:
     """Try the failover verifier on a real cluster (a sound run, planted losses), an upgrade, and four random kills."""
-    run(session, "pytest", *(session.posargs or E2E_FAILOVER))
+    run(session, "pytest", *TWO, *(session.posargs or E2E_FAILOVER))
 
 
 @nox.session(name="e2e-console", venv_backend="none", requires=["dev"], default=False)
@@ -310,13 +326,17 @@ def e2e_console(session: nox.Session) -> None:
 
 @nox.session(name="e2e-docker", venv_backend="none", requires=["dev"], default=False)
 def e2e_docker(session: nox.Session) -> None:
-    """Start the real Compose files on a Docker engine (the one that answers, else a private one) and try them.
+    """Start the real Compose files, secure ones too, on a Docker engine (the one that answers, else a private one).
 
     The private engine wants root and Debian's docker.io, iptables, iproute2, tini, busybox-static and openssl.
     """
-    elsewhere = ("live", "test_bare_start.py", "test_secure.py", "test_secure_load.py")
-    beside = (f"--ignore=tests/docker/{each}" for each in elsewhere)
-    run(session, "pytest", *beside, "-s", *aimed(session, "tests/docker"))
+    run(session, "pytest", "-s", *aimed(session, *E2E_DOCKER))
+
+
+@nox.session(name="e2e-docker-upgrade", venv_backend="none", requires=["dev"], default=False)
+def e2e_docker_upgrade(session: nox.Session) -> None:
+    """Roll three containers to another Kafka, back and there again, and finalise it."""
+    run(session, "pytest", "-s", *aimed(session, "tests/docker/test_upgrade.py"))
 
 
 @nox.session(name="e2e-docker-start", venv_backend="none", requires=["dev"], default=False)
@@ -333,7 +353,7 @@ def e2e_docker_secure(session: nox.Session) -> None:
 
 @nox.session(name="e2e-docker-secure-load", venv_backend="none", requires=["dev"], default=False)
 def e2e_docker_secure_load(session: nox.Session) -> None:
-    """Renew certificates and passwords of secure containers under load, and measure them: 8 minutes."""
+    """Renew certificates and passwords of secure containers under load, change their profile, measure them: 11 min."""
     run(session, "pytest", "-s", *aimed(session, "tests/docker/test_secure_load.py"))
 
 

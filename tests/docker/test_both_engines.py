@@ -1,4 +1,4 @@
-"""What a user may rely on is the same on both engines: one suite, run on each."""
+"""What a user may rely on is the same on both engines: one suite, run on each. So are the brokers' properties."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from backbone import clients
 from backbone.stack import health, lifecycle
 from tests.docker import records
 from tests.docker.conftest import UP_TIMEOUT_S, quiet
@@ -14,6 +17,12 @@ if TYPE_CHECKING:
     from backbone.stack.engine import Stack
 
 DATA = "/var/lib/kafka/data"
+DIFFERENCES = {
+    "listeners": "a 0.0.0.0 bind becomes the published address",
+    "advertised.listeners": "the two checkouts of this test use different ports",
+    "controller.quorum.voters": "the two checkouts of this test use different ports",
+    "log.dirs": "a container's mount point is the mounted folder itself",
+}
 
 
 def test_three_brokers_are_registered_and_every_partition_is_whole(stack: Stack) -> None:
@@ -55,6 +64,22 @@ def test_down_is_clean_and_up_finds_the_data(stack: Stack) -> None:
     assert len(closed) + sum("killed" in line for line in said) == 3, said
     _up(stack)
     assert records.read(stack.bootstrap, topic, len(sent)) == sent
+
+
+def test_both_engines_give_the_brokers_the_same_properties(docker_stack: Stack, embedded_stack: Stack) -> None:
+    for broker in (1, 2, 3):
+        docker, embedded = (effective(stack, broker) for stack in (docker_stack, embedded_stack))
+        assert len(docker) > 150
+        differing = {key for key in docker | embedded if docker.get(key) != embedded.get(key)}
+        assert differing <= set(DIFFERENCES), {key: (docker.get(key), embedded.get(key)) for key in differing}
+
+
+def effective(stack: Stack, broker: int) -> dict[str, str]:
+    """Return every property of a broker as the cluster itself reports it."""
+    with clients.admin(stack.bootstrap) as client:
+        asked = [ConfigResource(ConfigResourceType.BROKER, str(broker))]
+        described = client.describe_configs(asked, config_filter="all")["broker"][str(broker)]
+    return {name: str(entry["value"]) for name, entry in described.items()}
 
 
 def data_folders(stack: Stack) -> list[Path]:

@@ -18,7 +18,6 @@ from backbone.source import env_file
 from backbone.stack import compose
 from backbone.stack.settings import Settings
 from tests.e2e import checkout, test_secure, test_secure_load
-from tests.e2e.logins import TOPIC, librdkafka, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,17 +194,3 @@ def test_no_password_is_in_what_the_engine_knows(
             shown[f"arguments and environments of {name}"] = said.encode()
     assert {"inspection of kafka-access", "log of kafka-certificates"} <= shown.keys()
     assert test_secure.leaks(chain(shown.items(), test_secure.told(secure)), test_secure.hidden(secure, secrets)) == []
-
-
-def test_data_users_and_rules_outlive_a_change_of_the_profile_and_back(secure: Checkout, secrets: Secrets) -> None:
-    me = librdkafka(secrets)
-    secure.run("topics", "create", "kept")
-    for kind in ("plaintext", "secure"):
-        plain_compose(secure, "down", "--remove-orphans")
-        assign(secure.root / ".env", "KAFKA_SECURITY", kind)
-        up(secure, *SERVICES[:4])  # brokers and registry: what keeps something in Kafka's own data
-        refused = written(me, TOPIC)
-        assert (refused is None) == (kind == "secure"), refused
-        secure.run("smoke")
-        assert "kept" in secure.run("topics", "list").stdout
-    assert secure.json("access", "drift") == []
