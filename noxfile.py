@@ -263,10 +263,10 @@ def e2e(session: nox.Session) -> None:
 def e2e_data(session: nox.Session) -> None:
     """Bring events into PostgreSQL on the whole stack, with all that can go wrong; run the programs of docs/clients.md.
 
-    Two at a time. Node and Go come from this session's own environment.
+    Node and Go come from this session's own environment.
     """
     session.install("--quiet", "--require-hashes", "-r", str(EXAMPLES_LOCK))
-    run(session, "pytest", *TWO, *(session.posargs or E2E_DATA))
+    run(session, "pytest", *(session.posargs or E2E_DATA))
 
 
 @nox.session(name="e2e-secure", venv_backend="none", requires=["dev"])
@@ -315,7 +315,7 @@ def contracts_differential(session: nox.Session) -> None:
 @nox.session(name="e2e-failover", venv_backend="none", requires=["dev"])
 def e2e_failover(session: nox.Session) -> None:
     """Try the failover verifier on a real cluster (a sound run, planted losses), an upgrade, and four random kills."""
-    run(session, "pytest", *TWO, *(session.posargs or E2E_FAILOVER))
+    run(session, "pytest", *(session.posargs or E2E_FAILOVER))
 
 
 @nox.session(name="e2e-console", venv_backend="none", requires=["dev"], default=False)
