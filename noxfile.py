@@ -203,7 +203,8 @@ def policy(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["dev"], tags=["static"])
 def config(session: nox.Session) -> None:
     """Resolve every subset of the profiles with the real docker-compose."""
-    run(session, "pytest", "--quiet", "tests/validate", "--ignore", "tests/validate/test_schemas.py", *session.posargs)
+    others = ("tests/validate", "--ignore", "tests/validate/test_schemas.py")
+    run(session, "pytest", "--quiet", *TWO, *others, *session.posargs)
 
 
 @nox.session(tags=["static"])
@@ -229,7 +230,7 @@ def validate(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["dev"])
 def wheel(session: nox.Session) -> None:
     """Build the wheel, install it where nothing else is, and use it: the base on every Python, a stack on two."""
-    run(session, "pytest", "--numprocesses", "2", "tests/wheel", *session.posargs)
+    run(session, "pytest", "--numprocesses", "2", "--dist", "worksteal", "tests/wheel", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["dev"])
@@ -256,7 +257,8 @@ def rabbitmq(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["dev"])
 def e2e(session: nox.Session) -> None:
     """Start real clusters on the embedded engine and try what a user does, faults included; two at a time."""
-    run(session, "pytest", *TWO, *(session.posargs or E2E))
+    # In the order of E2E: pytest-xdist would begin with the modules that have the most tests, not with the longest.
+    run(session, "pytest", *TWO, "--no-loadscope-reorder", *(session.posargs or E2E))
 
 
 @nox.session(name="e2e-data", requires=["dev"])
