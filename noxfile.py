@@ -20,7 +20,9 @@ E2E = tuple(
     for name in (
         "newcomer",
         "tasks",
+        "shared_by_tests",
         "faults",
+        "snapshots",
         "late_topics",
         "lint_truth",
         "lint_truth_live",
@@ -40,8 +42,6 @@ E2E_DATA = tuple(
         "foreign_clients",
         "examples",
         "attacks",
-        "snapshots",
-        "shared_by_tests",
     )
 )
 # What needs no stack of its own on the engine, or brings it, comes before the whole stack that the others share.
