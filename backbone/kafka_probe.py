@@ -78,6 +78,11 @@ def demand(addresses: Sequence[str], security: ClientSecurity, timeout: float = 
         raise refusals.nobody(", ".join(addresses), found[0].context or "")
 
 
+def dial(address: str, timeout: float) -> socket.socket:
+    """Return a connection to host:port, an IPv6 host in brackets; `timeout` in s. Raises OSError, ValueError."""
+    return socket.create_connection((_host(address), int(address.rpartition(":")[2])), timeout)
+
+
 def refused(addresses: Sequence[str]) -> str:
     """Return the system's words if every address refuses a connection: nothing listens there, and to wait is in vain.
 
@@ -85,9 +90,8 @@ def refused(addresses: Sequence[str]) -> str:
     """
     words = ""
     for address in addresses:
-        host, _, port = address.rpartition(":")
         try:
-            with socket.create_connection((host.strip("[]"), int(port)), _REFUSES_S):
+            with dial(address, _REFUSES_S):
                 return ""
         except ConnectionRefusedError as error:
             words = str(error)
@@ -167,12 +171,12 @@ class _Visit:
     @property
     def host(self) -> str:
         """The name or the address."""
-        return self.address.rpartition(":")[0].strip("[]")
+        return _host(self.address)
 
     def dial(self, end: float) -> socket.socket:
         """Open a connection."""
         try:
-            return socket.create_connection((self.host, int(self.address.rpartition(":")[2])), _left(end))
+            return dial(self.address, _left(end))
         except TimeoutError as error:
             raise refusals.silent(self.address, str(error)) from error
         except OSError as error:
@@ -295,6 +299,10 @@ def _exchange(stream: socket.socket, api: int, version: int, body: bytes) -> byt
     if not 4 <= length <= _LARGEST:  # noqa: PLR2004 - the correlation id is as long
         raise _StrangeError(size)
     return _read(stream, length)[4:]
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")
 
 
 def _left(end: float) -> float:

@@ -6,7 +6,6 @@ broker says *now*, or that it says nothing, take kafka-python's encoding and a p
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from kafka.protocol.parser import KafkaProtocol
 from backbone import client_properties, kafka_probe
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping, Sequence
 
 _CHUNK = 1 << 16
@@ -82,8 +82,7 @@ class Connection:
         security = client_properties.current()
         if security.file:
             return kafka_probe.connect(self._address, security, self._timeout)
-        host, _, port = self._address.rpartition(":")
-        return socket.create_connection((host, int(port)), self._timeout)
+        return kafka_probe.dial(self._address, self._timeout)
 
     def close(self) -> None:
         """Close the socket, if it is open."""

@@ -33,9 +33,8 @@ def test_data_users_and_rules_outlive_a_change_of_the_profile_and_back(secure: C
     for kind in ("plaintext", "secure"):
         test_secure.plain_compose(secure, "down", "--remove-orphans")
         test_secure.assign(secure.root / ".env", "KAFKA_SECURITY", kind)
-        test_secure.up(
-            secure, *test_secure.SERVICES[:4]
-        )  # brokers and registry: what keeps something in Kafka's own data
+        # Brokers and registry: what keeps something in Kafka's own data.
+        test_secure.up(secure, *test_secure.SERVICES[:4])
         refused = written(me, TOPIC)
         assert (refused is None) == (kind == "secure"), refused
         secure.run("smoke")

@@ -52,6 +52,7 @@ def pythons() -> dict[str, Path]:
 
 PYTHONS = pythons()
 OLDEST = next(iter(PYTHONS))
+NEWEST = list(PYTHONS)[-1]
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Installed:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel of this checkout."""
     folder = tmp_path_factory.mktemp("dist")
-    python = PYTHONS[list(PYTHONS)[-1]]
+    python = PYTHONS[NEWEST]
     argv = [str(python), "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
     subprocess.run(argv, check=True, timeout=_INSTALL_S)
     (built,) = folder.glob("*.whl")
@@ -163,7 +164,7 @@ def test_the_whole_round_in_a_folder_with_an_odd_name_and_paths_from_where_the_u
 @pytest.fixture
 def newest(wheel: Path, tmp_path: Path) -> Installed:
     """An environment of the newest Python with the extra and pytest, and no home."""
-    return install(PYTHONS[list(PYTHONS)[-1]], wheel, "[stack]", tmp_path, "pytest")
+    return install(PYTHONS[NEWEST], wheel, "[stack]", tmp_path, "pytest")
 
 
 def test_the_example_project_is_green_and_leaves_nothing(newest: Installed) -> None:
