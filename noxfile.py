@@ -42,6 +42,8 @@ E2E_DATA = tuple(
         "foreign_clients",
         "examples",
         "attacks",
+        "secure",
+        "upgrade",
     )
 )
 # What needs no stack of its own on the engine, or brings it, comes before the whole stack that the others share.
@@ -57,7 +59,12 @@ E2E_DOCKER = tuple(
         "events_to_table",
     )
 )
-E2E_FAILOVER = ("tests/e2e/test_failover.py", "tests/e2e/test_upgrade.py", "tests/chaos/test_chaos.py")
+E2E_FAILOVER = (
+    "tests/e2e/test_failover.py",
+    "tests/e2e/test_secure_load.py::test_failover_is_valid_over_it",
+    "tests/e2e/test_secure_load.py::test_latency_is_within_its_limit_over_it",
+    "tests/chaos/test_chaos.py",
+)
 TWO = ("--numprocesses", "2", "--dist", "loadfile")  # what a module's tests share is made once
 STAGES = ("schema", "policy", "config", "security", "workflows")
 
@@ -76,7 +83,6 @@ nox.options.sessions = [
     "gateway",
     "e2e",
     "e2e-data",
-    "e2e-secure",
     "e2e-failover",
     "bench",
 ]
@@ -264,18 +270,19 @@ def e2e(session: nox.Session) -> None:
 def e2e_data(session: nox.Session) -> None:
     """Bring events into PostgreSQL on the whole stack, with all that can go wrong; run the programs of docs/clients.md.
 
-    Node and Go come from this session's own environment.
+    Beside it, on stacks of their own: what the secure profile allows and refuses, and an upgrade. Node and Go come from
+    this session's own environment.
     """
     session.install("--quiet", "--require-hashes", "-r", str(EXAMPLES_LOCK))
-    run(session, "pytest", *(session.posargs or E2E_DATA))
+    # Whatever uses one stack is tried in its order by one of the two; so most of the time only two stacks are up.
+    pairs = ("--numprocesses", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+    run(session, "pytest", *pairs, *(session.posargs or E2E_DATA))
 
 
-@nox.session(name="e2e-secure", venv_backend="none", requires=["dev"])
+@nox.session(name="e2e-secure", venv_backend="none", requires=["dev"], default=False)
 def e2e_secure(session: nox.Session) -> None:
-    """Start the stack with KAFKA_SECURITY=secure: try what it allows and refuses, break it and measure it."""
-    both = ("test_failover_is_valid_over_it", "test_latency_is_within_its_limit_over_it")
-    load = (f"tests/e2e/test_secure_load.py::{test}" for test in both)
-    run(session, "pytest", *aimed(session, "tests/e2e/test_secure.py", *load))
+    """Start the stack with KAFKA_SECURITY=secure and try what it allows and refuses."""
+    run(session, "pytest", *aimed(session, "tests/e2e/test_secure.py"))
 
 
 @nox.session(venv_backend="none", requires=["dev"], default=False)
@@ -315,7 +322,7 @@ def contracts_differential(session: nox.Session) -> None:
 
 @nox.session(name="e2e-failover", venv_backend="none", requires=["dev"])
 def e2e_failover(session: nox.Session) -> None:
-    """Try the failover verifier on a real cluster (a sound run, planted losses), an upgrade, and four random kills."""
+    """Try the failover verifier on a real cluster (a sound run, planted losses, TLS), and four random kills."""
     run(session, "pytest", *(session.posargs or E2E_FAILOVER))
 
 

@@ -16,7 +16,7 @@ from backbone.stack import admission, exposure, health, secure, swap
 from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from backbone.stack.engine.base import Progress, ServiceState, Stack
     from backbone.stack.health import ClusterHealth
@@ -189,7 +189,7 @@ def stopped(
     before = [state.name for state in states if state.phase in (*_ALIVE, *_DEAD)]
     try:
         if replaced:
-            _kill(stack, [state.name for state in states if state.phase in _ALIVE])
+            _kill(stack, states)
         stack.engine.stop(names, progress)
         yield
     finally:
@@ -199,13 +199,13 @@ def stopped(
             _start(part, timeout=timeout, progress=progress, watch=watch, wait=True, clock=clock)
 
 
-def _kill(stack: Stack, running: Sequence[str]) -> None:
+def _kill(stack: Stack, states: Iterable[ServiceState]) -> None:
     """Kill those of the running services that are brokers, or can do nothing without one."""
     by_brokers = _on_brokers(stack) | stack.brokers.keys()
-    for name in running:
-        if name in by_brokers:
+    for state in states:
+        if state.phase in _ALIVE and state.name in by_brokers:
             with suppress(StackError):  # it has just ended, or its engine kills nothing that is paused
-                stack.engine.signal(name, signal.SIGKILL)
+                stack.engine.signal(state.name, signal.SIGKILL)
 
 
 def restart(
@@ -283,9 +283,11 @@ def renew(
 
 
 def nuke(stack: Stack, progress: Progress) -> None:
-    """Stop everything and remove all data of the stack."""
+    """Stop everything and remove all data of the stack; brokers are killed: nobody needs what they would write down."""
+    names = list(stack.model.services)
     with exclusive(stack.settings, progress, stopping=True):
-        stack.engine.stop(list(stack.model.services), progress)
+        _kill(stack, stack.engine.states(names))
+        stack.engine.stop(names, progress)
         stack.engine.remove_data(progress)
 
 

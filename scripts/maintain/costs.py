@@ -51,7 +51,8 @@ def stack(*profiles: str) -> Iterator[Mapping[str, str]]:
 
     The checkout's own stack must not run: they have the same ports.
     """
-    with tempfile.TemporaryDirectory(prefix="figures-") as folder:
+    # What cannot be removed costs no figure.
+    with tempfile.TemporaryDirectory(prefix="figures-", ignore_cleanup_errors=True) as folder:
         environ = {
             "STACK_ENGINE": "embedded",
             "DEFAULT_MESSAGE_BROKER_DIR": folder,

@@ -92,7 +92,7 @@ def stack(tmp_path: Path) -> Iterator[Checkout]:
     made.run("contracts", "apply")
     made.run("connectors", "apply")
     yield made
-    made.run("down", code=None)
+    made.end()
 
 
 def _linked(source: str, target: str) -> None:

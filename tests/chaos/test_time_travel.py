@@ -31,7 +31,7 @@ def stack(tmp_path: Path) -> Iterator[Checkout]:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or platformdirs.user_cache_path())
     made = checkout.make(tmp_path / "checkout", cache, shift=checkout.free_shift(), brokers_only=True)
     yield made
-    made.run("down", code=None)
+    made.end()
 
 
 def topics(stack: Checkout) -> set[str]:

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 SERVICES = ("kafka-1", "kafka-2", "kafka-3", "schema-registry", "kafka-connect", "postgres")
 PROJECT = "e2e-secure"
+SETTINGS = {
+    "KAFKA_SECURITY": "secure",
+    "KAFKA_FAILOVER_PROFILE": "balanced",  # faults last a third of the default's
+    "COMPOSE_PROJECT_NAME": PROJECT,
+    "KAFKA_NOFILE": "4096",
+}
 UP_TIMEOUT_S = 240
 EXEC_TRIES = 3
 """An engine of a busy machine has lost the words of a command that ended at once."""
@@ -82,7 +88,7 @@ def secure(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
     cache = Settings().cache_dir.parent
     made = checkout.make(tmp_path_factory.mktemp("secure"), cache, shift=checkout.free_shift())
     made.environ.update({**engine, "STACK_ENGINE": "docker"})
-    for name, value in (("KAFKA_SECURITY", "secure"), ("COMPOSE_PROJECT_NAME", PROJECT), ("KAFKA_NOFILE", "4096")):
+    for name, value in SETTINGS.items():
         assign(made.root / ".env", name, value)
     try:
         plain_compose(made, "build", "kafka-folders", "kafka-connect")

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares a stack is one group: pytest-xdist, if asked (`--dist loadgroup`), gives it to one process."""
+    for item in items:
+        shared = "data_stack" if "data_stack" in getattr(item, "fixturenames", ()) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(shared))
+
+
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """The user's own cache, so that a second run downloads nothing."""
@@ -33,7 +40,7 @@ def fresh(tmp_path: Path, cache: Path) -> Iterator[Checkout]:
     """A checkout of its own for one test."""
     made = checkout.make(tmp_path / "checkout", cache, shift=checkout.free_shift())
     yield made
-    made.run("down", code=None)
+    made.end()
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +49,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[C
     made = checkout.make(tmp_path_factory.mktemp("running"), cache, shift=checkout.free_shift())
     made.run("up")
     yield made
-    made.run("down")
+    made.end()
 
 
 @pytest.fixture(scope="session")
@@ -55,4 +62,4 @@ def data_stack(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterato
         made.run("connectors", "apply")
         yield made
     finally:
-        made.run("down")
+        made.end()

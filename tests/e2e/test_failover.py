@@ -27,7 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[C
     made.edit(".env", "KAFKA_FAILOVER_PROFILE=default", "KAFKA_FAILOVER_PROFILE=fast")
     made.run("up")
     yield made
-    made.run("down")
+    made.end()
 
 
 def test_the_quick_run_is_valid(cluster: Checkout) -> None:

@@ -34,7 +34,7 @@ BROKERS_JAR = f"org.apache.kafka:kafka-clients:jar:{checkout.KAFKA}"
 def fresh(tmp_path: Path, cache: Path) -> Iterator[Checkout]:
     made = checkout.make(tmp_path / "checkout", cache, shift=checkout.free_shift(), brokers_only=True)
     yield made
-    made.run("down", code=None)
+    made.end()
 
 
 @pytest.fixture(scope="module")

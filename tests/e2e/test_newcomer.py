@@ -38,7 +38,7 @@ def newcomer(tmp_path: Path) -> Iterator[Checkout]:
     made = checkout.make(tmp_path / "checkout", tmp_path / "cache", shift=checkout.free_shift())
     made.environ = {"PATH": str(programs), "JAVA_HOME": "", "VIRTUAL_ENV": "", "PYTHON": ""}
     yield made
-    made.run("down", code=None)
+    made.end()
 
 
 def commands() -> list[str]:

@@ -55,7 +55,7 @@ def odd(cache: Path) -> Iterator[Checkout]:
         stack = Checkout(plain.root, own.parent, environ, wrap)
         stack.run("up")
         yield stack
-        stack.run("down", code=None)
+        stack.end()
 
 
 def test_it_runs_where_everything_is_odd(odd: Checkout) -> None:

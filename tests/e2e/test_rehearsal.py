@@ -50,7 +50,7 @@ def brokers(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[C
     made.run("smoke", "--records", "50")
     made.run("snapshot", "save", "now")
     yield made
-    made.run("down", code=None)
+    made.end()
 
 
 def plant(made: Checkout, version: str, settings: str) -> None:

@@ -118,7 +118,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Ch
         made.run("up", "--profile", "messaging", "--profile", "data")
         yield made
     finally:
-        made.run("down", code=None)
+        made.end()
 
 
 @pytest.fixture(scope="module")

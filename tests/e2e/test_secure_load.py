@@ -30,11 +30,12 @@ def secure(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Ch
     """Three brokers with KAFKA_SECURITY=secure, shared by the tests in their order."""
     made = checkout.make(tmp_path_factory.mktemp("secure"), cache, shift=checkout.free_shift(), brokers_only=True)
     made.edit(".env", *SWITCH)
+    made.edit(".env", "KAFKA_FAILOVER_PROFILE=default", "KAFKA_FAILOVER_PROFILE=balanced")  # faults last a third of it
     try:
         made.run("up")
         yield made
     finally:
-        made.run("down", code=None)
+        made.end()
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def test_that_needs_no_second_broker(backbone, lease):
 def home(tmp_path: Path, cache: Path) -> Iterator[Checkout]:
     made = checkout.make(tmp_path / "home", cache, shift=checkout.free_shift())
     yield made
-    made.run("down", code=None)
+    made.end()
 
 
 def left(home: Checkout) -> list[str]:

@@ -199,4 +199,4 @@ def test_every_damage_is_seen_and_undone_and_a_file_begins_another_checkout(
         again = other.run("up", *PROFILES, "--from", str(file), code=2)
         assert "data-exists" in again.stderr or "snapshot" in again.stderr
     finally:
-        other.run("down", code=None)
+        other.end()

@@ -129,7 +129,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Th
         registry = stack.json("endpoints")["SCHEMA_REGISTRY_URL"]
         yield Theirs(stack, home, registry, Secrets(stack.root / "secrets" / "kafka"))
     finally:
-        stack.run("down", code=None)
+        stack.end()
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def brokers(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[C
     made.run("up")
     made.run("topics", "create", "kept")
     yield made
-    made.run("down", code=None)
+    made.end()
 
 
 def running(made: Checkout) -> set[str | None]:

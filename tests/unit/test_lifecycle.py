@@ -189,6 +189,14 @@ def test_nuke_stops_before_it_removes(tmp_path: Path, seen: Seen) -> None:
     assert seen.said == ["stopping a", "removing"]
 
 
+def test_nuke_kills_brokers_and_what_lives_by_them(tmp_path: Path, seen: Seen) -> None:
+    engine = FakeEngine(CLUSTER, looks=dict.fromkeys(CLUSTER.services, 9))
+    lifecycle.nuke(stack(tmp_path, engine), seen.said.append)
+    killed = {line for line in engine.done if line.startswith("SIGKILL")}
+    assert killed == {f"SIGKILL {name}" for name in ("connect", "kafka-1", "kafka-2", "registry")}
+    assert engine.looks == {}
+
+
 def test_restart_touches_one_service_and_waits_for_all(tmp_path: Path, seen: Seen) -> None:
     engine = FakeEngine(TWO, looks={"a": 9, "b": 9})
     snapshot = lifecycle.restart(

@@ -20,7 +20,6 @@ DEFAULT = [
     "gateway",
     "e2e",
     "e2e-data",
-    "e2e-secure",
     "e2e-failover",
     "bench",
 ]
