@@ -16,7 +16,7 @@ from backbone.stack import admission, exposure, health, secure, swap
 from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from backbone.stack.engine.base import Progress, ServiceState, Stack
     from backbone.stack.health import ClusterHealth
@@ -116,10 +116,19 @@ def up(
     exposure.demand_loopback(stack.model, stack.settings)
     secure.demand_one_kind(stack.model, stack.engine.model)
     admission.check(stack)
+    older = _older(stack)
     with exclusive(stack.settings, progress):
         before = {state.name for state in stack.engine.states(names) if state.phase in _ALIVE}
+        if gone := sorted(older.keys() - before):
+            raise StackError(
+                "stopped-meanwhile",
+                f"{', '.join(gone)} ran with an older configuration than that of the files, and has ended meanwhile; "
+                "nothing was started",
+                hint="./invoke up",
+                exit_code=ExitCode.ENVIRONMENT,
+            )
         stack.engine.preflight(names, progress)
-        _tell_outdated(stack, progress)
+        _tell_outdated(older, progress)
         try:
             return _start(stack, timeout=timeout, progress=progress, watch=watch, wait=wait, clock=clock)
         except KeyboardInterrupt:
@@ -128,13 +137,18 @@ def up(
             raise
 
 
-def _tell_outdated(stack: Stack, progress: Progress) -> None:
-    for name, keys in stack.engine.outdated().items():
-        if name in stack.model.services and stack.engine.name != "docker":  # Compose makes the container anew
-            progress(
-                f"{name} runs with an older configuration ({', '.join(keys)}) and stays as it is; "
-                f"./invoke restart {name} --renew gives it the one of the files, ./invoke up --renew does so for all"
-            )
+def _older(stack: Stack) -> dict[str, list[str]]:
+    """Return what runs with an older configuration, and would go on with it: Docker's Compose makes containers anew."""
+    found = {} if stack.engine.name == "docker" else stack.engine.outdated()
+    return {name: keys for name, keys in found.items() if name in stack.model.services}
+
+
+def _tell_outdated(older: Mapping[str, Sequence[str]], progress: Progress) -> None:
+    for name, keys in older.items():
+        progress(
+            f"{name} runs with an older configuration ({', '.join(keys)}) and stays as it is; "
+            f"./invoke restart {name} --renew gives it the one of the files, ./invoke up --renew does so for all"
+        )
 
 
 def _start(stack: Stack, *, timeout: float, progress: Progress, watch: Watcher, wait: bool, clock: Clock) -> Snapshot:

@@ -297,6 +297,15 @@ def test_what_runs_with_an_older_configuration_is_named_with_the_remedy(tmp_path
     assert [state.outdated for state in states] == [(), ("KAFKA_LISTENERS", "ports")]
 
 
+def test_what_another_task_stopped_meanwhile_is_not_started_with_its_older_configuration(
+    tmp_path: Path, seen: Seen
+) -> None:
+    engine = FakeEngine(TWO, looks={"a": 9}, old={"b": ["ports"]})  # b ran when the stack was opened
+    with pytest.raises(StackError, match="stopped-meanwhile"):
+        up(tmp_path, engine, seen)
+    assert engine.done == []
+
+
 def test_a_service_whose_data_is_gone_is_not_waited_for(tmp_path: Path, seen: Seen) -> None:
     class Moved(FakeEngine):
         def states(self, services: Sequence[str] | None = None) -> list[ServiceState]:
