@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import tempfile
+import threading
 from collections import namedtuple
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,6 +77,19 @@ def test_a_taken_port_is_told_with_its_owner_and_how_to_move(tmp_path: Path, hos
     error = caught.value
     assert str(error.context).startswith(f"127.0.0.1:{port} of kafka-1 is taken by pid {os.getpid()} (")
     assert "./invoke ports --shift" in str(error.hint)
+
+
+def test_a_port_of_a_process_that_is_ending_is_waited_for(tmp_path: Path) -> None:
+    with socket.socket() as nameless:  # bound and not listening: nobody is seen to have it, as of one that ends
+        nameless.bind(("127.0.0.1", 0))
+        here = local(tmp_path, ports=(nameless.getsockname()[1],))
+        with refused("port-in-use") as caught:
+            check(here)
+        assert "another user" in str(caught.value.context)
+        released = threading.Timer(0.2, nameless.close)
+        released.start()
+        check(here)
+        released.join()
 
 
 def test_every_taken_port_is_told_at_once(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import socket
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import psutil
@@ -15,6 +16,7 @@ import psutil
 from backbone.addresses import listeners
 from backbone.errors import ExitCode, StackError
 from backbone.stack.engine.embedded import process
+from backbone.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -28,6 +30,8 @@ segment stops (Kafka's operations guide wants 100,000 for a large one)."""
 
 MIN_FREE_DISK = 1 << 30
 """Bytes that must be free where the data goes: below it a broker soon takes its log directory offline."""
+
+_ENDS_S, _POLL_S = 2.0, 0.05  # so long a large process may take to end, on a busy machine
 
 _EXPECTED_RSS = 450 << 20  # bytes a JVM service of this stack takes under load, measured (docs/performance.md)
 
@@ -101,6 +105,12 @@ def make_folder(folder: Path) -> None:
 def _check_ports(starting: Sequence[LocalService], held: Collection[tuple[str, int]]) -> None:
     _check_twice(starting)
     taken = taken_addresses(starting, held)
+    if any(_ends(host, port) for _, host, port in taken):
+        with suppress(StackError):
+            wait_until(
+                lambda: not taken_addresses(starting, held), what="free ports", timeout=_ENDS_S, interval=_POLL_S
+            )
+        taken = taken_addresses(starting, held)
     if not taken:
         return
     rows = [
@@ -114,6 +124,12 @@ def _check_ports(starting: Sequence[LocalService], held: Collection[tuple[str, i
         hint="move every port of this checkout's .env\n./invoke ports --shift 1000\n./invoke up",
         exit_code=ExitCode.ENVIRONMENT,
     )
+
+
+def _ends(host: str, port: int) -> bool:
+    """Tell whether who has a port may be ending: a process that ends loses its name first and its sockets last."""
+    found = process.listens_on(port, host)
+    return not (found and process.arguments(found))
 
 
 def taken_addresses(
