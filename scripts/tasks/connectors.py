@@ -87,12 +87,12 @@ def tell_failed(stack: Stack) -> None:
 
     from backbone import console
     from backbone.errors import StackError
-    from backbone.events.connectors import deployment
+    from backbone.events.connectors import deployment, worker
     from backbone.stack import lifecycle, postgres
 
     runs = postgres.SERVICE in (*stack.model.services, *lifecycle.beside(stack))
     try:
-        lacking, failed = deployment.troubles(open_worker(stack.settings), database=runs)
+        lacking, failed = deployment.troubles(worker.of_stack(stack.model), database=runs)
     except StackError as error:
         console.print_error(error)
         return

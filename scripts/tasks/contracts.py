@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from backbone.events.contracts.model import Contract, Contracts
     from backbone.events.contracts.registration import Change
     from backbone.events.contracts.registry import Registry
+    from backbone.stack.engine import Stack
     from backbone.stack.settings import Settings
 
 
@@ -47,15 +48,15 @@ def contracts(
     return _registry_action(settings, registry, action, json=json)
 
 
-def put_in_force(settings: Settings) -> None:
+def put_in_force(stack: Stack) -> None:
     """Bring the contracts into the registry of a stack that was just started; what cannot be is said, not raised."""
     from backbone import console
     from backbone.errors import StackError
-    from backbone.events.contracts import registration
+    from backbone.events.contracts import registration, registry
 
     try:
-        contracts = load(settings)
-        outcome = registration.apply(contracts, open_registry(settings), lambda _: None)
+        contracts = load(stack.settings)
+        outcome = registration.apply(contracts, registry.of_stack(stack.model), lambda _: None)
         for change in outcome.done:
             console.say(f"contract {change.subject}: {change.kind} {change.detail}")
         for failure in _failures(contracts, outcome.failures):

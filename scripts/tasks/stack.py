@@ -80,7 +80,7 @@ def up(
     if running := lifecycle.beside(stack):
         console.say(f"left as they are, in none of these profiles: {', '.join(running)}; ./invoke down stops them too")
     if wait and contracts and "schema-registry" in stack.model.services:
-        put_in_force(stack.settings)
+        put_in_force(stack)
     if wait and "kafka-connect" in stack.model.services:
         tell_failed(stack)
     if postgres.SERVICE in stack.model.services and (server := postgres.server(stack.model)).password_file.exists():
