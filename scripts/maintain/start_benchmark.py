@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from backbone import console
 from backbone.bench import machine
 from backbone.errors import ExitCode, StackError
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from backbone.stack.engine.base import Progress, Stack
 
 FILE = "start.json"
-COLUMNS = ("start", "median s", "fastest to slowest s", "its stop, median s")
+COLUMNS = ("start", "median s", "fastest to slowest s", "processor s", "its stop, median s")
 _TIMEOUT_S = 600.0
 _SNAPSHOT = "start-bench"
 _UNCOUNTED = 2
@@ -79,13 +81,15 @@ KINDS = (
 class Start:
     """One measured start. seconds: from the call to a whole cluster; down: of its stop. memory: each broker at rest.
 
-    Of a restore the seconds are those of check, copy, stop, swap and start.
+    processor: what all of this machine's processors worked in that time, in seconds: over their number, no start can be
+    faster. Of a restore the seconds are those of check, copy, stop, swap and start.
     """
 
     kind: Kind
     seconds: float
     down: float
     memory: tuple[int, ...]
+    processor: float
 
 
 def measure(open_on: Callable[[Path, bool], Stack], rounds: int, progress: Progress) -> tuple[Start, ...]:
@@ -122,25 +126,31 @@ def _start(stack: Stack, kind: Kind) -> Start:
     model = stack.model.only(stack.brokers) if kind.brokers else stack.model
     stack = replace(stack, engine=engine, model=model)
     try:
-        seconds = _restored(stack) if kind.restored else _timed(partial(lifecycle.up, stack))
+        seconds, processor = _restored(stack) if kind.restored else _timed(partial(lifecycle.up, stack))
     except BaseException:
         lifecycle.down(stack, lambda _: None)  # its data is a scratch folder's
         raise
     memory = tuple(state.memory or 0 for state in stack.engine.states(list(stack.brokers)))
     began = time.monotonic()
     lifecycle.down(stack, lambda _: None)
-    return Start(kind, seconds, time.monotonic() - began, memory)
+    return Start(kind, seconds, time.monotonic() - began, memory, processor)
 
 
-def _timed(task: Callable[..., object]) -> float:
-    """Return how many seconds a task takes that is watched by nobody."""
-    began = time.monotonic()
+def _timed(task: Callable[..., object]) -> tuple[float, float]:
+    """Return how many seconds a task takes that is watched by nobody, and the processor seconds of this machine."""
+    began, worked = time.monotonic(), _worked()
     task(timeout=_TIMEOUT_S, progress=lambda _: None, watch=lambda _: None)
-    return time.monotonic() - began
+    return time.monotonic() - began, _worked() - worked
 
 
-def _restored(stack: Stack) -> float:
-    """Start a stack, save it, and return how many seconds its restore takes."""
+def _worked() -> float:
+    """Return the seconds that this machine's processors have worked since it was started."""
+    spent = psutil.cpu_times()
+    return float(sum(spent) - spent.idle - getattr(spent, "iowait", 0.0))
+
+
+def _restored(stack: Stack) -> tuple[float, float]:
+    """Start a stack, save it, and return what its restore takes (see _timed)."""
     store = operations.of(stack.settings)
     if _SNAPSHOT in store.names():  # of a run that was killed
         store.remove(_SNAPSHOT)
@@ -156,14 +166,17 @@ def summary(starts: Sequence[Start]) -> dict[str, object]:
     """Return the times by kind, the ratios of paired starts and the largest broker at rest (MiB)."""
     by_kind: dict[str, list[float]] = {}
     downs: dict[str, list[float]] = {}
+    processor: dict[str, list[float]] = {}
     for start in starts:
         by_kind.setdefault(start.kind.name, []).append(start.seconds)
         downs.setdefault(start.kind.name, []).append(start.down)
+        processor.setdefault(start.kind.name, []).append(start.processor)
     return {
         "method": "from the call to a whole cluster of the chosen profiles, kinds in turn within each round",
         "seconds": {name: [round(each, 2) for each in values] for name, values in by_kind.items()},
         "median_seconds": {name: round(statistics.median(values), 2) for name, values in by_kind.items()},
         "median_down_seconds": {name: round(statistics.median(values), 2) for name, values in downs.items()},
+        "median_processor_seconds": {name: round(statistics.median(values), 1) for name, values in processor.items()},
         "median_ratio_with_to_without": _ratio(by_kind[EXISTING.name], by_kind[UNCACHED.name]),
         "median_ratio_overlapped_to_one_after_another": _ratio(by_kind[EXISTING.name], by_kind[IN_TURN.name]),
         "median_seconds_of_a_restore_beyond_a_start": _beyond(by_kind, RESTORED, EXISTING),
@@ -173,11 +186,12 @@ def summary(starts: Sequence[Start]) -> dict[str, object]:
 
 def rows(found: Mapping[str, Any]) -> list[list[str]]:
     """Return a line for each kind of start of a summary."""
-    medians, downs = found["median_seconds"], found["median_down_seconds"]
-    return [
-        [kind, f"{medians[kind]:.1f}", f"{min(took):.1f} - {max(took):.1f}", f"{downs[kind]:.1f}"]
-        for kind, took in found["seconds"].items()
-    ]
+    columns = [found[f"median_{name}"] for name in ("seconds", "processor_seconds", "down_seconds")]
+    lines = []
+    for kind, took in found["seconds"].items():
+        median, processor, down = (f"{column[kind]:.1f}" for column in columns)
+        lines.append([kind, median, f"{min(took):.1f} - {max(took):.1f}", processor, down])
+    return lines
 
 
 def _beyond(by_kind: Mapping[str, Sequence[float]], one: Kind, other: Kind) -> float | None:

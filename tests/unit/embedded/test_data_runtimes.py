@@ -39,6 +39,12 @@ def archive(path: Path, *names: str) -> Path:
     return path
 
 
+REGISTRY = (
+    *("quarkus-run.jar", "lib/boot/runner.jar", "lib/main/a.jar", "lib/main/b.jar", "app/registry.jar"),
+    *("quarkus/generated-bytecode.jar", "quarkus/transformed-bytecode.jar"),
+)
+
+
 def make_site(tmp_path: Path, service: str, **environ: str) -> LocalService:
     settings = Settings(
         ROOT,
@@ -50,7 +56,7 @@ def make_site(tmp_path: Path, service: str, **environ: str) -> LocalService:
         },
     )
     jars = {
-        "schema-registry": [archive(tmp_path / "jars/registry-1-all.tar.gz", "quarkus-run.jar", "lib/a.jar")],
+        "schema-registry": [archive(tmp_path / "jars/registry-1-all.tar.gz", *REGISTRY)],
         "connect-jdbc": [archive(tmp_path / "jars/jdbc-1-plugin.tar.gz", "debezium-connector-jdbc/a.jar")],
         "connect-postgres": [archive(tmp_path / "jars/pg-1-plugin.tar.gz", "debezium-connector-postgres/b.jar")],
         "connect-avro": [tmp_path / "jars" / name for name in ("avro-1.12.0.jar", "converter-1.jar")],
@@ -187,6 +193,25 @@ def test_the_registry_listens_on_loopback_only_and_logs_into_one_bounded_file(tm
     assert "-Xmx384m" in launch.argv
     assert {"--add-opens=java.base/java.lang=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED"} <= {*launch.argv}
     assert schema_registry.endpoint(local) == "http://127.0.0.1:18091/health/ready"
+
+
+def test_the_registrys_jars_are_on_the_class_path_what_was_transformed_before_its_original(tmp_path: Path) -> None:
+    launch = schema_registry.launch(make_site(tmp_path, "schema-registry"))
+    names = [Path(jar).name for jar in launch.argv[launch.argv.index("-cp") + 1].split(":")]
+    assert launch.argv[-1] == "io.quarkus.runner.GeneratedMain"
+    assert names == [
+        *("transformed-bytecode.jar", "generated-bytecode.jar"),
+        *("registry.jar", "a.jar", "b.jar", "runner.jar"),
+    ]
+
+
+def test_too_many_jars_for_a_command_line_are_left_to_quarkus_own_loader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema_registry, "_LONGEST", 100)
+    launch = schema_registry.launch(make_site(tmp_path, "schema-registry"))
+    assert launch.argv[launch.argv.index("-cp") + 1].endswith("/quarkus-run.jar")
+    assert launch.argv[-1] == "io.quarkus.bootstrap.runner.QuarkusEntryPoint"
 
 
 def test_who_writes_to_the_registry_is_in_a_file_that_it_reads_and_in_no_variable(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_each_round_starts_every_kind_on_the_data_of_the_round(tmp_path: Path) -
 
 def test_ratios_are_of_paired_starts_on_existing_data() -> None:
     starts = [
-        Start(kind, seconds, seconds / 2, (mib * MIB,))
+        Start(kind, seconds, seconds / 2, (mib * MIB,), seconds * 1.5)
         for kind, seconds, mib in (
             (start_benchmark.EXISTING, 4.0, 3),
             (start_benchmark.UNCACHED, 8.0, 2),
@@ -100,7 +100,7 @@ def test_ratios_are_of_paired_starts_on_existing_data() -> None:
         "existing data, restored": 24.0,
     }
     assert found["median_seconds_of_a_restore_beyond_a_start"] == 2.0
-    assert start_benchmark.rows(found)[0] == ["existing data", "22.0", "4.0 - 40.0", "11.0"]
+    assert start_benchmark.rows(found)[0] == ["existing data", "22.0", "4.0 - 40.0", "33.0", "11.0"]
 
 
 def test_a_start_that_fails_leaves_nothing_running(tmp_path: Path) -> None:

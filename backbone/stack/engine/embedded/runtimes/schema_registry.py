@@ -20,8 +20,14 @@ _TOPICS = {
 }
 _USER_FILE, _USER = "SMALLRYE_CONFIG_LOCATIONS", "registry"  # who may write, where the profile asks
 _JAVA_OPTIONS = "JAVA_OPTS_APPEND"  # read by the image's launcher, not by the application
-_MANIFEST = ("--add-opens=java.base/java.lang=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED")
-"""What the manifest of quarkus-run.jar asks for; only `java -jar` reads it. Threads of its pool end without."""
+_FLAGS = (
+    "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
+    "--add-opens=java.base/java.lang=ALL-UNNAMED",
+    "--enable-native-access=ALL-UNNAMED",
+)
+"""What quarkus-run.jar sets, and asks for in its manifest. Threads of its pool end without."""
+
+_LONGEST = 120_000  # bytes of one argument; Linux takes 131,072 (MAX_ARG_STRLEN)
 
 
 def launch(local: LocalService) -> Launch:
@@ -32,13 +38,27 @@ def launch(local: LocalService) -> Launch:
     environment.pop(_JAVA_OPTIONS, None)
     if user_file := environment.get(_USER_FILE):
         environment[_USER_FILE] = secret_file.ensure(Path(user_file), _USER).as_uri()  # SmallRye wants a URI
+    main, classpath = _program(folder)
     return jvm.launch(
         local,
-        main=["io.quarkus.bootstrap.runner.QuarkusEntryPoint"],
-        classpath=[folder / "quarkus-run.jar"],
-        flags=[*local.words(_JAVA_OPTIONS), *_MANIFEST],
+        main=[main],
+        classpath=classpath,
+        flags=[*local.words(_JAVA_OPTIONS), *_FLAGS],
         env={**environment, **_log(local)},
     )
+
+
+def _program(folder: Path) -> tuple[str, list[Path]]:
+    """Return the main class and the class path: every jar, in the order in which Quarkus' own loader looks.
+
+    That loader's classes are in no start-up cache, for a JVM keeps those of its own alone (JEP 483). It is used where
+    the cache's folder has so long a path that the jars are too long for a command line.
+    """
+    patterns = ("quarkus/transformed-bytecode.jar", "quarkus/*.jar", "app/*.jar", "lib/main/*.jar", "lib/boot/*.jar")
+    jars = list(dict.fromkeys(jar for pattern in patterns for jar in sorted(folder.glob(pattern))))
+    if len(":".join(map(str, jars)).encode()) > _LONGEST:
+        return "io.quarkus.bootstrap.runner.QuarkusEntryPoint", [folder / "quarkus-run.jar"]
+    return "io.quarkus.runner.GeneratedMain", jars
 
 
 def endpoint(local: LocalService) -> str:
