@@ -57,7 +57,7 @@ def test_the_newest_is_first_and_what_is_no_report_of_this_version_is_left_out(t
 REPORTS = sorted(path for path in KEPT.glob("*/report.json") if path.parent.name != "figures")
 
 
-SCHEMAS = {"cells": "bench-report", "checks": "checks-report"}
+SCHEMAS = {"cells": "bench-report", "checks": "checks-report", "curves": "growth-report"}
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.parent.name)
