@@ -287,9 +287,9 @@ def renew(
 
     opened: gives the stack of what runs, with some services as the files say. Docker's Compose does this by itself.
     """
-    engine = opened(()).engine
-    older = {} if engine.name == "docker" else engine.outdated()
-    names = [name for wave in engine.waves(list(older)) for name in wave]
+    running = opened(())
+    older = _older(running)
+    names = [name for wave in running.engine.waves(list(older)) for name in wave]
     for name in names:
         progress(f"{name} runs with an older configuration ({', '.join(older[name])}) and is restarted")
         restart(opened([name]), name, timeout=timeout, progress=progress, watch=watch, renew=True)

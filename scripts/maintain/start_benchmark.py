@@ -164,24 +164,29 @@ def _restored(stack: Stack) -> tuple[float, float]:
 
 def summary(starts: Sequence[Start]) -> dict[str, object]:
     """Return the times by kind, the ratios of paired starts and the largest broker at rest (MiB)."""
-    by_kind: dict[str, list[float]] = {}
-    downs: dict[str, list[float]] = {}
-    processor: dict[str, list[float]] = {}
-    for start in starts:
-        by_kind.setdefault(start.kind.name, []).append(start.seconds)
-        downs.setdefault(start.kind.name, []).append(start.down)
-        processor.setdefault(start.kind.name, []).append(start.processor)
+    by_kind = _by_kind(starts, lambda start: start.seconds)
     return {
         "method": "from the call to a whole cluster of the chosen profiles, kinds in turn within each round",
         "seconds": {name: [round(each, 2) for each in values] for name, values in by_kind.items()},
-        "median_seconds": {name: round(statistics.median(values), 2) for name, values in by_kind.items()},
-        "median_down_seconds": {name: round(statistics.median(values), 2) for name, values in downs.items()},
-        "median_processor_seconds": {name: round(statistics.median(values), 1) for name, values in processor.items()},
+        "median_seconds": _medians(by_kind),
+        "median_down_seconds": _medians(_by_kind(starts, lambda start: start.down)),
+        "median_processor_seconds": _medians(_by_kind(starts, lambda start: start.processor)),
         "median_ratio_with_to_without": _ratio(by_kind[EXISTING.name], by_kind[UNCACHED.name]),
         "median_ratio_overlapped_to_one_after_another": _ratio(by_kind[EXISTING.name], by_kind[IN_TURN.name]),
         "median_seconds_of_a_restore_beyond_a_start": _beyond(by_kind, RESTORED, EXISTING),
         "largest_broker_mib": max(max(start.memory) for start in starts) >> 20,
     }
+
+
+def _by_kind(starts: Sequence[Start], cost: Callable[[Start], float]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for start in starts:
+        found.setdefault(start.kind.name, []).append(cost(start))
+    return found
+
+
+def _medians(costs: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {name: round(statistics.median(values), 2) for name, values in costs.items()}
 
 
 def rows(found: Mapping[str, Any]) -> list[list[str]]:
