@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from backbone.errors import ExitCode
-    from backbone.events.archive.run import Plan
+    from backbone.events.archive.plan import Plan
     from backbone.stack.engine import Stack
 
 TOPIC = "events-topic"
@@ -73,7 +73,7 @@ def _plan(stack: Stack, *, count: int, restart: Callable[[str], None] | None, ke
     from backbone import console
     from backbone.errors import ExitCode, StackError
     from backbone.events.archive import database
-    from backbone.events.archive.run import Plan
+    from backbone.events.archive.plan import Plan
     from backbone.events.connectors import files
     from backbone.events.connectors.worker import of_stack
 

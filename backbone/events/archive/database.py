@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from backbone.stack.compose import Model
 
 _CONNECT_TIMEOUT_S = 3
+_FETCHED = 2_000  # rows at a time
 _UNDEFINED_TABLE = "42P01"  # SQLSTATE, PostgreSQL's appendix A
 _HINTS = {
     "28P01": ("wrong-password", "secrets/postgres_password is not the password that the database was made with"),
@@ -40,6 +41,11 @@ class Database:
     user: str
     password_file: Path
     table: str
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Where the table is, as a leftover's trace tells it."""
+        return f"{self.host}:{self.port}", self.name, self.table
 
     @property
     def _server(self) -> postgres.Server:
@@ -80,13 +86,20 @@ class Database:
             raise
         return int(row[0]) if row else 0
 
-    def rows(self, source: str) -> list[dict[str, Any]]:
-        """Return the rows of a source as column → value; a moment without zone is UTC."""
+    def rows(self, source: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a source as column → value, much in the order they came; a moment without zone is UTC.
+
+        They are fetched a part at a time, however many they are.
+        """
         query = sql.SQL("SELECT * FROM {} WHERE source = %s").format(sql.Identifier(self.table))
-        with self.connect() as connection:
-            cursor = connection.execute(query, (source,))
+        with self.connect() as connection, connection.transaction(), connection.cursor(name="rows") as cursor:
+            # From the table's first page on, and not from where another scan is just now.
+            connection.execute("SET LOCAL synchronize_seqscans = off")
+            cursor.itersize = _FETCHED
+            cursor.execute(query, (source,))
             names = [column.name for column in cursor.description or ()]
-            return [dict(zip(names, map(_value, row), strict=True)) for row in cursor]
+            for row in cursor:
+                yield dict(zip(names, map(_value, row), strict=True))
 
     def remove(self, source: str) -> int:
         """Delete the rows of a source and return how many they were."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from collections import deque
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,12 +15,13 @@ from backbone.errors import ExitCode, StackError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from backbone.events.records import Codec, Record
+    from backbone.events.records import Record
 
 Untyped: TypeAlias = Any
 """A value of kafka-python, which publishes no types."""
 
-_DELIVERY_TIMEOUT_MS = clients.BULK_PRODUCER["delivery_timeout_ms"]
+_UNSETTLED = 20_000
+_DELIVERY_TIMEOUT_S = clients.BULK_PRODUCER["delivery_timeout_ms"] / 1000
 
 
 @contextmanager
@@ -36,40 +38,54 @@ def producer(bootstrap: Sequence[str]) -> Iterator[Untyped]:
             client.close(timeout=10)
 
 
-def send(client: Untyped, topic: str, records: Iterable[Record]) -> int:
+def send(client: Untyped, topic: str, records: Iterable[Record], unsettled: int = _UNSETTLED) -> int:
     """Send records and return how many, when the last of them is acknowledged.
 
-    Raises StackError("not-acknowledged") if one was not within the delivery timeout.
+    unsettled: how many wait for their acknowledgement at most, however many they are. Raises
+    StackError("not-acknowledged") if one has none within the delivery timeout; no more is sent then.
     """
-    futures = [client.send(topic, key=record.key, value=record.value) for record in records]
-    client.flush(timeout=_DELIVERY_TIMEOUT_MS / 1000)
-    acknowledged(futures, topic)
-    return len(futures)
-
-
-def acknowledged(futures: Sequence[Untyped], topic: str) -> None:
-    """Raise StackError("not-acknowledged") if one of the sends failed or is still open."""
-    failed = [future for future in futures if not future.succeeded()]
-    if failed:
+    sent, waiting = 0, deque[Untyped]()
+    for record in records:
+        waiting.append(client.send(topic, key=record.key, value=record.value))
+        sent += 1
+        if len(waiting) > unsettled:
+            if not _is_acknowledged(waiting[0]):
+                break
+            waiting.popleft()
+    client.flush(timeout=_DELIVERY_TIMEOUT_S)
+    if failed := [future for future in waiting if not future.succeeded()]:
         raise StackError(
             "not-acknowledged",
-            f"{len(failed)} of {len(futures)} events for {topic} were not acknowledged",
+            f"{len(failed)} of {sent} events for {topic} were not acknowledged",
             context=str(failed[0].exception),
             hint="./invoke status\n./invoke doctor",
             exit_code=ExitCode.ENVIRONMENT,
         )
+    return sent
+
+
+def _is_acknowledged(future: Untyped) -> bool:
+    """Wait for a record's acknowledgement and tell whether it came."""
+    from kafka.errors import KafkaError  # noqa: PLC0415 - slow, see backbone.clients
+
+    if not future.is_done:
+        with suppress(KafkaError):
+            future.get(timeout=_DELIVERY_TIMEOUT_S)
+    return bool(future.succeeded())
 
 
 @dataclass
 class Steady:
-    """Sends events one by one, `rate` a second, in a thread of its own, until its context ends."""
+    """Sends records one by one, `rate` a second, in a thread of its own, until its context ends.
+
+    sent: how many, when it has ended.
+    """
 
     bootstrap: Sequence[str]
     topic: str
-    events: Iterator[dict[str, Any]]
-    codec: Codec
+    records: Iterator[Record]
     rate: float
-    sent: list[dict[str, Any]] = field(default_factory=list)
+    sent: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _failure: StackError | None = None
 
@@ -89,19 +105,14 @@ class Steady:
     def _run(self) -> None:
         try:
             with producer(self.bootstrap) as client:
-                futures = list(self._send_all(client))
-                client.flush(timeout=_DELIVERY_TIMEOUT_MS / 1000)
-                acknowledged(futures, self.topic)
+                self.sent = send(client, self.topic, self._due())
         except StackError as error:
             self._failure = error
 
-    def _send_all(self, client: Untyped) -> Iterator[Untyped]:
+    def _due(self) -> Iterator[Record]:
         due = time.monotonic()
-        for event in self.events:
+        for record in self.records:
             if self._stop.wait(max(0.0, due - time.monotonic())):
                 return
             due += 1 / self.rate
-            record, _ = self.codec.record(event)
-            if record is not None:
-                self.sent.append(event)
-                yield client.send(self.topic, key=record.key, value=record.value)
+            yield record

@@ -13,7 +13,7 @@ from kafka.errors import KafkaTimeoutError
 
 from backbone.errors import ExitCode, StackError
 from backbone.events.archive import run as archive
-from backbone.events.archive.run import Plan
+from backbone.events.archive.plan import Plan
 from backbone.events.connectors.files import Connector
 from backbone.events.connectors.worker import Worker
 from backbone.events.contracts import repository
@@ -144,10 +144,7 @@ class Table:
     """The site's database by the names of the real one."""
 
     site: Site
-    host: str = "127.0.0.1"
-    port: int = 5432
-    name: str = "events"
-    table: str = "events"
+    place: tuple[str, ...] = ("127.0.0.1:5432", "events", "events")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.site, "found" if name == "rows" else name)
@@ -334,6 +331,43 @@ def test_a_sink_that_never_commits_is_not_judged_and_others_records_are_not_wait
 def test_an_event_that_is_not_in_the_topic_is_told(site: Site, plan: Plan) -> None:
     site.kafka.reads = lambda message: None if message.offset == 2 and message.topic == TOPIC else message
     assert judged(plan) == {READABLE: False}
+
+
+def test_an_event_that_is_twice_in_the_topic_is_told(site: Site, plan: Plan) -> None:
+    def restart(_: str) -> None:
+        first = site.kafka.logs[TOPIC][0][0]
+        site.kafka.append(TOPIC, first.key, first.value)
+
+    verdict = verdict_of(replace(plan, restart=restart))
+    (told,) = [check for check in verdict.checks if check.ok is False]
+    assert told.name == READABLE
+    assert "is there twice" in told.detail
+
+
+def test_a_copy_that_was_sent_on_purpose_and_is_not_in_the_topic_is_told(site: Site, plan: Plan) -> None:
+    def is_copy(message: Message) -> bool:
+        log = site.kafka.logs[message.topic][message.partition]
+        return any((each.key, each.value) == (message.key, message.value) for each in log[: message.offset])
+
+    site.kafka.reads = lambda message: None if is_copy(message) else message
+    verdict = verdict_of(plan)
+    (told,) = [check for check in verdict.checks if check.ok is False]
+    assert told.name == READABLE
+    assert "was sent twice and is there 1 times" in told.detail
+
+
+def test_a_contract_that_refuses_the_events_says_nothing_of_the_sink(site: Site, plan: Plan) -> None:
+    latest = plan.contract.latest
+    required = {"name": "amount", "type": "double", "doc": "No event may be without."}
+    fields = [required if each["name"] == "amount" else each for each in latest.schema["fields"]]
+    stricter = replace(latest, number=latest.number + 1, schema={**latest.schema, "fields": fields})
+    contract = replace(plan.contract, versions=(*plan.contract.versions, stricter))
+    site.registry.levels[contract.subject] = "NONE"
+    plan.registry.register(contract.subject, stricter.compact)
+    verdict = verdict_of(replace(plan, contract=contract))
+    (told,) = [check for check in verdict.checks if check.name == ROWS]
+    assert told.ok is None
+    assert "does not take the events that archive makes" in told.detail
 
 
 def test_clocks_that_go_back_hide_no_record(site: Site, plan: Plan) -> None:
