@@ -57,6 +57,8 @@ class FakeEngine:
     """What ends at its first start, and lives at the second."""
     let: int = 0
     """How often somebody asked to be let in."""
+    recording: set[str] = field(default_factory=set)
+    """What writes a start-up cache when it is stopped in order."""
     old: dict[str, list[str]] = field(default_factory=dict)
     """What runs with another configuration than the files say."""
 
@@ -131,7 +133,8 @@ class FakeEngine:
         if name in self.paused:
             return ServiceState(name, "paused", health="starting")
         up = self.looks[name] > self.needs
-        return ServiceState(name, "running" if up else "starting", health="healthy" if up else "starting")
+        health = "healthy" if up else "starting"
+        return ServiceState(name, "running" if up else "starting", health=health, records=name in self.recording)
 
     def logs(self, service: str, tail: int, *, follow: bool = False) -> Iterator[str]:
         yield from [f"{service} line {number} {follow}" for number in range(tail)]

@@ -16,7 +16,7 @@ from backbone.stack import admission, exposure, health, secure, swap
 from backbone.wait import CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from backbone.stack.engine.base import Progress, ServiceState, Stack
     from backbone.stack.health import ClusterHealth
@@ -213,8 +213,13 @@ def stopped(
             _start(part, timeout=timeout, progress=progress, watch=watch, wait=True, clock=clock)
 
 
-def _kill(stack: Stack, states: Iterable[ServiceState]) -> None:
-    """Kill those of the running services that are brokers, or can do nothing without one."""
+def _kill(stack: Stack, states: Sequence[ServiceState]) -> None:
+    """Kill those of the running services that are brokers, or can do nothing without one.
+
+    Not where one of them records a start-up cache: it would be lost, and only a whole stack stops in order quickly.
+    """
+    if any(state.records for state in states):
+        return
     by_brokers = _on_brokers(stack) | stack.brokers.keys()
     for state in states:
         if state.phase in _ALIVE and state.name in by_brokers:
@@ -297,7 +302,7 @@ def renew(
 
 
 def nuke(stack: Stack, progress: Progress) -> None:
-    """Stop everything and remove all data of the stack; brokers are killed: nobody needs what they would write down."""
+    """Stop everything and remove all data of the stack; brokers are killed, for nobody needs what they wrote."""
     names = list(stack.model.services)
     with exclusive(stack.settings, progress, stopping=True):
         _kill(stack, stack.engine.states(names))

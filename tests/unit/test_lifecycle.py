@@ -197,6 +197,13 @@ def test_nuke_kills_brokers_and_what_lives_by_them(tmp_path: Path, seen: Seen) -
     assert engine.looks == {}
 
 
+def test_nuke_kills_nothing_while_a_start_up_cache_is_recorded(tmp_path: Path, seen: Seen) -> None:
+    engine = FakeEngine(CLUSTER, looks=dict.fromkeys(CLUSTER.services, 9), recording={"connect"})
+    lifecycle.nuke(stack(tmp_path, engine), seen.said.append)
+    assert not [line for line in engine.done if line.startswith("SIGKILL")]
+    assert engine.looks == {}
+
+
 def test_restart_touches_one_service_and_waits_for_all(tmp_path: Path, seen: Seen) -> None:
     engine = FakeEngine(TWO, looks={"a": 9, "b": 9})
     snapshot = lifecycle.restart(

@@ -28,7 +28,8 @@ class ServiceState:
     """One service as its engine sees it. uptime in seconds, memory in bytes; None where it does not apply.
 
     data_gone: it runs, and the folder of its data was moved or removed meanwhile. outdated: what the Compose files say
-    otherwise than it runs with: names of variables, or keys.
+    otherwise than it runs with: names of variables, or keys. records: it writes a start-up cache when it is stopped in
+    order.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ServiceState:
     exit_code: int | None = None
     detail: str = ""
     data_gone: bool = False
+    records: bool = False
     outdated: tuple[str, ...] = ()
 
 

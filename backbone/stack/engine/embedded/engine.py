@@ -335,6 +335,7 @@ class EmbeddedEngine:
         try:
             with found.oneshot():
                 paused, memory = _is_paused(found), found.memory_info().rss
+            cache = records(found)
             age = process.uptime(found)
         except psutil.NoSuchProcess:  # it ended between two looks; a zombie is one that has
             return ServiceState(name, "exited", detail="died")
@@ -354,6 +355,7 @@ class EmbeddedEngine:
             health="unhealthy" if paused or hangs or gone else "healthy" if up else "starting",
             detail=_detail(gone, stopping=bool(known and known.stopping), hangs=hangs and not paused),
             data_gone=bool(gone),
+            records=cache is not None,
         )
 
     def _local(self, service: str) -> LocalService:
