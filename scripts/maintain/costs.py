@@ -98,10 +98,17 @@ def start(environ: Mapping[str, str], partitions: int) -> Costs:
     return cost
 
 
-def bench(environ: Mapping[str, str], *, rate: int = 1000, size: int = 1024, partitions: int = 3) -> Costs:
+def bench(
+    environ: Mapping[str, str],
+    *,
+    rate: int = 1000,
+    size: int = 1024,
+    partitions: int = 3,
+    client: str = "kafka-python",
+) -> Costs:
     """Measure latency for half a minute; void figures are figures here, for it is their change that is looked at."""
     words = ("bench", "--quick", "--repeats", "1", "--engine", "embedded", "--json")
-    load = ("--rate", str(rate), "--size", str(size), "--partitions", str(partitions))
+    load = ("--rate", str(rate), "--size", str(size), "--partitions", str(partitions), "--client", client)
     ran = processes.task(*words, *load, timeout=_HOUR_S, environ=environ, codes=(0, 1, 3))
     (cell,) = json.loads(ran.output)["cells"]
     found = cell["spans"]["end_to_end"]

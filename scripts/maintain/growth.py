@@ -47,6 +47,12 @@ CURVES: Mapping[str, Curve] = {
     "latency by partitions": Curve(
         "partitions", (3, 30, 300, 1000), lambda environ, n: costs.bench(environ, partitions=n), ("messaging",)
     ),
+    "latency by partitions, librdkafka": Curve(
+        "partitions",
+        (3, 30, 300, 1000),
+        lambda environ, n: costs.bench(environ, partitions=n, client="confluent-kafka"),
+        ("messaging",),
+    ),
     "latency by size": Curve(
         "bytes a record",
         (100, 1024, 10_240, 102_400),
