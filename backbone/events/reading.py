@@ -64,8 +64,8 @@ def consume(bootstrap: Sequence[str], topic: str, selection: Selection) -> Itera
         yield from select(consumer, topic, selection)
 
 
-def ends(bootstrap: Sequence[str], topic: str) -> dict[int, int]:
-    """Return the end of each partition of a topic: the offset that its next record gets at least.
+def bounds(bootstrap: Sequence[str], topic: str) -> dict[int, tuple[int, int]]:
+    """Return where each partition of a topic begins and ends: its first offset, and what its next record gets at least.
 
     Raises StackError("no-topic"), "no-broker" or "kafka-request".
     """
@@ -74,7 +74,8 @@ def ends(bootstrap: Sequence[str], topic: str) -> dict[int, int]:
         closing(clients.consumer(bootstrap)) as consumer,
     ):
         partitions = _partitions(consumer, topic, Selection())
-        return {each.partition: end for each, end in consumer.end_offsets(partitions).items()}
+        first, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+        return {each.partition: (first[each], end[each]) for each in partitions}
 
 
 def select(consumer: Untyped, topic: str, selection: Selection) -> Iterator[Untyped]:

@@ -57,6 +57,7 @@ def stack(*profiles: str) -> Iterator[Mapping[str, str]]:
             "STACK_ENGINE": "embedded",
             "DEFAULT_MESSAGE_BROKER_DIR": folder,
             "COMPOSE_PROFILES": ",".join(profiles),
+            "KAFKA_LOG_RETENTION_BYTES": "-1",  # ten million events are more than the default keeps
         }
         try:
             yield environ

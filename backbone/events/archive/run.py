@@ -105,7 +105,7 @@ def _forget(plan: Plan, source: str) -> str:
 def _ends(bootstrap: Sequence[str], topic: str) -> Mapping[int, int]:
     """Return where a topic ends now; nowhere as long as nobody has made it."""
     try:
-        return reading.ends(bootstrap, topic)
+        return {partition: end for partition, (_, end) in reading.bounds(bootstrap, topic).items()}
     except StackError as error:
         if error.reference != "no-topic":
             raise
@@ -266,11 +266,28 @@ def _events_are_readable(this: Run, checks: Checks) -> None:
     with checks.step("the events are readable from the topic by contract") as found:
         copies = dict.fromkeys(this.doubled, 0)
         equal = Line(f"{this.sent} records of {this.source}, 0 twice")
-        found.extend(_told(compare(this.events, _read(this, copies)), equal))
+        told = list(_told(compare(this.events, _read(this, copies)), equal))
+        _require_kept(this)
+        found.extend(told)
         found.extend(
             Line(f"{key.decode()} was sent twice and is there {times} times", ok=False)
             for key, times in copies.items()
             if times != 2  # noqa: PLR2004
+        )
+
+
+def _require_kept(this: Run) -> None:
+    """Raise StackError("not-kept") if the topic's retention has taken records of this run: nobody can read those."""
+    topic = this.plan.contract.topic
+    gone = sum(
+        max(0, first - this.begins[topic].get(partition, 0))
+        for partition, (first, _) in reading.bounds(this.plan.bootstrap, topic).items()
+    )
+    if gone:
+        raise StackError(
+            "not-kept",
+            f"{topic} has removed {gone} records since the run began, as its retention says",
+            hint="set KAFKA_LOG_RETENTION_BYTES in .env higher and ./invoke up, or send fewer --events",
         )
 
 

@@ -333,6 +333,19 @@ def test_an_event_that_is_not_in_the_topic_is_told(site: Site, plan: Plan) -> No
     assert judged(plan) == {READABLE: False}
 
 
+def test_records_that_retention_has_removed_are_not_missing(site: Site, plan: Plan) -> None:
+    def restart(name: str) -> None:
+        if name == "postgres":
+            site.move()
+            site.kafka.first[TOPIC, 0] = 3
+            del site.kafka.logs[TOPIC][0][:3]
+
+    verdict = verdict_of(replace(plan, restart=restart))
+    (told,) = [check for check in verdict.checks if check.ok is not True]
+    assert (told.name, told.ok) == (READABLE, None)
+    assert "has removed 3 records since the run began" in told.detail
+
+
 def test_an_event_that_is_twice_in_the_topic_is_told(site: Site, plan: Plan) -> None:
     def restart(_: str) -> None:
         first = site.kafka.logs[TOPIC][0][0]
