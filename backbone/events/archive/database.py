@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT_S = 3
 _FETCHED = 2_000  # rows at a time
-_UNDEFINED_TABLE = "42P01"  # SQLSTATE, PostgreSQL's appendix A
-_HINTS = {
+_NO_TABLE = "no-table"
+_HINTS = {  # SQLSTATE, PostgreSQL's appendix A
     "28P01": ("wrong-password", "secrets/postgres_password is not the password that the database was made with"),
     "28000": ("wrong-password", "POSTGRES_USER in .env is not the user that the database was made with"),
     "3D000": ("no-database", "POSTGRES_DB in .env is not the database that was made first"),
+    "42P01": (_NO_TABLE, "./invoke connectors apply"),
     "42501": ("no-permission", "grant the user what it needs on the table"),
 }
 
@@ -79,11 +80,9 @@ class Database:
             with self.connect() as connection:
                 row = connection.execute(query, (source,)).fetchone()
         except StackError as error:
-            cause = error.__cause__
-            unreachable = error.reference == "database-unreachable"
-            if unreachable or getattr(cause, "sqlstate", None) == _UNDEFINED_TABLE:
-                return 0
-            raise
+            if error.reference not in ("database-unreachable", _NO_TABLE):
+                raise
+            return 0
         return int(row[0]) if row else 0
 
     def rows(self, source: str) -> Iterator[dict[str, Any]]:
@@ -102,10 +101,15 @@ class Database:
                 yield dict(zip(names, map(_value, row), strict=True))
 
     def remove(self, source: str) -> int:
-        """Delete the rows of a source and return how many they were."""
+        """Delete the rows of a source and return how many they were; none where the table is new or not made yet."""
         query = sql.SQL("DELETE FROM {} WHERE source = %s").format(sql.Identifier(self.table))
-        with self.connect() as connection:
-            return connection.execute(query, (source,)).rowcount
+        try:
+            with self.connect() as connection:
+                return connection.execute(query, (source,)).rowcount
+        except StackError as error:
+            if error.reference != _NO_TABLE:
+                raise
+            return 0
 
 
 def of_stack(model: Model, table: str) -> Database:

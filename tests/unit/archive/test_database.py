@@ -25,9 +25,14 @@ def refusal(sqlstate: str, message: str) -> bytes:
     return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
 
 
+LETS_IN = b"R" + (8).to_bytes(4, "big") + (0).to_bytes(4, "big") + b"Z" + (5).to_bytes(4, "big") + b"I"
+"""AuthenticationOk and ReadyForQuery."""
+
+
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Answer every connection with one refusal, after declining TLS."""
+    """Answer every connection with one refusal, after declining TLS; each query, where the refusal is of those."""
+    refused, queries = request.param if isinstance(request.param, tuple) else (request.param, False)
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -40,7 +45,9 @@ def server(request: pytest.FixtureRequest) -> Iterator[int]:
                 while (start := client.recv(1024)) and int.from_bytes(start[4:8], "big") != 196608:
                     client.sendall(b"N")
                 if start:
-                    client.sendall(request.param)
+                    client.sendall(LETS_IN if queries else refused)
+                while queries and (asked := client.recv(4096)) and not asked.startswith(b"X"):
+                    client.sendall(refused + LETS_IN[9:])
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -92,3 +99,11 @@ def test_its_place_is_what_the_compose_block_says(tmp_path: Path) -> None:
     found = of_stack(endpoints.model(Settings(ROOT, environ)), "events")
     assert (found.host, found.port, found.name) == ("127.0.0.1", 15432, "d")
     assert found.password_file == tmp_path / "postgres_password"
+
+
+@pytest.mark.parametrize("server", [(refusal("42P01", 'relation "events" does not exist'), True)], indirect=True)
+def test_a_table_that_is_not_made_yet_has_no_rows_and_none_to_remove(server: int, tmp_path: Path) -> None:
+    table = database(server, tmp_path)
+    assert (table.count("run"), table.remove("run")) == (0, 0)
+    with pytest.raises(StackError, match="no-table"):
+        list(table.rows("run"))
