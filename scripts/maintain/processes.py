@@ -36,18 +36,26 @@ class Ran:
 
 
 def run(argv: Sequence[str], *, timeout: float, environ: Mapping[str, str] | None = None, folder: Path = ROOT) -> Ran:
-    """Run one command in a checkout (this one) to its end; what is not over after `timeout` seconds is killed."""
+    """Run one command in a checkout (this one) to its end; what is not over after `timeout` seconds is killed.
+
+    An interruption ends it, too: a client that goes on would meet the next stack at the same ports.
+    """
     began = time.monotonic()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = psutil.Popen(
             argv, cwd=folder, env=_environ(environ or {}), stdout=output, stderr=errors, stdin=subprocess.DEVNULL
         )
         peak = 0
-        while process.poll() is None:
-            peak = max(peak, _tree_memory(process))
-            if time.monotonic() - began > timeout:
-                process.kill()
-            time.sleep(_SAMPLE_S)
+        try:
+            while process.poll() is None:
+                peak = max(peak, _tree_memory(process))
+                if time.monotonic() - began > timeout:
+                    process.kill()
+                time.sleep(_SAMPLE_S)
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait()
+            raise
         seconds = time.monotonic() - began
         said = []
         for file in (output, errors):

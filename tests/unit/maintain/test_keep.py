@@ -70,8 +70,11 @@ def test_a_stall_is_told_beside_what_the_settings_allow(tmp_path: Path) -> None:
         folder = tmp_path / kept_stalls.FOLDERS[profile]
         folder.mkdir()
         (folder / "report.json").write_text(json.dumps(made(*histories)))
+    (tmp_path / kept_stalls.IN_CONTAINERS["fast"]).mkdir()
+    (tmp_path / kept_stalls.IN_CONTAINERS["fast"] / "report.json").write_text(json.dumps(made(lasting(9_000))))
     lines = list(kept_stalls.table(tmp_path))
     assert "| ms without an acknowledgement | balanced | fast |" in lines
     (row,) = (line for line in lines if line.startswith("| `kill`"))
     assert row.endswith("| 499 / 599 ≤ 638 (2) | 499 ≤ 638 (1) |")
     assert any(line.startswith("- [fast](../results/kept/failover-fast/report.md)") for line in lines)
+    assert any(line.startswith("- [fast, in containers](../results/kept/failover-docker/report.md)") for line in lines)

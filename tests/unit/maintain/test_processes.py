@@ -1,0 +1,33 @@
+"""A program that is run for a measurement: what it says and costs, and that it does not outlive who runs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import psutil
+
+from scripts.maintain import processes
+from tests import ROOT
+
+
+def test_what_a_program_says_and_how_it_ends_is_kept() -> None:
+    ran = processes.run([sys.executable, "-c", "import sys; print('said'); sys.exit(3)"], timeout=60)
+    assert (ran.exit_code, ran.output, ran.errors) == (3, "said\n", "")
+    assert ran.peak_mib > 0
+
+
+def test_one_that_is_interrupted_leaves_nothing_running() -> None:
+    child = [sys.executable, "-c", "import time; time.sleep(600)"]
+    measure = (
+        "from scripts.maintain import processes, program;"
+        f"program.run(lambda _: processes.run({child!r}, timeout=600), [])"
+    )
+    with subprocess.Popen([sys.executable, "-c", measure], cwd=ROOT, stderr=subprocess.PIPE, text=True) as measuring:
+        while not (children := psutil.Process(measuring.pid).children()):
+            assert measuring.poll() is None
+        measuring.terminate()
+        _, words = measuring.communicate(timeout=60)
+    assert words == "interrupted\n"
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
