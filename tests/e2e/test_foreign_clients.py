@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Producer, ShareConsumer
 from backbone import clients
 from backbone.events import reading
 from backbone.events.archive.database import of_stack
-from backbone.events.archive.events import events
+from backbone.events.archive.events import Events
 from backbone.events.contracts import repository
 from backbone.events.contracts.registry import Registry
 from backbone.events.contracts.wire import Decoder
@@ -38,7 +38,7 @@ def test_what_librdkafka_compresses_is_read_and_archived(data_stack: Checkout) -
     for codec in CODECS:
         settings = {"compression.type": codec, "linger.ms": 500, "acks": "all"}
         producer = Producer({"bootstrap.servers": ",".join(endpoints.bootstrap(found)), **settings})
-        for event in events(f"packed-{codec}", COUNT):
+        for event in map(Events(f"packed-{codec}").__getitem__, range(COUNT)):
             record, _ = records.record(event)
             assert record is not None
             producer.produce(TOPIC, record.value, record.key)

@@ -86,14 +86,12 @@ class Database:
         return int(row[0]) if row else 0
 
     def rows(self, source: str) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a source as column → value, much in the order they came; a moment without zone is UTC.
+        """Yield the rows of a source as column → value; a moment without zone is UTC.
 
         They are fetched a part at a time, however many they are.
         """
         query = sql.SQL("SELECT * FROM {} WHERE source = %s").format(sql.Identifier(self.table))
         with self.connect() as connection, connection.transaction(), connection.cursor(name="rows") as cursor:
-            # From the table's first page on, and not from where another scan is just now.
-            connection.execute("SET LOCAL synchronize_seqscans = off")
             cursor.itersize = _FETCHED
             cursor.execute(query, (source,))
             names = [column.name for column in cursor.description or ()]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
-_AHEAD = 100_000
-"""How many events wait for their rows at most; 70 MiB."""
+_SPREAD = 0x9E3779B97F4A7C15
+"""Odd, so it has an inverse modulo 2**64: ids of neighbours lie as far apart as random ones, and tell their number."""
 
+_BACK = pow(_SPREAD, -1, 2**64)
 _TEXTS = ("plain", "Grüße, 世界 🎉", "quote \" and \\ and '", "line\nbreak\tand tab", "")
 
 
@@ -33,61 +36,69 @@ class Difference(NamedTuple):
         return f"{self.event_id}: {'was never sent' if self.sent is None else 'is there twice'}"
 
 
-def events(source: str, count: int, first: int = 0) -> Iterator[dict[str, Any]]:
-    """Yield `count` events of a source as JSON values, numbered from `first`; the same each time they are made.
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The events of one source, by number; the same each time they are made.
 
     They use what a contract's types allow: nulls, the ends of ranges, text that is hard to quote.
     """
-    for number in range(first, first + count):
+
+    source: str
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        """Make one event, as a JSON value."""
         moment = _START + timedelta(milliseconds=number * 997)
-        yield {
-            "event_id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{source}/{number}")),
+        return {
+            "event_id": str(uuid.UUID(int=_half(self.source) << 64 | number * _SPREAD % 2**64)),
             "event_type": f"archive.checked.{number % 7}",
-            "source": source,
+            "source": self.source,
             "occurred_at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "amount": None if number % 5 == 0 else number * 0.01 - 1e6,
             "payload": None if number % 3 == 0 else f"{number} {_TEXTS[number % len(_TEXTS)]}",
             "trace_id": None if number % 2 else f"{number:032x}",
         }
 
+    def number(self, event_id: str) -> int | None:
+        """Return the number of the event that has an id; None for an id of another source, or none of an event."""
+        try:
+            half, low = divmod(uuid.UUID(event_id).int, 2**64)
+        except ValueError:
+            return None
+        return low * _BACK % 2**64 if half == _half(self.source) else None
+
+
+@lru_cache(maxsize=16)
+def _half(source: str) -> int:
+    """Return the upper half of the ids of a source."""
+    return int.from_bytes(hashlib.blake2b(source.encode(), digest_size=8).digest())
+
 
 def compare(
-    sent: Callable[[], Iterator[Mapping[str, Any]]], found: Iterable[Mapping[str, Any]], ahead: int = _AHEAD
+    events: Events,
+    sent: int,
+    found: Iterable[Mapping[str, Any]],
+    converted: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda event: event,
 ) -> Iterator[Difference]:
-    """Yield every difference between what was sent (in the contract's types) and what was found, field by field.
+    """Yield every difference between the first `sent` events and what was found, in any order, field by field.
 
-    sent: makes the events anew at each call. Neither side is held in memory: the order of both is much the same, so
-    that an event waits for its row for a while, `ahead` of them at most. Rows beyond that are kept to the end.
+    converted: gives an event the types of what was found. A byte is held of each event, and nothing of what was found.
     """
-    coming = sent()
-    awaited: dict[str, Mapping[str, Any]] = {}
-    kept: dict[str, Mapping[str, Any]] = {}
-    beyond: list[Mapping[str, Any]] = []
+    seen = bytearray(sent)
     for row in found:
-        identity = row["event_id"]
-        while identity not in awaited and len(awaited) < ahead and (event := next(coming, None)) is not None:
-            awaited[event["event_id"]] = event
-        if identity in awaited:
-            yield from _columns(awaited.pop(identity), row)
-        elif identity in kept:
-            beyond.append(row)
-        else:
-            kept[identity] = row
-    for event in itertools.chain(awaited.values(), coming):
-        late = kept.pop(event["event_id"], None)
-        yield from [Difference(event["event_id"], "", event, None)] if late is None else _columns(event, late)
-    yield from _beyond(sent, [*kept.values(), *beyond])
-
-
-def _beyond(sent: Callable[[], Iterator[Mapping[str, Any]]], rows: Iterable[Mapping[str, Any]]) -> Iterator[Difference]:
-    """Tell of rows for which there is no event any more whether they are there twice or were never sent."""
-    found = {row["event_id"]: row for row in rows}
-    known = {event["event_id"]: event for event in sent() if event["event_id"] in found} if found else {}
-    for identity, row in found.items():
-        yield Difference(identity, "", known.get(identity), row)
-
-
-def _columns(event: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[Difference]:
-    for column, value in event.items():
-        if row.get(column) != value:
-            yield Difference(event["event_id"], column, value, row.get(column))
+        number = events.number(row["event_id"])
+        if number is None or number >= sent:
+            yield Difference(row["event_id"], "", None, row)
+            continue
+        event = converted(events[number])
+        if seen[number]:
+            yield Difference(row["event_id"], "", event, row)
+            continue
+        seen[number] = True
+        for column, value in event.items():
+            if row.get(column) != value:
+                yield Difference(row["event_id"], column, value, row.get(column))
+    missing = seen.find(0)
+    while missing >= 0:
+        event = events[missing]
+        yield Difference(event["event_id"], "", event, None)
+        missing = seen.find(0, missing + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from backbone.events.archive.events import events
+from backbone.events.archive.events import Events
 from backbone.events.records import Record
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _NOT_AVRO = b"\xffnot by contract"
 _YEAR_318857 = 10**16  # milliseconds; PostgreSQL's last year is 294276
 _TOO_LONG = 4_000  # characters of a key: an entry of an index has 2,704 bytes at most
-_FIRST = 10**6  # numbers of events that no ordinary one has
+_FIRST = 2 * 10**9  # numbers of events that no ordinary one has
 
 
 class Fault(NamedTuple):
@@ -29,7 +29,7 @@ class Fault(NamedTuple):
 
 def faults(source: str, codec: Codec, series: int) -> Iterator[Fault]:
     """Yield the faults of a source, with other keys for each series."""
-    plain = next(events(source, 1, first=_FIRST + series))
+    plain = Events(source)[_FIRST + series]
 
     def bad(name: str, cause: str, **values: Any) -> Fault:
         key = values.get("event_id", f"{source}/{series}/{name}")

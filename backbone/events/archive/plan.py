@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.errors import StackError
 from backbone.events import reading
-from backbone.events.archive.events import events
+from backbone.events.archive.events import Events, compare
 from backbone.events.contracts.values import Converter
 from backbone.stack.leftovers import NO_LEDGER, Ledger, Trace
 from backbone.wait import CLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from backbone.events.archive.database import Database
+    from backbone.events.archive.events import Difference
     from backbone.events.archive.faults import Fault
     from backbone.events.connectors.files import Connector
     from backbone.events.connectors.worker import Worker
@@ -69,18 +70,24 @@ class Run:
         """The rows of this run."""
         return Trace("rows", self.source, self.plan.database.place, "archive")
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """Make again what was sent, in the contract's types."""
+    def differences(self, found: Iterable[Mapping[str, Any]]) -> Iterator[Difference]:
+        """Compare what was sent, in the contract's types, with what was found."""
         converter = Converter(self.plan.contract.latest.schema)
-        return (converter.convert(event)[0] for event in events(self.source, self.sent))
+        return compare(Events(self.source), self.sent, found, lambda event: converter.convert(event)[0])
+
+    def has_sent(self, key: bytes) -> bool:
+        """Tell whether a record's key is that of a good event of this run."""
+        number = Events(self.source).number(key.decode(errors="replace"))
+        return number is not None and number < self.sent
 
     def next_records(self, codec: Codec, count: int) -> Iterator[Record]:
         """Yield the records of the next events, for who counts them as `sent` when they are acknowledged.
 
         Raises StackError("event-refused") if the contract does not take one.
         """
-        for event in events(self.source, count, first=self.sent):
-            record, violations = codec.record(event)
+        events = Events(self.source)
+        for number in range(self.sent, self.sent + count):
+            record, violations = codec.record(events[number])
             if record is None:
                 raise StackError(
                     "event-refused",

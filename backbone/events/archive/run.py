@@ -12,7 +12,7 @@ from backbone import clients
 from backbone.errors import StackError
 from backbone.events import reading, records, replaying
 from backbone.events.archive import traffic, waiting
-from backbone.events.archive.events import compare, events
+from backbone.events.archive.events import Events
 from backbone.events.archive.faults import faults
 from backbone.events.archive.plan import Plan, Run
 from backbone.events.connectors import deployment as connector_plan
@@ -148,7 +148,7 @@ def _refused_schema(contract: Contract, registry: Registry) -> Line:
 
 def _refused_record(this: Run, codec: records.Codec) -> Line:
     """Produce a file whose first line is valid and whose second is not; the transaction must not even begin."""
-    valid = next(events(this.source, 1, first=_ENDLESS))
+    valid = Events(this.source)[_ENDLESS]
     lines = [json.dumps(valid).encode(), json.dumps({**valid, "event_id": 1}).encode()]
     plan = this.plan
     try:
@@ -189,7 +189,7 @@ def _table_differences(this: Run) -> Iterator[Line]:
     """Say how the table differs from what was sent, field by field."""
     columns = len(this.plan.contract.latest.schema["fields"])
     equal = Line(f"{this.sent} rows equal in {columns} columns, 0 missing, 0 twice")
-    return _told(compare(this.events, this.plan.database.rows(this.source)), equal)
+    return _told(this.differences(this.plan.database.rows(this.source)), equal)
 
 
 def _told(differences: Iterable[Difference], equal: Line) -> Iterator[Line]:
@@ -266,7 +266,7 @@ def _events_are_readable(this: Run, checks: Checks) -> None:
     with checks.step("the events are readable from the topic by contract") as found:
         copies = dict.fromkeys(this.doubled, 0)
         equal = Line(f"{this.sent} records of {this.source}, 0 twice")
-        told = list(_told(compare(this.events, _read(this, copies)), equal))
+        told = list(_told(this.differences(_read(this, copies)), equal))
         _require_kept(this)
         found.extend(told)
         found.extend(
