@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from backbone.stack.engine import Stack
     from backbone.stack.engine.base import Progress
     from backbone.stack.engine.embedded.preflight import DiskUsage
-    from backbone.stack.lifecycle import Watcher
+    from backbone.stack.readiness import Watcher
     from backbone.stack.settings import Settings
 
 

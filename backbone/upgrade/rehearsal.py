@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from backbone.snapshots.manifest import Manifest
     from backbone.snapshots.store import Store
     from backbone.stack.engine.base import Progress
-    from backbone.stack.lifecycle import Watcher
+    from backbone.stack.readiness import Watcher
     from backbone.upgrade.clone import Clone
     from backbone.upgrade.roll import Step
 

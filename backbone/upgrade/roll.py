@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from backbone.errors import ExitCode, StackError
 from backbone.snapshots import operations
-from backbone.stack import kafka_versions, lifecycle
+from backbone.stack import kafka_versions, lifecycle, readiness
 from backbone.stack.settings import assign
 from backbone.upgrade import survey
 from backbone.wait import CLOCK, Clock
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from backbone.stack.engine.base import Progress, Stack
-    from backbone.stack.lifecycle import Watcher
+    from backbone.stack.readiness import Watcher
     from backbone.upgrade.survey import Node, Survey
 
     Open = Callable[[Collection[str]], Stack]
@@ -49,7 +49,7 @@ def whole(opened: Stack) -> Stack:
 def settle(stack: Stack, watch: Watcher) -> None:
     """Give a stack that a killed task has just left the time to become whole; one that does not is a doubt later."""
     with suppress(StackError):
-        lifecycle.wait_ready(stack, timeout=_SETTLE_S, watch=watch)
+        readiness.wait_ready(stack, timeout=_SETTLE_S, watch=watch)
 
 
 def doubts(stack: Stack, found: Survey, target: str) -> Iterator[tuple[str, str]]:
@@ -65,7 +65,7 @@ def doubts(stack: Stack, found: Survey, target: str) -> Iterator[tuple[str, str]
     silent = [node.name for node in found.nodes if node.features is None]
     if silent[1:]:
         yield f"{', '.join(silent)} do not answer", "./invoke up"
-    view = lifecycle.look(stack, 0.0)
+    view = readiness.look(stack, 0.0)
     if not silent and not view.ready:
         sick = [state.name for state in view.states if state.health != "healthy" and state.phase != "unavailable"]
         yield view.missing or f"not healthy: {', '.join(sick)}", "./invoke doctor"

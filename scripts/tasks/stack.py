@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from backbone.stack.engine import ServiceState, Stack
     from backbone.stack.health import ClusterHealth
-    from backbone.stack.lifecycle import Snapshot
+    from backbone.stack.readiness import Snapshot
 
 ENGINE_HELP = "docker, embedded or auto (default: STACK_ENGINE, else auto)"
 COMMAND_CONFIG_HELP = "a client.properties file as Kafka's own tools take it: TLS, login, bootstrap.servers"
@@ -58,7 +58,7 @@ def up(
     from backbone import console
     from backbone.lint import own_files
     from backbone.snapshots import operations
-    from backbone.stack import leftovers, lifecycle, postgres, topics
+    from backbone.stack import leftovers, lifecycle, postgres, readiness, topics
 
     from . import targets
     from .connectors import tell_failed
@@ -86,7 +86,7 @@ def up(
     if postgres.SERVICE in stack.model.services and (server := postgres.server(stack.model)).password_file.exists():
         server.passfile(stack.settings.state_dir)  # for `endpoints`, which only looks
     if json:
-        console.print_json(_status_value(stack.engine.name, stack.brokers, *lifecycle.survey(stack)))
+        console.print_json(_status_value(stack.engine.name, stack.brokers, *readiness.survey(stack)))
     else:
         _farewell(stack, snapshot, wait=wait)
 
@@ -236,7 +236,7 @@ def status(
     from rich.markup import escape
 
     from backbone import console
-    from backbone.stack import health, lifecycle
+    from backbone.stack import health, readiness
 
     from . import targets
 
@@ -246,7 +246,7 @@ def status(
         value = _status_value("", (), (), found)
     else:
         stack = targets.everything(engine)
-        states, found = lifecycle.survey(stack)
+        states, found = readiness.survey(stack)
         value = _status_value(stack.engine.name, stack.brokers, states, found)
         brokers = stack.bootstrap
     cluster = value["cluster"]

@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from backbone.errors import StackError
-from backbone.stack import lifecycle
+from backbone.stack import lifecycle, readiness
 from backbone.stack.engine import Stack, open_stack
 from backbone.stack.engine.docker import connection
 from backbone.stack.engine.docker.engine import DockerEngine
@@ -127,7 +127,7 @@ def _write_verdict(whole: Stack, stack: Stack, seconds: float) -> None:
     _say(f"configuration only, no image here: {', '.join(only_config) or 'none'}")
 
 
-def quiet(snapshot: lifecycle.Snapshot) -> None:
+def quiet(snapshot: readiness.Snapshot) -> None:
     """Watch a wait without a word."""
 
 

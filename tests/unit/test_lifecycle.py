@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backbone.errors import ExitCode, StackError
-from backbone.stack import health, lifecycle
+from backbone.stack import health, lifecycle, readiness
 from backbone.stack.engine.base import ServiceState, Stack
 from backbone.stack.health import ClusterHealth
-from backbone.stack.lifecycle import Snapshot
+from backbone.stack.readiness import Snapshot
 from backbone.stack.settings import Settings
 from tests.fakes import PLAIN, FakeClock, FakeEngine, model, stack
 
@@ -300,7 +300,7 @@ def test_what_runs_with_an_older_configuration_is_named_with_the_remedy(tmp_path
     (told,) = [words for words in seen.said if "configuration" in words]
     assert "KAFKA_LISTENERS, ports" in told
     assert "./invoke restart b --renew" in told
-    states, _ = lifecycle.survey(stack(tmp_path, engine))
+    states, _ = readiness.survey(stack(tmp_path, engine))
     assert [state.outdated for state in states] == [(), ("KAFKA_LISTENERS", "ports")]
 
 
@@ -351,7 +351,7 @@ def surveyed(
     """Return what a survey says of each service while the cluster counts these brokers as alive (None: no answer)."""
     said = None if alive is None else ClusterHealth("x", 1, alive, ())
     monkeypatch.setattr(health, "probe", lambda _: said)
-    return {state.name: state for state in lifecycle.survey(stack(root, engine))[0]}
+    return {state.name: state for state in readiness.survey(stack(root, engine))[0]}
 
 
 def test_a_broker_that_the_cluster_has_fenced_is_not_healthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,8 +392,8 @@ def test_a_cluster_that_lets_nobody_in_is_asked_to_let_the_administrator_in(
 ) -> None:
     engine = FakeEngine(CLUSTER, looks=dict.fromkeys(CLUSTER.services, 9))
     monkeypatch.setattr(health, "probe", lambda _: ClusterHealth("x", 1, (1, 2), ()) if engine.let else None)
-    assert lifecycle.look(stack(tmp_path, engine), 0.0).missing == "no broker answers"
-    assert lifecycle.look(stack(tmp_path, engine), 0.0).missing == ""
+    assert readiness.look(stack(tmp_path, engine), 0.0).missing == "no broker answers"
+    assert readiness.look(stack(tmp_path, engine), 0.0).missing == ""
     assert engine.let == 1
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbone.doctor.evidence import Running, Stray
 from backbone.errors import StackError
-from backbone.stack import lifecycle
+from backbone.stack import readiness
 from backbone.stack.engine.embedded.members import Members
 from backbone.stack.engine.embedded.process import arguments
 
@@ -26,7 +26,7 @@ def running(stack: Stack) -> tuple[Running, ...]:
     inspected = _inspected(stack)
     return tuple(
         _running(stack, state, inspected.get(state.name, {}))
-        for state in lifecycle.survey(stack)[0]
+        for state in readiness.survey(stack)[0]
         if state.phase not in ("stopped", "unavailable")
     )
 
