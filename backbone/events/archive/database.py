@@ -92,11 +92,11 @@ class Database:
         """
         query = sql.SQL("SELECT * FROM {} WHERE source = %s").format(sql.Identifier(self.table))
         with self.connect() as connection, connection.transaction(), connection.cursor(name="rows") as cursor:
-            cursor.itersize = _FETCHED
             cursor.execute(query, (source,))
             names = [column.name for column in cursor.description or ()]
-            for row in cursor:
-                yield dict(zip(names, map(_value, row), strict=True))
+            while rows := cursor.fetchmany(_FETCHED):
+                for row in rows:
+                    yield dict(zip(names, map(_value, row), strict=True))
 
     def remove(self, source: str) -> int:
         """Delete the rows of a source and return how many they were; none where the table is new or not made yet."""

@@ -287,7 +287,7 @@ def _require_kept(this: Run) -> None:
         raise StackError(
             "not-kept",
             f"{topic} has removed {gone} records since the run began, as its retention says",
-            hint="set KAFKA_LOG_RETENTION_BYTES in .env higher and ./invoke up, or send fewer --events",
+            hint="send fewer --events, or set KAFKA_LOG_RETENTION_BYTES in .env higher\n./invoke up --renew",
         )
 
 
