@@ -85,7 +85,7 @@ def compare(
     """
     seen = bytearray(sent)
     for row in found:
-        number = events.number(row["event_id"])
+        number = events.number(str(row["event_id"]))
         if number is None or number >= sent:
             yield Difference(row["event_id"], "", None, row)
             continue

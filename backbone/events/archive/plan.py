@@ -52,8 +52,7 @@ class Run:
     """One run: its own source name, and what it has sent.
 
     sent: how many events; which, their source and numbers say. figures: what was measured, in seconds. faults: what has
-    to end among the dead letters. doubled: the good records that were sent twice on purpose,
-    by their keys.
+    to end among the dead letters. doubled: keys of the good records that were sent twice on purpose.
     """
 
     plan: Plan
