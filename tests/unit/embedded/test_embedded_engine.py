@@ -383,8 +383,8 @@ while not os.path.exists(sys.argv[2]) and time.monotonic() - began < 60:
 """
 
 
-@pytest.mark.parametrize(("owner", "made"), [("{}::a", "a.aot.config"), ("{}::a", "a.aot"), ("/other::kafka-1", None)])
-def test_a_start_waits_for_the_port_that_the_saver_of_a_cache_holds(owner: str, made: str | None, lab: Lab) -> None:
+def save(lab: Lab, owner: str, made: str | None) -> tuple[psutil.Process, Path]:
+    """Start a JVM's stand-in that saves a cache until a file is there, at the port of the service a; return both."""
     caches = lab.root / "cache" / "messaging-backbone" / "aot"
     caches.mkdir(parents=True)
     if made:
@@ -406,6 +406,12 @@ def test_a_start_waits_for_the_port_that_the_saver_of_a_cache_holds(owner: str, 
     )
     found = psutil.Process(saver.pid)
     wait_until(lambda: process.listeners(found), what="the port", timeout=30, interval=0.01)
+    return found, done
+
+
+@pytest.mark.parametrize(("owner", "made"), [("{}::a", "a.aot.config"), ("{}::a", "a.aot"), ("/other::kafka-1", None)])
+def test_a_start_waits_for_the_port_that_the_saver_of_a_cache_holds(owner: str, made: str | None, lab: Lab) -> None:
+    found, done = save(lab, owner, made)
     assert lab.state("a") == ("stopped", "")
 
     def say(words: str) -> None:
@@ -417,6 +423,22 @@ def test_a_start_waits_for_the_port_that_the_saver_of_a_cache_holds(owner: str, 
     assert process.has_ended(found)
     assert any("saves a start-up cache" in words for words in lab.said)
     assert lab.pid("a")
+
+
+def test_the_folders_of_a_jvm_that_saves_a_cache_are_not_removed_before_it_has(lab: Lab) -> None:
+    found, done = save(lab, "{}::a", "a.aot.config")
+    (lab.root / "data" / "a").mkdir(parents=True)
+    ended: list[bool] = []
+
+    def say(words: str) -> None:
+        if "saves a start-up cache" in words:
+            done.touch()
+        if words.startswith("removing"):
+            ended.append(process.has_ended(found))
+
+    lab.engine().remove_data(say)
+    assert ended
+    assert all(ended)
 
 
 def test_what_waits_itself_may_boot_early_when_every_node_has_its_topics(lab: Lab) -> None:

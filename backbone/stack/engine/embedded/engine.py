@@ -32,6 +32,7 @@ from backbone.stack.engine.embedded.runtimes.kafka import inter_broker
 from backbone.stack.engine.embedded.stopping import (
     Leaving,
     await_ends,
+    await_saved,
     await_savers,
     dependents_first,
     records,
@@ -266,6 +267,7 @@ class EmbeddedEngine:
 
     def remove_data(self, progress: Progress) -> None:
         """Remove data, logs and generated configuration of all services."""
+        await_saved(self._members.saving(), progress)
         for folder in [*self.data_dirs(), self._home]:
             if folder.exists():
                 progress(f"removing {folder}")

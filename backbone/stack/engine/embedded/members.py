@@ -49,6 +49,12 @@ class Members:
         known = process.read(self._record(self.root, service))
         return bool(known and known.stopping and self.recorded(service))
 
+    def saving(self) -> Iterator[tuple[str, psutil.Process]]:
+        """Yield the services that have stopped and whose JVM goes on to save a start-up cache, and that JVM."""
+        for owner, identity in process.orphans(self.owner("")):
+            if (found := process.find(identity)) and has_served(found):
+                yield process.split_owner(owner)[1], found
+
     def strays(self, services: Iterable[str]) -> Iterator[tuple[str, psutil.Process, str]]:
         """Yield the records of processes that are not this home's: service, who has the number now, and its home.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbone.errors import StackError
 from backbone.stack.engine.embedded import process
 from backbone.stack.engine.embedded.aot import Cache
 from backbone.wait import CLOCK, Clock, wait_until
@@ -114,6 +116,19 @@ def await_savers(addresses: Iterable[tuple[str, int]], progress: Progress) -> No
             timeout=_SAVES_S,
             interval=_POLL_S,
         )
+
+
+def await_saved(saving: Iterable[tuple[str, psutil.Process]], progress: Progress) -> None:
+    """Wait until JVMs of services that have stopped have saved their start-up caches, for they need their folders."""
+    for name, found in saving:
+        progress(f"the JVM of {name}, which has stopped, saves a start-up cache; waiting for it")
+        with suppress(StackError):  # it hangs, and what it saves is worth no more waiting
+            wait_until(
+                partial(process.has_ended, found),
+                what=f"the start-up cache of {name}",
+                timeout=_SAVES_S,
+                interval=_POLL_S,
+            )
 
 
 def _is_no_saver(found: psutil.Process) -> bool:
