@@ -94,7 +94,10 @@ def settings(history: History) -> Mapping[str, str]:
 def alone(fault: Fault, faults: Collection[Fault]) -> bool:
     """Tell whether the cluster had recovered from every earlier fault: stalls of two at once are no single one's.
 
-    A client's end hits no broker: there is nothing to recover from.
+    A recovery is of the whole cluster: the one after a later fault ends the wake of an earlier one, too. A client's
+    end hits no broker: there is nothing to recover from.
     """
-    earlier = (other for other in faults if other.nodes and other.begun < fault.begun)
-    return all(other.recovered is not None and other.recovered <= fault.begun for other in earlier)
+    earlier = [other for other in faults if other.begun < fault.begun]
+    recoveries = [other.recovered for other in earlier if other.recovered is not None]
+    whole = max((at for at in recoveries if at <= fault.begun), default=0)
+    return all(other.begun < whole for other in earlier if other.nodes)

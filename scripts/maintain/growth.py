@@ -40,19 +40,19 @@ def _alone(measure: Callable[[int], Costs]) -> Callable[[Environ, int], Costs]:
     return lambda _, size: measure(size)
 
 
+def _by_partitions(client: str) -> Curve:
+    def bench(environ: Environ, partitions: int) -> Costs:
+        return costs.bench(environ, partitions=partitions, client=client)
+
+    return Curve("partitions", (3, 30, 300, 1000), bench, ("messaging",))
+
+
 CURVES: Mapping[str, Curve] = {
     "lint": Curve("services", (60, 250, 1000, 5000), _alone(costs.lint)),
     "checker": Curve("records", (10_000, 100_000, 1_000_000, 10_000_000), _alone(costs.checker)),
     "start": Curve("partitions", (30, 100, 300, 1000, 3000), costs.start, ("messaging",)),
-    "latency by partitions": Curve(
-        "partitions", (3, 30, 300, 1000), lambda environ, n: costs.bench(environ, partitions=n), ("messaging",)
-    ),
-    "latency by partitions, librdkafka": Curve(
-        "partitions",
-        (3, 30, 300, 1000),
-        lambda environ, n: costs.bench(environ, partitions=n, client="confluent-kafka"),
-        ("messaging",),
-    ),
+    "latency by partitions": _by_partitions("kafka-python"),
+    "latency by partitions, librdkafka": _by_partitions("confluent-kafka"),
     "latency by size": Curve(
         "bytes a record",
         (100, 1024, 10_240, 102_400),

@@ -50,10 +50,8 @@ class Members:
         return bool(known and known.stopping and self.recorded(service))
 
     def saving(self) -> Iterator[tuple[str, psutil.Process]]:
-        """Yield the services that have stopped and whose JVM goes on to save a start-up cache, and that JVM."""
-        for owner, identity in process.orphans(self.owner("")):
-            if (found := process.find(identity)) and has_served(found):
-                yield process.split_owner(owner)[1], found
+        """Return the services that have stopped and whose JVM goes on to save a start-up cache, each with that JVM."""
+        return ((name, found) for name, found in self._carriers() if has_served(found))
 
     def strays(self, services: Iterable[str]) -> Iterator[tuple[str, psutil.Process, str]]:
         """Yield the records of processes that are not this home's: service, who has the number now, and its home.
@@ -93,13 +91,13 @@ class Members:
 
     def _orphans(self, services: Collection[str]) -> dict[str, psutil.Process]:
         """Return those of these services whose process lives, though no record says so."""
-        return {
-            name: found
-            for owner, identity in process.orphans(self.owner(""))
-            if (name := process.split_owner(owner)[1]) in services
-            and (found := process.find(identity))
-            and not has_served(found)
-        }
+        return {name: found for name, found in self._carriers() if name in services and not has_served(found)}
+
+    def _carriers(self) -> Iterator[tuple[str, psutil.Process]]:
+        """Yield every process that carries the name of a service of this home."""
+        for owner, identity in process.orphans(self.owner("")):
+            if found := process.find(identity):
+                yield process.split_owner(owner)[1], found
 
     @staticmethod
     def _record(root: Path, service: str) -> Path:

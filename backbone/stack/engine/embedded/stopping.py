@@ -16,7 +16,7 @@ from backbone.stack.engine.embedded.aot import Cache
 from backbone.wait import CLOCK, Clock, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import psutil
 
@@ -110,12 +110,7 @@ def await_savers(addresses: Iterable[tuple[str, int]], progress: Progress) -> No
             continue
         _, name = process.split_owner(process.owner(found))
         progress(f"the JVM of the {name} that has stopped saves a start-up cache; waiting for the port it holds")
-        wait_until(
-            partial(_is_no_saver, found),
-            what=f"the start-up cache of {name}",
-            timeout=_SAVES_S,
-            interval=_POLL_S,
-        )
+        _await_saver(name, partial(_is_no_saver, found))
 
 
 def await_saved(saving: Iterable[tuple[str, psutil.Process]], progress: Progress) -> None:
@@ -123,12 +118,11 @@ def await_saved(saving: Iterable[tuple[str, psutil.Process]], progress: Progress
     for name, found in saving:
         progress(f"the JVM of {name}, which has stopped, saves a start-up cache; waiting for it")
         with suppress(StackError):  # it hangs, and what it saves is worth no more waiting
-            wait_until(
-                partial(process.has_ended, found),
-                what=f"the start-up cache of {name}",
-                timeout=_SAVES_S,
-                interval=_POLL_S,
-            )
+            _await_saver(name, partial(process.has_ended, found))
+
+
+def _await_saver(name: str, is_over: Callable[[], bool]) -> None:
+    wait_until(is_over, what=f"the start-up cache of {name}", timeout=_SAVES_S, interval=_POLL_S)
 
 
 def _is_no_saver(found: psutil.Process) -> bool:
